@@ -1,0 +1,186 @@
+"""The DQN agent: its parameters, its exploration, and the equation it learns by."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dqn_exp.per_run import PerRunState, is_due
+from dqn_exp.random_streams import RandomStream, to_range, to_unit
+from dqn_exp.schedule import LinearSchedule
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+Policy = Callable[[npt.NDArray[np.float32]], Ints]
+"""Maps observations `[M, E, D]` to actions `[M, E]`."""
+
+
+def td_targets(reward: Tensor, discount: Tensor, next_values: Tensor) -> Tensor:
+    """Returns what Q should be: `reward + discount * max_a next_values`.
+
+    Human-level control through deep reinforcement learning, https://doi.org/10.1038/nature14236.
+
+    Args:
+        reward: `[N, B]`.
+        discount: `[N, B]`, 0 where there is no future.
+        next_values: `[N, B, A]` of the target network in the next observation.
+    """
+    return reward + discount * next_values.amax(2)
+
+
+def td_errors(values: Tensor, action: Tensor, targets: Tensor) -> Tensor:
+    """Returns by how much Q of the actions taken exceeds its targets, `[N, B]`.
+
+    Args:
+        values: `[N, B, A]` of the online network.
+        action: `[N, B]` index of the action taken.
+        targets: `[N, B]` what Q should be.
+    """
+    return values.gather(2, action.long().unsqueeze(2))[:, :, 0] - targets
+
+
+class Diagnostics(NamedTuple):
+    """Of the newest batch that each run has learned from, each `[N]`; nan where a run has not learned yet.
+
+    loss: mean loss.
+    td_error_abs: mean magnitude of the TD errors.
+    q_mean: mean value of the actions taken.
+    grad_norm: norm of the gradient, before its limit.
+    """
+
+    loss: npt.NDArray[np.float32]
+    td_error_abs: npt.NDArray[np.float32]
+    q_mean: npt.NDArray[np.float32]
+    grad_norm: npt.NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """What acts and learns, on the state that `Agent`, the optimizer and the buffer hold."""
+
+    def act(self, observations: npt.NDArray[np.float32], steps: Ints) -> Ints:
+        """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`."""
+        ...
+
+    def learn(self, learning: Bools) -> Bools:
+        """Lets the runs `[N]` marked in `learning` learn once; returns which have diverged."""
+        ...
+
+    def policy(self, runs: Ints) -> AbstractContextManager[Policy]:
+        """Gives the greedy policies of runs `[M]` as they are now."""
+        ...
+
+    def diagnostics(self) -> Diagnostics:
+        """Returns figures of the newest batch that each run has learned from."""
+        ...
+
+    def retire(self, run: int) -> None:
+        """Takes a run out: the last row moves into its place."""
+        ...
+
+
+class Agent(PerRunState):
+    """The parameters `[N, P]` of the online and the target network and the rules of DQN.
+
+    One rule serves hard and soft target updates: every `target_update_period` updates the target
+    moves by the share `target_update_tau` of its distance to the online parameters.
+    """
+
+    rows = (
+        "online",
+        "target",
+        "updates",
+        "_gamma",
+        "_bootstrap_truncated",
+        "_learning_starts",
+        "_train_every",
+        "_target_update_period",
+        "_target_update_tau",
+    )
+    saved = ("online", "target", "updates")
+
+    def __init__(
+        self,
+        *,
+        parameters: Tensor,
+        num_actions: int,
+        exploration: RandomStream,
+        epsilon: LinearSchedule,
+        gamma: npt.NDArray[np.float64],
+        bootstrap_truncated: Bools,
+        learning_starts: Ints,
+        train_every: Ints,
+        target_update_period: Ints,
+        target_update_tau: npt.NDArray[np.float64],
+    ) -> None:
+        """Args, each with one value a run.
+
+        parameters: `[N, P]` initial ones, of both networks.
+        num_actions: A.
+        exploration: stream of two numbers a step.
+        epsilon: probability of a random action.
+        gamma: in [0, 1].
+        bootstrap_truncated: whether an episode that a limit has cut has a future.
+        learning_starts: learning begins once the buffer holds more transitions than this.
+        train_every: steps between two times of learning.
+        target_update_period: updates between two moves of the target.
+        target_update_tau: in (0, 1], the share of the distance that it moves.
+        """
+        self.online = parameters
+        self.target = parameters.clone()
+        self.updates = np.zeros(len(parameters), dtype=np.int64)
+        self.exploration = exploration
+        self.epsilon = epsilon
+        self._num_actions = num_actions
+        self._gamma = gamma
+        self._bootstrap_truncated = bootstrap_truncated
+        self._learning_starts = learning_starts
+        self._train_every = train_every
+        self._target_update_period = target_update_period
+        self._target_update_tau = target_update_tau
+
+    def explore(self, greedy: Ints, runs: Ints, steps: Ints) -> Ints:
+        """Returns the actions `[N]`: random with probability epsilon, else the greedy ones.
+
+        Args:
+            greedy: `[N]` the greedy actions.
+            runs: `[N]` the runs, 0 to N.
+            steps: `[N]` their own steps.
+        """
+        numbers = self.exploration.read(runs, steps)
+        is_random = to_unit(numbers[:, 0]) < self.epsilon.value(steps)
+        return np.where(is_random, to_range(numbers[:, 1], self._num_actions), greedy)
+
+    def discounts(self, terminated: Bools, truncated: Bools) -> npt.NDArray[np.float64]:
+        """Returns the discounts `[N]` of transitions: gamma, or 0 where there is no future."""
+        ends = terminated | truncated & ~self._bootstrap_truncated
+        return np.where(ends, 0.0, self._gamma)
+
+    def is_learning(self, previous_steps: Ints, steps: Ints, buffer_sizes: Ints) -> Bools:
+        """Returns which runs `[N]` learn after the step that led from one count to the other."""
+        due = is_due(previous_steps, steps, self._train_every)
+        return due & (buffer_sizes > self._learning_starts)
+
+    def count_update(self, learning: Bools) -> None:
+        """Counts an update of the runs `[N]` that learn and moves their targets when it is due."""
+        previous = self.updates.copy()
+        self.updates += learning
+        due = is_due(previous, self.updates, self._target_update_period)
+        if due.any():
+            shares = np.where(due, self._target_update_tau, 0.0).astype(np.float32)
+            weights = torch.from_numpy(shares[:, None]).to(self.online.device)
+            self.target.lerp_(self.online, weights)
+
+    def is_finite(self, run: int) -> bool:
+        """Returns whether all parameters of a run are finite."""
+        return bool(torch.isfinite(self.online[run]).all())
+
+    def retire(self, run: int) -> None:
+        """Takes a run out: the last row moves into its place."""
+        super().retire(run)
+        self.exploration.retire(run)
+        self.epsilon.retire(run)

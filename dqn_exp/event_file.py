@@ -1,0 +1,128 @@
+"""A TensorBoard event file that is open only while it is written to, and has no thread."""
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
+from tensorboard.plugins.hparams.api_pb2 import (
+    STATUS_FAILURE,
+    STATUS_SUCCESS,
+    Experiment,
+    HParamInfo,
+    MetricInfo,
+    MetricName,
+)
+from tensorboard.plugins.hparams.plugin_data_pb2 import (
+    HParamsPluginData,
+    SessionEndInfo,
+    SessionStartInfo,
+)
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+HParamValue = bool | int | float | str
+
+_file_numbers = itertools.count()
+
+
+class EventFile:
+    """Collects records of one run in memory and appends them to its event file on `flush`.
+
+    The format is that of TensorBoard, https://www.tensorflow.org/tensorboard. A thousand of these
+    hold no file open, where a thousand of TensorBoard's own writers hold as many threads.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Args: the run's directory, in which the file gets a name that no other has."""
+        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
+        self._path = directory / f"{name}.{os.getpid()}.{next(_file_numbers)}"
+        self._pending = bytearray()
+        self._writer = RecordWriter(_Appender(self._pending))
+        self._add(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add_scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds values by tag at one step of the run."""
+        summary = Summary(
+            value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        )
+        self._add(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def add_text(self, tag: str, text: str) -> None:
+        """Adds a text, in Markdown, to the page of texts."""
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
+        tensor = TensorProto(dtype=DT_STRING, tensor_shape=shape, string_val=[text.encode()])
+        self._add_plugin_value(tag, "text", b"", tensor)
+
+    def add_hparams(
+        self, session: str, hparams: Mapping[str, HParamValue], metrics: Iterable[str]
+    ) -> None:
+        """Opens the run's one entry in the table of hyperparameters.
+
+        Args:
+            session: a name that no other run has.
+            hparams: the columns of hyperparameters.
+            metrics: tags of scalars; the table shows their newest values.
+        """
+        infos = [MetricInfo(name=MetricName(tag=tag), display_name=tag) for tag in metrics]
+        names = [HParamInfo(name=name) for name in hparams]
+        experiment = Experiment(hparam_infos=names, metric_infos=infos)
+        self._add_hparams_value("experiment", HParamsPluginData(experiment=experiment))
+        start = SessionStartInfo(group_name=session, start_time_secs=time.time())
+        for name, value in hparams.items():
+            _assign(start.hparams[name], value)
+        self._add_hparams_value("session_start_info", HParamsPluginData(session_start_info=start))
+
+    def end_hparams(self, is_success: bool) -> None:
+        """Closes the run's entry in the table of hyperparameters."""
+        status = STATUS_SUCCESS if is_success else STATUS_FAILURE
+        end = SessionEndInfo(status=status, end_time_secs=time.time())
+        self._add_hparams_value("session_end_info", HParamsPluginData(session_end_info=end))
+
+    def flush(self) -> None:
+        """Appends what has been collected to the file."""
+        if self._pending:
+            with self._path.open("ab") as file:
+                file.write(self._pending)
+            self._pending.clear()
+
+    def _add(self, event: Event) -> None:
+        self._writer.write(event.SerializeToString())
+
+    def _add_hparams_value(self, name: str, data: HParamsPluginData) -> None:
+        tensor = TensorProto(dtype=DT_FLOAT, tensor_shape=TensorShapeProto())
+        tag = f"_hparams_/{name}"
+        self._add_plugin_value(tag, "hparams", data.SerializeToString(), tensor)
+
+    def _add_plugin_value(self, tag: str, plugin: str, content: bytes, tensor: TensorProto) -> None:
+        data = SummaryMetadata.PluginData(plugin_name=plugin, content=content)
+        metadata = SummaryMetadata(plugin_data=data)
+        summary = Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
+        self._add(Event(wall_time=time.time(), summary=summary))
+
+
+class _Appender:
+    """Gives a bytearray the method by which a RecordWriter writes."""
+
+    def __init__(self, target: bytearray) -> None:
+        self._target = target
+
+    def write(self, data: bytes) -> None:
+        self._target.extend(data)
+
+
+def _assign(field: Any, value: HParamValue) -> None:
+    # A bool is an int too, so it is asked first.
+    if isinstance(value, bool):
+        field.bool_value = value
+    elif isinstance(value, int | float):
+        field.number_value = value
+    else:
+        field.string_value = value

@@ -1,0 +1,109 @@
+"""How far a population is: a bar on a terminal, a line now and then elsewhere."""
+
+import logging
+import sys
+import time
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+log = logging.getLogger(__name__)
+
+BAR_SECONDS = 0.2
+FIRST_LINE_SECONDS, MOST_LINE_SECONDS = 10.0, 120.0
+
+
+class Standing(NamedTuple):
+    """Where a population stands.
+
+    share: of the work that is done, in [0, 1].
+    num_live: runs that still train.
+    num_runs: runs that the population began with.
+    run_steps: steps of all runs together.
+    mean_return: mean over the live runs of their newest episode's return; nan before the first.
+    """
+
+    share: float
+    num_live: int
+    num_runs: int
+    run_steps: int
+    mean_return: float
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    next_update = float("inf")
+
+    def update(self, standing: Standing) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class ProgressBar:
+    """A bar with the time that is left, live runs, steps of all runs a second, newest returns."""
+
+    def __init__(self) -> None:
+        """Opens the bar on standard error."""
+        self._began = time.perf_counter()
+        self.next_update = self._began
+        form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+        self._bar = tqdm(total=1.0, bar_format=form, dynamic_ncols=True, leave=False)
+
+    def update(self, standing: Standing) -> None:
+        """Shows where the population stands."""
+        now = time.perf_counter()
+        self._bar.set_postfix_str(_describe(standing, now - self._began), refresh=False)
+        self._bar.update(max(standing.share - self._bar.n, 0.0))
+        self._bar.refresh()
+        self.next_update = now + BAR_SECONDS
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        self._bar.close()
+
+
+class ProgressLines:
+    """A line of the log after ten seconds, then ever more seldom, at least every two minutes."""
+
+    def __init__(self) -> None:
+        """Begins to count the time."""
+        self._began = time.perf_counter()
+        self._pause = FIRST_LINE_SECONDS
+        self.next_update = self._began + self._pause
+
+    def update(self, standing: Standing) -> None:
+        """Logs where the population stands."""
+        now = time.perf_counter()
+        elapsed = now - self._began
+        left = elapsed / standing.share - elapsed if standing.share > 0 else float("nan")
+        log.info(
+            "%.0f%% done, about %.0f s left, %s",
+            100 * standing.share,
+            left,
+            _describe(standing, elapsed),
+        )
+        self._pause = min(1.5 * self._pause, MOST_LINE_SECONDS)
+        self.next_update = now + self._pause
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+Progress = NoProgress | ProgressBar | ProgressLines
+
+
+def make_progress(is_shown: bool) -> Progress:
+    """Returns what shows the progress where standard error leads to."""
+    if not is_shown:
+        return NoProgress()
+    return ProgressBar() if sys.stderr.isatty() else ProgressLines()
+
+
+def _describe(standing: Standing, seconds: float) -> str:
+    return (
+        f"{standing.num_live}/{standing.num_runs} runs live, "
+        f"{standing.run_steps / seconds:,.0f} run-steps/s, return {standing.mean_return:.1f}"
+    )

@@ -1,0 +1,115 @@
+"""Random numbers as a pure function of seed, stream and index, one stream a run and use."""
+
+import enum
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp.per_run import PerRunState
+
+BLOCK_LENGTH = 64
+"""Indices that are drawn at a time. It has no meaning: the numbers do not depend on it."""
+
+
+class Stream(enum.IntEnum):
+    """What a stream of random numbers is used for; part of the generator's key."""
+
+    PARAMETERS = 0
+    EXPLORATION = 1
+    SAMPLING = 2
+    EPISODES = 3
+    EVALUATION = 4
+
+
+def draw(seed: int, stream: Stream, first: int, count: int) -> npt.NDArray[np.uint32]:
+    """Returns numbers `first` to `first + count` of a stream, uniform on `[0, 2 ** 32)`.
+
+    The generator is Philox, keyed by seed and stream, its counter the position: Parallel random
+    numbers: as easy as 1, 2, 3, https://doi.org/10.1145/2063384.2063405.
+
+    Args:
+        seed: `0 <= seed < 2 ** 64`.
+        stream: what the numbers are for.
+        first: position of the first number, a multiple of 8 (one step of the counter).
+        count: how many, a multiple of 8.
+    """
+    key = np.array([seed, stream], dtype=np.uint64)
+    generator = np.random.Philox(key=key, counter=first // 8)
+    return generator.random_raw(count // 2).astype("<u8", copy=False).view(np.uint32)
+
+
+def to_unit(numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+    """Converts numbers to the unit interval, 1 excluded."""
+    return numbers * 2.0**-32
+
+
+def to_range(
+    numbers: npt.NDArray[np.uint32], size: npt.NDArray[np.int64] | int
+) -> npt.NDArray[np.int64]:
+    """Converts numbers to integers of `[0, size)`.
+
+    The probabilities of two integers differ by less than `2 ** -32`, so relative to 1 / size by
+    less than `size / 2 ** 32`.
+
+    Args:
+        numbers: any shape.
+        size: positive, at most `2 ** 31`; broadcast against `numbers`.
+    """
+    return numbers.astype(np.int64) * size >> 32
+
+
+class RandomStream(PerRunState):
+    """One stream of numbers for each run, read by index and drawn in blocks.
+
+    Row `i` of a read at index `k` is numbers `k * width` to `(k + 1) * width` of the stream of
+    run `i`, whatever was read before and whatever runs are beside it; so there is nothing to save.
+    """
+
+    rows = ("_seeds", "_loaded", "_blocks")
+
+    def __init__(self, seeds: Sequence[int], stream: Stream, width: int) -> None:
+        """Args: `seeds` of the N runs, the `stream`, and how many numbers an index has."""
+        self._stream = stream
+        self._width = width
+        self._seeds = np.array(seeds, dtype=np.uint64)
+        self._loaded = np.full(len(seeds), -1)
+        self._blocks = np.zeros((len(seeds), BLOCK_LENGTH, width), dtype=np.uint32)
+
+    def read(
+        self, runs: npt.NDArray[np.int64], indices: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.uint32]:
+        """Returns numbers `[M, width]` of the runs `[M]` at their indices `[M]`."""
+        blocks, offsets = np.divmod(indices, BLOCK_LENGTH)
+        stale = self._loaded[runs] != blocks
+        if stale.any():
+            for run, block in zip(runs[stale], blocks[stale], strict=True):
+                self._load(run, block)
+        return self._blocks[runs, offsets]
+
+    def _load(self, run: int, block: int) -> None:
+        count = BLOCK_LENGTH * self._width
+        numbers = draw(int(self._seeds[run]), self._stream, int(block) * count, count)
+        self._blocks[run] = numbers.reshape(BLOCK_LENGTH, self._width)
+        self._loaded[run] = block
+
+
+def episode_seeds(numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Returns even seeds `[M]` of training episodes from numbers `[M, 2]`.
+
+    Evaluation seeds are odd, so the two kinds are disjoint by construction.
+    """
+    return _join(numbers) << 1
+
+
+def evaluation_seeds(seed: int, num_episodes: int) -> npt.NDArray[np.int64]:
+    """Returns odd seeds `[E]` of the evaluation episodes that belong to `eval.seed`."""
+    count = -(-2 * num_episodes // 8) * 8
+    numbers = draw(seed, Stream.EVALUATION, 0, count)[: 2 * num_episodes]
+    return _join(numbers.reshape(num_episodes, 2)) << 1 | 1
+
+
+def _join(numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    # 62 bits: with the parity bit the seed is still a positive 64-bit integer.
+    high, low = numbers[..., 0].astype(np.int64), numbers[..., 1].astype(np.int64)
+    return (high >> 2) << 32 | low

@@ -1,0 +1,59 @@
+"""One log file for each of many runs, none of them held open."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+RUN_LOGGER = "dqn_exp.run"
+"""What single runs have to say goes to this logger, with the run's directory as `directory`."""
+
+
+def log_of_run(directory: Path, message: str, *values: object) -> None:
+    """Logs what concerns a single run."""
+    logging.getLogger(RUN_LOGGER).info(message, *values, extra={"directory": directory})
+
+
+class RunLogs(logging.Handler):
+    """Appends a record that names a run to this run's file, and any other to all files."""
+
+    def __init__(self) -> None:
+        """Has no file yet."""
+        super().__init__()
+        self._files: dict[Path, list[tuple[Path, logging.Formatter, int]]] = {}
+
+    def add(self, directory: Path, path: Path, formatter: logging.Formatter, level: int) -> None:
+        """Makes `path` a log of the run with this directory, for records from `level` on."""
+        self._files.setdefault(directory, []).append((path, formatter, level))
+
+    def remove(self, directory: Path) -> None:
+        """Ends the logs of the run with this directory."""
+        self._files.pop(directory, None)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a record."""
+        named = getattr(record, "directory", None)
+        directories = list(self._files) if named is None else [named]
+        try:
+            for directory in directories:
+                for path, formatter, level in self._files.get(directory, ()):
+                    if record.levelno >= level:
+                        with path.open("a", encoding="utf-8") as file:
+                            file.write(formatter.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+
+@contextmanager
+def run_logs() -> Iterator[RunLogs]:
+    """Gives the logs of many runs; what single runs say is kept off the console meanwhile."""
+    handler, root, of_runs = RunLogs(), logging.getLogger(), logging.getLogger(RUN_LOGGER)
+    root.addHandler(handler)
+    of_runs.addHandler(handler)
+    of_runs.propagate = False
+    try:
+        yield handler
+    finally:
+        of_runs.propagate = True
+        of_runs.removeHandler(handler)
+        root.removeHandler(handler)
