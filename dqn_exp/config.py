@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from dqn_exp.errors import ConfigError
 from dqn_exp.per_run import PerRun, PerRunMark
 
 
@@ -26,6 +27,10 @@ Count = Annotated[Integer, Field(ge=1, lt=2**31)]
 Period = Annotated[Integer, Field(ge=1, lt=2**62)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Positive = Annotated[Number, Field(gt=0)]
+
+
+WITHOUT_EFFECT = ("log", "checkpoint", "device", "engine", "num_threads")
+"""Keys and groups that do not change what a run learns, but for last bits."""
 
 
 class Section(BaseModel):
@@ -140,28 +145,19 @@ class Config(Section):
 
     def hash(self) -> str:
         """Returns a hash of all that changes results: not of log, checkpoints, device, threads."""
-        ignored = {"log", "checkpoint", "device", "engine", "num_threads"}
-        content = _to_json(self.model_dump(exclude=ignored))
+        content = _to_json(self.model_dump(exclude=set(WITHOUT_EFFECT)))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
-    def flat(self) -> dict[str, Any]:
-        """Returns the values by dotted key."""
-        return {key: self._at(key) for key, _ in _keys()}
+    def hyperparameters(self) -> dict[str, Any]:
+        """Returns by dotted key the values that change results."""
+        keys = (key for key, _ in _keys() if key.split(".")[0] not in WITHOUT_EFFECT)
+        return {key: self._at(key) for key in keys}
 
     def _at(self, key: str) -> Any:
         value: Any = self
         for name in key.split("."):
             value = getattr(value, name)
         return value
-
-
-class ConfigError(ValueError):
-    """A bad configuration; `problems` has one line for each thing that is wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Args: the lines."""
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 def to_config(values: Mapping[str, Any]) -> Config:

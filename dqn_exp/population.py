@@ -3,7 +3,7 @@
 import logging
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -44,12 +44,12 @@ class Run:
     """One run to be trained.
 
     directory: exists, and belongs to this run alone.
-    swept: dotted keys that the sweep varies; the columns of the table of hyperparameters.
+    hparams: the run's columns in TensorBoard's table of hyperparameters.
     """
 
     config: Config
     directory: Path
-    swept: tuple[str, ...] = ()
+    hparams: Mapping[str, Any]
 
 
 def train_population(
@@ -176,13 +176,9 @@ def _make_record(run: Run, versions: dict[str, str]) -> RunRecord:
     config = run.config
     result = Result("running", config.seed, config.hash(), versions=versions)
     record = RunRecord(run.directory, result, config.log.tensorboard)
-    flat = config.flat()
-    hidden = ("log.", "checkpoint.", "device", "engine", "num_threads")
-    columns = run.swept or [key for key in flat if not key.startswith(hidden)]
     hparams = {
         key: value if isinstance(value, bool | int | float) else str(value)
-        for key, value in flat.items()
-        if key in columns
+        for key, value in run.hparams.items()
     }
     record.describe(yaml.safe_dump(config.model_dump(), sort_keys=False), hparams)
     return record

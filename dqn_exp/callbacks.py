@@ -1,0 +1,40 @@
+"""Hydra callbacks."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from dqn_exp.directories import problems_of_run_directory
+from dqn_exp.errors import ConfigError
+
+
+class CheckRun(Callback):
+    """Checks the config of a single run before Hydra makes its directory."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Ends the process with status 2, a line a problem, if the run cannot be."""
+        if problems := _problems(config):
+            # Hydra turns what a callback raises into a warning, but for this.
+            sys.stderr.write("\n".join(problems) + "\n")
+            raise SystemExit(2)
+
+
+def _problems(config: DictConfig) -> list[str]:
+    from dqn_exp.jobs import checked_config
+
+    problems = []
+    if declared := config.hydra.sweeper.get("params"):
+        problems.append(f"A sweep over {', '.join(declared)} is declared: add -m to run it.")
+    try:
+        checked = checked_config(config)
+    except ConfigError as error:
+        return problems + error.problems
+    problems += problems_of_run_directory(Path(config.hydra.run.dir).absolute(), "hydra.run.dir")
+    if problems:
+        return problems
+    from dqn_exp.population import check_machine
+
+    return check_machine(checked)

@@ -1,0 +1,65 @@
+"""Directories of runs and sweeps: their names, and whether they can be had."""
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+MAX_NAME_LENGTH = 120
+
+
+def job_directory_name(num: int, overrides: Sequence[str], swept: Sequence[str] | None) -> str:
+    """Returns the name of a job's directory: its number and its swept values.
+
+    Args:
+        num: of the job.
+        overrides: of the job, such as `agent.gamma=0.9`.
+        swept: keys to be named; None for all but the recipe.
+    """
+    named = [
+        f"{key.rsplit('.', 1)[-1]}={value}"
+        for key, _, value in (override.partition("=") for override in overrides)
+        if (key != "experiment" if swept is None else key in swept)
+    ]
+    name = re.sub(r"[][(){}'\" ]", "", "_".join([str(num), ",".join(named)]))
+    return re.sub(r"[^\w.,=+-]", "-", name)[:MAX_NAME_LENGTH].rstrip("_.")
+
+
+def problems_of_run_directory(directory: Path, key: str) -> list[str]:
+    """Returns why a run cannot have this directory, which nothing else may have had.
+
+    Args:
+        directory: absolute.
+        key: what the user can set it with.
+    """
+    if (directory / "result.json").exists():
+        return [f"{key}: expected a directory without a run, but {directory} holds a result.json."]
+    return _problems_of_making(directory, key)
+
+
+def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
+    """Returns why a sweep cannot have this directory, which must be empty or missing."""
+    if directory.is_dir() and any(directory.iterdir()):
+        return [
+            f"{key}: expected an empty or a new directory, but {directory} holds files. "
+            "Choose another one."
+        ]
+    return _problems_of_making(directory, key)
+
+
+def duplicates(directories: Iterable[Path]) -> list[Path]:
+    """Returns the directories that occur a second time."""
+    seen: set[Path] = set()
+    return [path for path in directories if path in seen or seen.add(path)]  # type: ignore[func-returns-value]
+
+
+def _problems_of_making(directory: Path, key: str) -> list[str]:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not existing.is_dir():
+        return [f"{key}: {directory} cannot be made: {existing} is a file."]
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return [f"{key}: {directory} cannot be made: {existing} is not writable."]
+    too_long = [part for part in directory.parts if len(os.fsencode(part)) > 255]
+    if too_long:
+        return [f"{key}: expected names of at most 255 bytes, got {too_long[0]!r}."]
+    return []

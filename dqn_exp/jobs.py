@@ -1,0 +1,191 @@
+"""Many Hydra jobs open at once in one process: what Hydra's `run_job` does, in separate steps."""
+
+import copy
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, filter_overrides
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from dqn_exp.config import Config, to_config
+from dqn_exp.errors import ConfigError
+from dqn_exp.run_log import RunLogs
+
+
+@dataclass
+class Job:
+    """A composed job of a sweep.
+
+    config: of Hydra, with its own node; what callbacks are given.
+    checked: the typed config of the run.
+    directory: absolute; made by `open_job`.
+    """
+
+    num: int
+    overrides: list[str]
+    config: DictConfig
+    checked: Config
+    directory: Path
+
+    @property
+    def title(self) -> str:
+        """What distinguishes the job on the command line."""
+        return " ".join(filter_overrides(self.overrides))
+
+    def value_of(self, key: str) -> str:
+        """Returns the value that the job gives to a swept key, as it was written."""
+        values = [o.partition("=")[2] for o in self.overrides if _key_of(o) == key]
+        return values[-1].strip("'\"") if values else ""
+
+
+def compose_job(
+    loader: ConfigLoader, master: DictConfig, overrides: Sequence[str], num: int
+) -> Job:
+    """Composes one job as Hydra's launchers do.
+
+    Raises:
+        ConfigError: with what is wrong with its config.
+        HydraException: where Hydra itself finds the problem.
+    """
+    config = loader.load_sweep_config(master, list(overrides))
+    with open_dict(config):
+        config.hydra.job.id = str(num)
+        config.hydra.job.num = num
+    with hydra_config(config):
+        # The directory is resolved once: its name may hold the time.
+        directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(directory)
+        if config.hydra.job.chdir:
+            raise ConfigError(["hydra.job.chdir: expected false: the runs share a process."])
+    return Job(num, list(overrides), config, checked_config(config), directory)
+
+
+def checked_config(config: DictConfig) -> Config:
+    """Returns the typed config of a composed one, which holds Hydra's node too.
+
+    Raises:
+        ConfigError: with what is wrong with it.
+    """
+    with hydra_config(config):
+        try:
+            values: Any = OmegaConf.to_container(_without_hydra(config), resolve=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError([str(error).splitlines()[0]]) from error
+    return to_config(values)
+
+
+@contextmanager
+def hydra_config(config: DictConfig) -> Iterator[None]:
+    """Makes a config the one that `${hydra:...}` refers to, which is one for the process."""
+    singleton = HydraConfig.instance()
+    previous = singleton.cfg
+    singleton.set_config(config)
+    try:
+        yield
+    finally:
+        singleton.cfg = previous
+
+
+def open_job(job: Job, context: HydraContext, task: TaskFunction, logs: RunLogs) -> JobReturn:
+    """Makes a job's directory with `.hydra/`, opens its log, and tells the callbacks."""
+    config, directory = job.config, job.directory
+    with hydra_config(config):
+        directory.mkdir(parents=True, exist_ok=True)
+        returned = JobReturn(
+            overrides=OmegaConf.to_container(config.hydra.overrides.task),
+            cfg=_without_hydra(config),
+            hydra_cfg=copy.deepcopy(HydraConfig.instance().cfg),
+            working_dir=os.getcwd(),
+            task_name=JobRuntime.instance().get("name"),
+        )
+        if config.hydra.output_subdir is not None:
+            folder = directory / config.hydra.output_subdir
+            folder.mkdir(exist_ok=True)
+            _save(returned.cfg, folder / "config.yaml")
+            _save(returned.hydra_cfg, folder / "hydra.yaml")
+            _save(config.hydra.overrides.task, folder / "overrides.yaml")
+        _add_log_files(config, directory, logs)
+        context.callbacks.on_job_start(config=config, task_function=task)
+    return returned
+
+
+def close_job(
+    job: Job, returned: JobReturn, value: float | Exception, context: HydraContext, logs: RunLogs
+) -> None:
+    """Gives a job its value, or the error it has ended with, and tells the callbacks."""
+    is_failed = isinstance(value, Exception)
+    returned.return_value = value
+    returned.status = JobStatus.FAILED if is_failed else JobStatus.COMPLETED
+    with hydra_config(job.config):
+        context.callbacks.on_job_end(config=job.config, job_return=returned)
+    logs.remove(job.directory)
+
+
+def configure_console(config: DictConfig) -> None:
+    """Configures logging as a job wants it, without its files."""
+    with hydra_config(config):
+        settings = _job_logging(config)
+        if settings is None:
+            return
+        names = _file_handlers(settings)
+        settings["handlers"] = {k: v for k, v in settings["handlers"].items() if k not in names}
+        root = settings["root"]
+        root["handlers"] = [name for name in root.get("handlers", []) if name not in names]
+        configure_log(OmegaConf.create(settings), config.hydra.verbose)
+
+
+def shared_environment(job: Job) -> dict[str, str]:
+    """Returns the environment variables that a job sets, which a population must share."""
+    with hydra_config(job.config):
+        variables: Any = OmegaConf.to_container(job.config.hydra.job.env_set, resolve=True)
+    return {key: str(value) for key, value in variables.items()}
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    task_config = copy.copy(config)
+    with read_write(task_config), open_dict(task_config):
+        del task_config["hydra"]
+    return copy.deepcopy(task_config)
+
+
+def _save(config: Any, path: Path) -> None:
+    path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+
+
+def _job_logging(config: DictConfig) -> dict[str, Any] | None:
+    if config.hydra.job_logging is None:
+        return None
+    settings: Any = OmegaConf.to_container(config.hydra.job_logging, resolve=True)
+    return settings if settings.get("root") is not None else None
+
+
+def _file_handlers(settings: Mapping[str, Any]) -> list[str]:
+    return [name for name, handler in settings["handlers"].items() if "filename" in handler]
+
+
+def _add_log_files(config: DictConfig, directory: Path, logs: RunLogs) -> None:
+    settings = _job_logging(config)
+    if settings is None:
+        return
+    for name in _file_handlers(settings):
+        if name not in settings["root"].get("handlers", []):
+            continue
+        handler = settings["handlers"][name]
+        form = settings.get("formatters", {}).get(handler.get("formatter"), {})
+        formatter = logging.Formatter(form.get("format"), form.get("datefmt"))
+        level = logging.getLevelName(handler.get("level", "NOTSET"))
+        logs.add(directory, Path(handler["filename"]), formatter, level)
+
+
+def _key_of(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")

@@ -1,0 +1,195 @@
+"""Trains a batch of Hydra jobs, in as few populations as their structures allow."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from hydra.core.utils import JobReturn, configure_log, env_override, filter_overrides, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from dqn_exp.directories import duplicates, problems_of_run_directory
+from dqn_exp.errors import ConfigError, RunError
+from dqn_exp.jobs import (
+    Job,
+    close_job,
+    compose_job,
+    configure_console,
+    open_job,
+    shared_environment,
+)
+from dqn_exp.recorder import Result
+from dqn_exp.run_log import run_logs
+from dqn_exp.sweep_table import SweepTable
+
+log = logging.getLogger(__name__)
+
+
+class Launcher(Protocol):
+    """What is read of the launcher plugin; `table` is that of the sweep, once there is one."""
+
+    hydra_context: HydraContext
+    task_function: TaskFunction
+    config: DictConfig
+    max_population_size: int | None
+    table: SweepTable | None
+
+
+def launch_overrides(
+    launcher: Launcher, job_overrides: Sequence[Sequence[str]], first: int
+) -> list[JobReturn]:
+    """Composes and checks the jobs of a batch, as any sweeper hands them over, and trains them.
+
+    Raises:
+        ConfigError: with every problem of every job, before any of them trains.
+    """
+    setup_globals()
+    jobs = compose_jobs(launcher.hydra_context, launcher.config, job_overrides, first)
+    return launch_jobs(launcher, jobs)
+
+
+def compose_jobs(
+    context: HydraContext, master: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
+) -> list[Job]:
+    """Composes jobs, each once, and checks them, their directories and this machine.
+
+    Raises:
+        ConfigError: with every problem of every job.
+    """
+    from dqn_exp.population import check_machine
+
+    jobs: list[Job] = []
+    found: list[tuple[str, int]] = []
+    for num, overrides in enumerate(job_overrides, first):
+        try:
+            jobs.append(compose_job(context.config_loader, master, overrides, num))
+        except ConfigError as error:
+            found += [(problem, num) for problem in error.problems]
+    if not found:
+        repeated = duplicates(job.directory for job in jobs)
+        for job in jobs:
+            problems = check_machine(job.checked)
+            problems += problems_of_run_directory(job.directory, "hydra.sweep.subdir")
+            if job.directory in repeated:
+                problems.append(
+                    f"hydra.sweep.subdir: expected a directory for each job, but {job.directory} "
+                    "is that of several; put ${hydra.job.num} into it."
+                )
+            found += [(problem, job.num) for problem in problems]
+    if found:
+        raise ConfigError(_merge(found, job_overrides, first))
+    return jobs
+
+
+def launch_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[JobReturn]:
+    """Trains composed and checked jobs; returns them in the same order, failed ones included."""
+    config = launcher.config
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    directory = Path(config.hydra.sweep.dir).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    if launcher.table is None:
+        launcher.table = SweepTable(directory, ())
+    for job in jobs:
+        launcher.table.add(job.num, job.directory, [job.value_of(key) for key in launcher.table.swept])
+    launcher.table.write()
+    groups = list(_group(jobs, launcher.max_population_size))
+    _announce(jobs, groups)
+    returns: dict[int, JobReturn] = {}
+    for group in groups:
+        returns |= _train_group(launcher, group, launcher.table)
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    return [returns[job.num] for job in jobs]
+
+
+class Outcomes:
+    """What has become of the jobs of one population, in their order."""
+
+    def __init__(self, jobs: Sequence[Job], table: SweepTable) -> None:
+        """Args: the jobs, none of which has begun, and the table that is kept up to date."""
+        self._jobs = jobs
+        self._table = table
+        self.values: list[float | Exception] = [RunError("It never began.") for _ in jobs]
+        self._ended = [False for _ in jobs]
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """Takes over the results of the runs."""
+        for index, result in enumerate(results):
+            self._table.update(self._jobs[index].num, result.status, result.objective)
+            self._ended[index] = result.status != "running"
+            if result.status == "completed" and result.objective is not None:
+                self.values[index] = result.objective
+            else:
+                self.values[index] = RunError(f"{result.status}: {result.error or 'by the user.'}")
+        self._table.write()
+
+    def fail(self, error: Exception) -> None:
+        """Marks as failed whatever has not ended."""
+        for index, job in enumerate(self._jobs):
+            if not self._ended[index]:
+                self._table.update(job.num, "failed", None)
+                self.values[index] = RunError(f"failed: {type(error).__name__}: {error}")
+        self._table.write()
+
+
+def _train_group(
+    launcher: Launcher, jobs: Sequence[Job], table: SweepTable
+) -> dict[int, JobReturn]:
+    from dqn_exp.population import Run, train_population
+
+    context, outcomes = launcher.hydra_context, Outcomes(jobs, table)
+    returns = {job.num: JobReturn(overrides=job.overrides) for job in jobs}
+    configure_console(jobs[0].config)
+    with run_logs() as logs, env_override(shared_environment(jobs[0])):
+        try:
+            for job in jobs:
+                returns[job.num] = open_job(job, context, launcher.task_function, logs)
+            runs = [Run(job.checked, job.directory, _hparams(job, table.swept)) for job in jobs]
+            train_population(runs, outcomes.tell)
+        except Exception as error:  # Whatever it is, the other populations still train.
+            log.exception("A population of %d runs has failed.", len(jobs))
+            outcomes.fail(error)
+        finally:
+            for job, value in zip(jobs, outcomes.values, strict=True):
+                close_job(job, returns[job.num], value, context, logs)
+    return returns
+
+
+def _group(jobs: Sequence[Job], size: int | None) -> Iterable[Sequence[Job]]:
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        key = (job.checked.structure(), repr(sorted(shared_environment(job).items())))
+        groups.setdefault(key, []).append(job)
+    for group in groups.values():
+        step = size or len(group)
+        for begin in range(0, len(group), step):
+            yield group[begin : begin + step]
+
+
+def _hparams(job: Job, swept: Sequence[str]) -> dict[str, object]:
+    values: dict[str, object] = job.checked.hyperparameters()
+    if not swept:
+        return values
+    # A swept group, such as network, is no key of the config but has a name all the same.
+    return {key: values.get(key, job.value_of(key)) for key in swept}
+
+
+def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:
+    runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs"
+    populations = "1 population" if len(groups) == 1 else f"{len(groups)} populations"
+    log.info("Training %s as %s.", runs, populations)
+
+
+def _merge(
+    found: Sequence[tuple[str, int]], job_overrides: Sequence[Sequence[str]], first: int
+) -> list[str]:
+    """Returns one line a problem, with the jobs that have it."""
+    jobs_by_problem: dict[str, list[int]] = {}
+    for problem, num in found:
+        jobs_by_problem.setdefault(problem, []).append(num)
+    lines = []
+    for problem, nums in jobs_by_problem.items():
+        title = " ".join(filter_overrides(job_overrides[nums[0] - first]))
+        others = f" and {len(nums) - 1} more" if len(nums) > 1 else ""
+        lines.append(f"{problem} (job {nums[0]}{others}: {title})")
+    return lines

@@ -1,0 +1,35 @@
+"""The table of a sweep's runs, `sweep.csv`."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from dqn_exp.atomic_file import write_atomically
+
+
+class SweepTable:
+    """One row a job, kept in the order of the jobs; the file is right at every moment."""
+
+    def __init__(self, directory: Path, swept: Sequence[str]) -> None:
+        """Args: the sweep's directory, and the dotted keys that have columns."""
+        self._path = directory / "sweep.csv"
+        self.swept = tuple(swept)
+        self._rows: dict[int, list[str]] = {}
+
+    def add(self, job: int, directory: Path, values: Sequence[str]) -> None:
+        """Adds a pending job with the values of its swept keys."""
+        folder = str(directory.relative_to(self._path.parent.absolute()))
+        self._rows[job] = [str(job), folder, "pending", "", *values]
+
+    def update(self, job: int, status: str, objective: float | None) -> None:
+        """Sets the status and the objective of a job."""
+        self._rows[job][2:4] = [status, "" if objective is None else repr(objective)]
+
+    def write(self) -> None:
+        """Writes the file, whole or not at all."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["job", "dir", "status", "objective", *self.swept])
+        writer.writerows(row for _, row in sorted(self._rows.items()))
+        write_atomically(self._path, text.getvalue().encode())
