@@ -9,7 +9,8 @@ from torch import Tensor
 from dqn_exp.layers import LayerShape, init_bounds, linear, num_parameters
 from dqn_exp.random_streams import Stream, draw, to_unit
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu, "tanh": torch.tanh}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": torch.relu_, "tanh": torch.tanh_}
+"""In place: nothing else needs the outputs of a layer before its activation."""
 
 
 class QNetwork:

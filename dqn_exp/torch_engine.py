@@ -15,6 +15,7 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 import torch
 from torch import Tensor
 
+from dqn_exp.allocator import keep_freed_memory
 from dqn_exp.agent import Agent, Diagnostics, Policy, td_errors, td_targets
 from dqn_exp.buffer import UniformBuffer
 from dqn_exp.layers import to_views
@@ -77,6 +78,7 @@ class TorchEngine(PerRunState):
         self._errors, self._targets = agent.online.new_full(
             (2, len(agent.online), batch_size), torch.nan
         )
+        keep_freed_memory()
         self._bind()
 
     def act(self, observations: Floats, steps: Ints) -> Ints:
