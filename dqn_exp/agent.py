@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,14 @@ class Engine(Protocol):
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last row moves into its place."""
+        ...
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns a copy of what training has made of one run, by part."""
+        ...
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Overwrites one run with what `state_dict` returned."""
         ...
 
 

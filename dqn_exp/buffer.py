@@ -62,7 +62,7 @@ class UniformBuffer(PerRunState):
     def read(self, rows: torch.Tensor) -> Transition:
         """Returns the transitions in rows `[N, B]` of `storage`."""
         packed = self.storage.index_select(0, rows.view(-1))
-        return unpack(packed.view(*rows.shape, -1))
+        return unpack(packed.view(*rows.shape, self.storage.shape[1]))
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns a copy of one run's ring and where it stands."""

@@ -56,6 +56,14 @@ class Environments(Protocol):
         """Takes a run out: the last environment moves into its place."""
         ...
 
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns what brings one run's open episode back."""
+        ...
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Brings one run's open episode back."""
+        ...
+
     def close(self) -> None:
         """Frees what the environments hold."""
         ...
@@ -123,12 +131,16 @@ class SerialEnvironments:
         self._envs = [make_single(env_id, max_episode_steps, kwargs) for _ in range(count)]
         self._num_features = shape_of(self._envs[0], env_id).num_features
         self._first_action = int(self._envs[0].action_space.start)  # type: ignore[attr-defined]
+        # The open episodes: their seeds, and the actions since.
+        self._seeds = [0] * count
+        self._actions: list[list[int]] = [[] for _ in range(count)]
 
     def reset(self, runs: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Floats:
         """Starts new episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
         observations = np.empty((len(runs), self._num_features), dtype=np.float32)
         for row, (run, seed) in enumerate(zip(runs, seeds, strict=True)):
             observations[row] = np.ravel(self._envs[run].reset(seed=int(seed))[0])
+            self._seeds[run], self._actions[run] = int(seed), []
         return observations
 
     def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
@@ -140,10 +152,9 @@ class SerialEnvironments:
             np.empty(count, dtype=np.bool_),
             np.empty(count, dtype=np.bool_),
         )
-        for run, env in enumerate(self._envs):
-            observation, reward, terminated, truncated, _ = env.step(
-                actions[run] + self._first_action
-            )
+        for run, (env, action) in enumerate(zip(self._envs, actions.tolist(), strict=True)):
+            observation, reward, terminated, truncated, _ = env.step(action + self._first_action)
+            self._actions[run].append(action)
             outcome.observations[run] = np.ravel(observation)
             outcome.rewards[run] = float(reward)
             outcome.terminated[run] = terminated
@@ -153,8 +164,20 @@ class SerialEnvironments:
     def retire(self, run: int) -> None:
         """Takes a run out: the last environment moves into its place."""
         self._envs[run].close()
-        self._envs[run] = self._envs[-1]
-        self._envs.pop()
+        for values in (self._envs, self._seeds, self._actions):
+            values[run] = values[-1]
+            values.pop()
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns the seed of one run's open episode and its actions."""
+        return {"seed": self._seeds[run], "actions": list(self._actions[run])}
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Plays one run's open episode again; it must be a function of seed and actions."""
+        self.reset(np.array([run]), np.array([state["seed"]]))
+        for action in state["actions"]:
+            self._envs[run].step(action + self._first_action)
+        self._actions[run] = list(state["actions"])
 
     def close(self) -> None:
         """Frees what the environments hold."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ class TorchEngine(PerRunState):
     """
 
     rows = ("_gradients", "_max_grad_norm", "_losses", "_errors", "_targets", "_norms")
+    saved = ("_losses", "_errors", "_targets", "_norms")
 
     def __init__(
         self,
@@ -140,6 +142,20 @@ class TorchEngine(PerRunState):
         for part in (self.agent, self._loss, self._optimizer, self._buffer, self._sampling):
             part.retire(run)
         self._bind()
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns a copy of what training has made of one run, by part."""
+        parts = {name: part.state_dict(run) for name, part in self._stateful().items()}
+        return {"engine": super().state_dict(run), **parts}
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Overwrites one run with what `state_dict` returned."""
+        super().load_state_dict(run, state["engine"])
+        for name, part in self._stateful().items():
+            part.load_state_dict(run, state[name])
+
+    def _stateful(self) -> dict[str, PerRunState]:
+        return {"agent": self.agent, "optimizer": self._optimizer, "buffer": self._buffer}
 
     def _bind(self) -> None:
         # Leaves that share the memory of the flat parameters: an update in place of the latter is

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,14 +85,14 @@ class Trainer(PerRunState):
         self._newest_return = np.full(count, np.nan)
         self._ended_steps = 0
         self._rows = self.runs
+        self._began = time.perf_counter()
+        self._next_flush = self._began + FLUSH_SECONDS
         self._observations = self._start_episodes(self.runs)
 
     def train(self) -> None:
         """Trains until every run has ended or `should_stop` says so."""
-        self._began = time.perf_counter()
-        self._next_flush = self._began + FLUSH_SECONDS
         while len(self.runs) and not self._should_stop():
-            self._tick()
+            self.tick()
             now = time.perf_counter()
             if now > self._next_flush:
                 self._flush()
@@ -99,16 +100,8 @@ class Trainer(PerRunState):
                 self._progress.update(self._standing())
         self._finish_all("interrupted")
 
-    def abort(self, error: str) -> None:
-        """Ends all live runs as failed."""
-        self._finish_all("failed", error)
-
-    def close(self) -> None:
-        """Frees the environments."""
-        self._environments.close()
-        self._evaluation.close()
-
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Makes one step of every live run, with all that follows from it."""
         actions = self._engine.act(self._observations, self.steps)
         outcome = self._environments.step(actions)
         self._store(actions, outcome)
@@ -120,6 +113,29 @@ class Trainer(PerRunState):
         over = (self.steps >= self._total_steps) | (self.episodes >= self._total_episodes)
         if due.any() or over.any() or diverged.any():
             self._record(due, over, diverged)
+
+    def abort(self, error: str) -> None:
+        """Ends all live runs as failed."""
+        self._finish_all("failed", error)
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns a copy of all that training has made of one run, by part."""
+        return {
+            "trainer": super().state_dict(run),
+            "engine": self._engine.state_dict(run),
+            "environments": self._environments.state_dict(run),
+        }
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Overwrites one run with what `state_dict` returned; it goes on from there."""
+        super().load_state_dict(run, state["trainer"])
+        self._engine.load_state_dict(run, state["engine"])
+        self._environments.load_state_dict(run, state["environments"])
+
+    def close(self) -> None:
+        """Frees the environments."""
+        self._environments.close()
+        self._evaluation.close()
 
     def _store(self, actions: Ints, outcome: Outcome) -> None:
         discounts = self._agent.discounts(outcome.terminated, outcome.truncated)
