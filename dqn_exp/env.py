@@ -239,6 +239,11 @@ def shape_of(env: gymnasium.Env[Any, Any], env_id: str) -> EnvShape:
 
 def describe(env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, Any]) -> EnvShape:
     """Returns D and A of an environment; raises ValueError if DQN cannot be trained in it."""
+    if max_episode_steps is None and _find_spec(env_id).max_episode_steps is None:
+        raise ValueError(
+            f"env.max_episode_steps: expected a limit, since {env_id} has none of its own and an "
+            "evaluation might never end."
+        )
     env = make_single(env_id, max_episode_steps, kwargs)
     try:
         return shape_of(env, env_id)

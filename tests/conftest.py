@@ -28,6 +28,7 @@ def config_values(**overrides: Any) -> dict[str, Any]:
     # The YAML of Python takes 2e-3 for a text, that of OmegaConf for a number.
     values["agent"]["learning_rate"] = float(values["agent"]["learning_rate"])
     values["log"]["progress"] = False
+    values["num_threads"] = 1
     for name, value in overrides.items():
         group, _, key = name.rpartition("__")
         (values[group] if group else values)[key] = value

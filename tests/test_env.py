@@ -1,0 +1,125 @@
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from dqn_exp.env import (
+    CartPoleEnvironments,
+    Environments,
+    SerialEnvironments,
+    describe,
+    make_environments,
+)
+from tests import probes
+
+probes.register()
+
+
+def play_both(first: Environments, second: Environments, num_steps: int, count: int) -> int:
+    """Takes the same actions in two sets of environments; returns how many episodes have ended."""
+    generator, everyone = np.random.default_rng(0), np.arange(count)
+    seeds, episodes = np.arange(count) * 1_000, 0
+    np.testing.assert_array_equal(first.reset(everyone, seeds), second.reset(everyone, seeds))
+    for _ in range(num_steps):
+        actions = generator.integers(0, 2, count)
+        outcome = first.step(actions)
+        for found, expected in zip(outcome, second.step(actions), strict=True):
+            np.testing.assert_array_equal(found, expected)
+            assert found.dtype == expected.dtype
+        ended = np.flatnonzero(outcome.terminated | outcome.truncated)
+        seeds[ended] += 1
+        episodes += len(ended)
+        np.testing.assert_array_equal(
+            first.reset(ended, seeds[ended]), second.reset(ended, seeds[ended])
+        )
+    return episodes
+
+
+@pytest.mark.parametrize("limit", [15, 500])
+@pytest.mark.parametrize("kwargs", [{}, {"sutton_barto_reward": True}])
+def test_cartpole_in_one_call_is_that_of_gymnasium_step_by_step(limit, kwargs):
+    vectorised = make_environments("CartPole-v1", 3, limit, kwargs)
+    assert isinstance(vectorised, CartPoleEnvironments)
+    serial = SerialEnvironments("CartPole-v1", 3, limit, kwargs)
+    assert play_both(vectorised, serial, 3_000, 3) > 300
+
+
+def test_a_run_has_the_same_episode_whatever_is_beside_it():
+    seeds, actions = np.array([5, 6, 7]), np.random.default_rng(0).integers(0, 2, (60, 3))
+    together = make_environments("CartPole-v1", 3, 500, {})
+    first = together.reset(np.arange(3), seeds)
+    outcomes = [together.step(row) for row in actions]
+    for run in range(3):
+        alone = make_environments("CartPole-v1", 1, 500, {})
+        np.testing.assert_array_equal(alone.reset(np.array([0]), seeds[[run]])[0], first[run])
+        for row, outcome in zip(actions, outcomes, strict=True):
+            found = alone.step(row[[run]])
+            np.testing.assert_array_equal(found.observations[0], outcome.observations[run])
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
+def test_a_retired_run_gives_its_place_to_the_last_one(env_id):
+    first, second = (make_environments(env_id, 4, None, {}) for _ in range(2))
+    for environments in (first, second):
+        environments.reset(np.arange(4), np.arange(4))
+        environments.step(np.array([0, 1, 0, 1]))
+    first.retire(1)
+    found, expected = first.step(np.array([1, 0, 1])), second.step(np.array([1, 0, 1, 0]))
+    np.testing.assert_array_equal(found.observations, expected.observations[[0, 3, 2]])
+    first.retire(2)
+    found, expected = first.step(np.array([0, 1])), second.step(np.array([0, 0, 0, 1]))
+    np.testing.assert_array_equal(found.observations, expected.observations[[0, 3]])
+    first.close()
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
+def test_an_open_episode_is_brought_back(env_id):
+    first, second = (make_environments(env_id, 2, None, {}) for _ in range(2))
+    first.reset(np.arange(2), np.array([3, 4]))
+    second.reset(np.arange(2), np.array([8, 9]))
+    for action in (0, 1, 1, 0):
+        first.step(np.array([action, action]))
+    second.load_state_dict(0, first.state_dict(1))
+    for action in (1, 0, 1):
+        expected = first.step(np.array([0, action])).observations[1]
+        found = second.step(np.array([action, 0])).observations[0]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_limit_of_an_environment_is_the_registered_one_unless_told():
+    for env_id, limit, length in (("CartPole-v1", 3, 3), ("Acrobot-v1", None, 500)):
+        environments = make_environments(env_id, 1, limit, {})
+        environments.reset(np.array([0]), np.array([0]))
+        for step in range(1, length + 1):
+            outcome = environments.step(np.array([0]))
+            assert outcome.truncated[0] == (step == length)
+
+
+def test_observations_are_flattened_and_actions_begin_where_the_environment_has_it():
+    environments = make_environments("ProbeCounting-v0", 2, 30, {})
+    assert environments.reset(np.arange(2), np.arange(2)).shape == (2, 4)
+    outcome = environments.step(np.array([0, 2]))
+    assert outcome.observations[:, 3].tolist() == [0.0, 2.0]
+    assert describe("ProbeCounting-v0", None, {}) == (4, 3)
+
+
+class Odd(gymnasium.Env):
+    def __init__(self, action_space: spaces.Space, observation_space: spaces.Space) -> None:
+        self.action_space, self.observation_space = action_space, observation_space
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "message"),
+    [
+        ("CartPoel-v1", {}, r"env.id: Environment `CartPoel` doesn't exist"),
+        ("Pendulum-v1", {}, r"expected an environment with discrete actions, .* got Pendulum-v1"),
+        ("FrozenLake-v1", {}, r"observations are a box of numbers, got FrozenLake-v1"),
+        ("CartPole-v1", {"gravity": 3}, r"env.kwargs: CartPole-v1 cannot be made with"),
+        ("ProbeUnlimited-v0", {}, r"env.max_episode_steps: expected a limit"),
+    ],
+)
+def test_environments_in_which_dqn_cannot_be_trained_are_refused(env_id, kwargs, message):
+    if "ProbeUnlimited-v0" not in gymnasium.registry:
+        gymnasium.register("ProbeUnlimited-v0", entry_point=probes.ConstantReward)
+    with pytest.raises(ValueError, match=message):
+        describe(env_id, None, kwargs)
