@@ -186,7 +186,7 @@ def suggest(key: str) -> str:
     """Returns " Did you mean ...?" for an unknown key, or nothing."""
     known = known_keys()
     last_names = {name.rsplit(".", 1)[-1]: name for name in known}
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     near = near or [
         last_names[name]
         for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], last_names, n=1)

@@ -1,0 +1,61 @@
+"""The command, run in this process or in one of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dqn_exp import train
+
+
+class Ended(NamedTuple):
+    """How a command has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run_here(
+    arguments: Sequence[str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Ended:
+    """Runs the command in this process, which is faster, with `folder` as working directory."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    status = 0
+    try:
+        train.main()
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    return Ended(status, *capsys.readouterr())
+
+
+def run_apart(
+    arguments: Sequence[str], folder: Path, timeout: float = 120, **environment: str
+) -> Ended:
+    """Runs `python -m dqn_exp.train` with `folder` as working directory."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dqn_exp.train", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """All files of a folder, and its folders as names that end with a slash."""
+    return {
+        str(path.relative_to(folder)) + "/" * path.is_dir(): b"" if path.is_dir() else path.read_bytes()
+        for path in folder.rglob("*")
+    }

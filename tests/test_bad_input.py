@@ -1,0 +1,138 @@
+"""Bad input: one line a problem, status 2, nothing trained, no file or folder left or changed."""
+
+import pytest
+
+from tests.command import files_below, run_apart, run_here
+
+# The arguments, and what the one line must say.
+BAD = [
+    # Keys and groups that do not exist.
+    (["agent.gama=0.9"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+    (["+agent.gama=0.9"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+    (["++agent.gama=0.9"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+    (["gamma=0.9"], "gamma: unknown key. Did you mean agent.gamma?"),
+    (["agnet.gamma=0.9"], "agnet.gamma: unknown key. Did you mean agent.gamma?"),
+    (["agent=dnq"], "agent=dnq: expected one of dqn."),
+    (["env=cartpol"], "env=cartpol: expected one of acrobot, cartpole_v0"),
+    (["agnet=dqn"], "agnet: unknown key. Did you mean agent?"),
+    (["experiment=bok"], "experiment=bok: expected one of book, book_sweep, smoke."),
+    (["~agent.gamma"], "agent.gamma: missing"),
+    (["~agent.gama"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+    (["--config-dir=extra", "experiment=typo"], "agent.learning_rte: unknown key. Did you mean agent.learning_rate?"),
+    (["--config-dir=extra", "agent=twice"], "duplicate key"),
+    (["--config-dir=nowhere"], "nowhere' not found"),
+    # Values of the wrong kind.
+    (["agent.gamma=high"], "agent.gamma: expected a number, got 'high'."),
+    (["buffer.capacity=1.5"], "buffer.capacity: expected a whole number, got 1.5."),
+    (["agent.batch_size=true"], "agent.batch_size: expected a number, got True."),
+    (["agent.batch_size=null"], "agent.batch_size: expected a number, got None."),
+    (["agent.loss=mes"], "agent.loss: expected 'mse' or 'huber', got 'mes'."),
+    (["network.hidden_sizes=128"], "network.hidden_sizes: expected a list, such as [128], got 128."),
+    (["network.activation=gelu"], "network.activation: expected 'relu' or 'tanh', got 'gelu'."),
+    (["log.progress=maybe"], "log.progress: expected true or false, got 'maybe'."),
+    (["agent=3"], "agent=3: expected one of dqn."),
+    (["engine=numpy"], "engine: expected 'torch', got 'numpy'."),
+    # Values out of range.
+    (["agent.gamma=1.01"], "agent.gamma: expected at most 1, got 1.01."),
+    (["agent.epsilon=-0.1"], "agent.epsilon: expected at least 0, got -0.1."),
+    (["agent.learning_rate=0"], "agent.learning_rate: expected more than 0, got 0."),
+    (["agent.learning_rate=nan"], "agent.learning_rate: expected a finite number, got nan."),
+    (["agent.batch_size=0"], "agent.batch_size: expected at least 1, got 0."),
+    (["agent.target_update_period=0"], "agent.target_update_period: expected at least 1, got 0."),
+    (["network.hidden_sizes=[64,-1]"], "network.hidden_sizes.1: expected at least 1, got -1."),
+    (["seed=-1"], "seed: expected at least 0, got -1."),
+    (["num_threads=0"], "num_threads: expected at least 1, got 0."),
+    (["trainer.total_steps=0"], "trainer.total_steps: expected at least 1, got 0."),
+    (["eval.episodes=0"], "eval.episodes: expected at least 1, got 0."),
+    (["log.every_steps=0"], "log.every_steps: expected at least 1, got 0."),
+    # Contradictions.
+    (["agent.batch_size=2000", "buffer.capacity=1000"], "agent.batch_size: expected at most buffer.capacity, which is 1000, got 2000."),
+    (["agent.learning_starts=10000"], "agent.learning_starts: expected less than buffer.capacity"),
+    (["agent.target_update_tau=0.01"], "agent.target_update_tau: expected one of the two, got 10 and 0.01."),
+    (["agent.epsilon_start=1"], "agent.epsilon_decay_steps: expected both or neither, got 1.0 and None."),
+    (["trainer.total_steps=null"], "the run would never end."),
+    (["experiment=book_sweep"], "add -m to run it."),
+    (["seed=1,2"], "seed=1,2: several values; add -m to sweep over them."),
+    (["hydra.job.chdir=true"], "hydra.job.chdir: expected false"),
+    # Environments.
+    (["env.id=CartPoel-v1"], "env.id: Environment `CartPoel` doesn't exist"),
+    (["env.id=Pendulum-v1"], "env.id: expected an environment with discrete actions"),
+    (["env.id=FrozenLake-v1"], "env.id: expected an environment whose observations are a box"),
+    (["env.kwargs={gravity: 3}"], "env.kwargs: CartPole-v1 cannot be made with {'gravity': 3}"),
+    # The machine and its directories.
+    (["device=cuda:99"], "device: expected a device of this machine, got 'cuda:99'"),
+    (["device=gpu"], "device: expected a device of this machine, got 'gpu'"),
+    (["hydra.run.dir=a_file/run"], "hydra.run.dir: "),
+    (["hydra.run.dir=old_run"], "holds a result.json."),
+    # Sweeps: all jobs are checked before the first one trains.
+    (["-m", "agent.gamma=0.9,1.5,0.8"], "agent.gamma: expected at most 1, got 1.5. (job 1: agent.gamma=1.5)"),
+    (["-m", "seed=1,2,3", "agent.epsilon=2"], "agent.epsilon: expected at most 1, got 2. (job 0 and 2 more:"),
+    (["-m", "agent.gama=0.9,0.8"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+    (["-m", "+agent.gama=0.9,0.8"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+    (["-m", "env=cartpole_v0,cartpol"], "env=cartpol: expected one of"),
+    (["-m", "seed=1,2", "hydra.sweep.dir=occupied"], "hydra.sweep.dir: expected an empty or a new directory"),
+    (["-m", "seed=1,2", "hydra.sweep.dir=a_file/sweep"], "hydra.sweep.dir: "),
+    (["-m", "seed=1,2", "hydra.sweep.subdir=same"], "hydra.sweep.subdir: expected a directory for each job"),
+    (["-m", "seed=1,2", "hydra.sweeper.max_batch_size=0"], "hydra.sweeper.max_batch_size: expected at least 1"),
+    (["-m", "seed=1,2", "hydra.launcher.max_population_size=0"], "hydra.launcher.max_population_size: expected at least 1"),
+    (["-m", "agent.gamma=interval(0,1)"], "does not support sweep type"),
+    (["-m", "seed=1,2", "hydra.job.chdir=true"], "hydra.job.chdir: expected false"),
+    (["-m", "hydra/launcher=populatoin"], "hydra/launcher=populatoin: expected one of basic, population."),
+]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    extra = tmp_path / "extra"
+    (extra / "experiment").mkdir(parents=True)
+    (extra / "agent").mkdir()
+    typo = "# @package _global_\nagent:\n  learning_rte: 0.1\n"
+    (extra / "experiment" / "typo.yaml").write_text(typo)
+    (extra / "agent" / "twice.yaml").write_text("gamma: 0.9\ngamma: 0.8\n")
+    (tmp_path / "a_file").write_text("kept\n")
+    (tmp_path / "old_run").mkdir()
+    (tmp_path / "old_run" / "result.json").write_text("{}\n")
+    (tmp_path / "occupied").mkdir()
+    (tmp_path / "occupied" / "multirun.yaml").write_text("seed: 7\n")
+    return tmp_path
+
+
+def check(ended, message: str, before: dict[str, bytes], folder) -> None:
+    assert message in ended.err, ended
+    assert ended.status == 2
+    assert "Traceback" not in ended.err + ended.out
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(bad[0]) for bad in BAD])
+def test_bad_input_is_told_and_leaves_nothing(arguments, message, folder, monkeypatch, capsys):
+    before = files_below(folder)
+    ended = run_here(arguments, folder, monkeypatch, capsys)
+    check(ended, message, before, folder)
+    (line,) = [line for line in ended.err.splitlines() if message in line]
+    assert ended.err.strip().count("\n") <= 4, ended.err
+    assert line == ended.err.strip().splitlines()[0]
+
+
+def test_every_problem_has_a_line(folder, monkeypatch, capsys):
+    before = files_below(folder)
+    arguments = ["agent.gamma=2", "+agent.gama=1", "seed=-3", "trainer.total_steps=1.5"]
+    ended = run_here(arguments, folder, monkeypatch, capsys)
+    check(ended, "agent.gama: unknown key", before, folder)
+    assert len(ended.err.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["agent.gama=0.9"], "agent.gama: unknown key. Did you mean agent.gamma?"),
+        (["agent.gamma=2"], "agent.gamma: expected at most 1, got 2."),
+        (["-m", "agent.gamma=2,0.9"], "agent.gamma: expected at most 1, got 2. (job 0:"),
+        (["hydra.run.dir=/proc/none/run"], "/proc/none"),
+    ],
+)
+def test_the_same_from_outside(arguments, message, folder):
+    before = files_below(folder)
+    ended = run_apart(arguments, folder)
+    check(ended, message, before, folder)
+    assert len(ended.err.splitlines()) == 1 and ended.out == ""

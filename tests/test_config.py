@@ -1,0 +1,140 @@
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from dqn_exp.conf_dir import conf_dir
+from dqn_exp.config import known_keys, suggest, to_config
+from dqn_exp.errors import ConfigError
+from tests.conftest import GROUPS, config_values, make_config
+
+
+def problems_of(**overrides: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        make_config(**overrides)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_whole_floats_are_integers_and_others_are_not():
+    config = make_config(buffer__capacity=1e5, trainer__total_steps=2e4, seed=3.0)
+    assert (config.buffer.capacity, config.trainer.total_steps, config.seed) == (100_000, 20_000, 3)
+    assert problems_of(buffer__capacity=1.5) == [
+        "buffer.capacity: expected a whole number, got 1.5."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("agent__gamma", 1.5, "agent.gamma: expected at most 1, got 1.5."),
+        ("agent__gamma", "high", "agent.gamma: expected a number, got 'high'."),
+        ("agent__gamma", float("nan"), "agent.gamma: expected a finite number, got nan."),
+        ("agent__learning_rate", 0, "agent.learning_rate: expected more than 0, got 0."),
+        ("agent__loss", "mes", "agent.loss: expected 'mse' or 'huber', got 'mes'."),
+        ("agent__batch_size", True, "agent.batch_size: expected a number, got True."),
+        ("agent__bootstrap_truncated", 1, "agent.bootstrap_truncated: expected true or false, got 1."),
+        ("agent", 3, "agent: expected a group of keys, got 3."),
+        ("network__hidden_sizes", 128, "network.hidden_sizes: expected a list, such as [128], got 128."),
+        ("network__hidden_sizes", [0], "network.hidden_sizes.0: expected at least 1, got 0."),
+        ("env__kwargs", 1, "env.kwargs: expected a group of keys, got 1."),
+        ("env__id", 1, "env.id: expected a text, got 1."),
+        ("agent__gama", 0.9, "agent.gama: unknown key. Did you mean agent.gamma?"),
+        ("gamma", 0.9, "gamma: unknown key. Did you mean agent.gamma?"),
+        ("seeds", 1, "seeds: unknown key. Did you mean seed?"),
+        ("agent__zzz", 1, "agent.zzz: unknown key. See the keys with --cfg job."),
+    ],
+)
+def test_each_problem_is_one_line_that_names_the_key(key, value, line):
+    assert problems_of(**{key: value}) == [line]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "beginning"),
+    [
+        ({"agent__batch_size": 101, "buffer__capacity": 100, "agent__learning_starts": 9}, "agent.batch_size: expected at most"),
+        ({"agent__learning_starts": 10_000}, "agent.learning_starts: expected less than"),
+        ({"agent__target_update_tau": 0.1}, "agent.target_update_period, agent.target_update_tau:"),
+        ({"agent__target_update_period": None}, "agent.target_update_period, agent.target_update_tau:"),
+        ({"agent__epsilon_start": 1.0}, "agent.epsilon_start, agent.epsilon_decay_steps:"),
+        ({"agent__epsilon_decay_steps": 10}, "agent.epsilon_start, agent.epsilon_decay_steps:"),
+        ({"trainer__total_steps": None}, "trainer.total_steps, trainer.total_episodes:"),
+    ],
+)  # fmt: skip
+def test_contradictions_are_problems(overrides, beginning):
+    (line,) = problems_of(**overrides)
+    assert line.startswith(beginning)
+
+
+def test_all_problems_are_told_at_once():
+    lines = problems_of(agent__gamma=2, agent__gama=1, seed=-1, env={})
+    assert len(lines) == 6
+    assert "env.id: missing; expected a value for this key." in lines
+
+
+def test_no_key_is_missing_without_being_told():
+    values = config_values()
+    for key in known_keys():
+        changed = copy.deepcopy(values)
+        group, _, name = key.rpartition(".")
+        del (changed[group] if group else changed)[name]
+        with pytest.raises(ConfigError, match=rf"^{key}: missing"):
+            to_config(changed)
+
+
+def test_every_option_of_every_group_makes_a_config():
+    options = [path for group in GROUPS for path in (conf_dir() / group).glob("*.yaml")]
+    assert len(options) >= 6
+    for path in options:
+        values = config_values()
+        values[path.parent.name] = yaml.safe_load(path.read_text().replace("2e-3", "2.0e-3"))
+        to_config(values)
+
+
+def test_building_a_config_leaves_the_values_unchanged():
+    values = config_values()
+    before = copy.deepcopy(values)
+    to_config(values)
+    assert values == before
+
+
+def test_the_hash_tells_what_changes_results():
+    first = make_config().hash()
+    assert first == make_config(buffer__capacity=1e4).hash()
+    for same in ({"log__every_steps": 7}, {"num_threads": 3}, {"checkpoint__every_steps": 5}):
+        assert make_config(**same).hash() == first
+    others = ({"seed": 1}, {"agent__gamma": 0.9}, {"eval__episodes": 3}, {"env__kwargs": {"a": 1}})
+    assert len({make_config(**other).hash() for other in others} | {first}) == 5
+
+
+def test_structure_is_what_is_not_declared_per_run():
+    first = make_config().structure()
+    for per_run in (
+        {"seed": 5}, {"agent__gamma": 0.5}, {"agent__epsilon": 0.5}, {"agent__learning_rate": 0.5},
+        {"agent__target_update_period": 3}, {"buffer__capacity": 700}, {"trainer__total_steps": 3},
+        {"agent__train_every": 3}, {"agent__huber_delta": 3.0}, {"agent__max_grad_norm": 3.0},
+        {"eval__every_steps": 3}, {"log__every_steps": 3}, {"agent__learning_starts": 3},
+    ):  # fmt: skip
+        assert make_config(**per_run).structure() == first
+    for structure in (
+        {"agent__batch_size": 32}, {"agent__loss": "huber"}, {"network__hidden_sizes": [64]},
+        {"env__max_episode_steps": 100}, {"eval__episodes": 3}, {"agent__gradient_steps": 2},
+        {"device": "cuda"},
+    ):  # fmt: skip
+        assert make_config(**structure).structure() != first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("agent.gama", "agent.gamma"),
+        ("agnet", "agent"),
+        ("epsilon", "agent.epsilon"),
+        ("agent.capacity", "buffer.capacity"),
+        ("trainer.steps", "trainer.total_steps"),
+        ("bufer.capacity", "buffer.capacity"),
+    ],
+)
+def test_the_nearest_known_key_is_suggested(wrong, right):
+    assert suggest(wrong) == f" Did you mean {right}?"
