@@ -91,7 +91,7 @@ class EnvConfig(Section):
 
     id: str = Field(description="As registered with Gymnasium.")
     max_episode_steps: Count | None = Field(description="Time limit; null: the registered one.")
-    kwargs: dict[str, Any] = Field(description="Arguments of the environment.")
+    kwargs: dict[str, Any] | None = Field(description="Arguments of the environment; null: none.")
 
 
 class TrainerConfig(Section):

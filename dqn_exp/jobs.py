@@ -3,6 +3,8 @@
 import copy
 import logging
 import os
+import pickle
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,21 +27,27 @@ from dqn_exp.run_log import RunLogs
 class Job:
     """A composed job of a sweep.
 
-    config: of Hydra, with its own node; what callbacks are given.
+    title: what distinguishes it, as it was written on the command line.
+    packed: its config with Hydra's node. As objects the configs of a large sweep would take more
+        memory than what the runs learn with.
+    environment: the variables that it sets, which a population must share.
     checked: the typed config of the run.
     directory: absolute; made by `open_job`.
     """
 
     num: int
+    title: str
     overrides: list[str]
-    config: DictConfig
+    packed: bytes
+    environment: dict[str, str]
     checked: Config
     directory: Path
 
     @property
-    def title(self) -> str:
-        """What distinguishes the job on the command line."""
-        return " ".join(filter_overrides(self.overrides))
+    def config(self) -> DictConfig:
+        """A copy of the config with Hydra's node, which callbacks are given."""
+        config: DictConfig = pickle.loads(zlib.decompress(self.packed))
+        return config
 
     def value_of(self, key: str) -> str:
         """Returns the value that the job gives to a swept key, as it was written."""
@@ -67,7 +75,19 @@ def compose_job(
             config.hydra.runtime.output_dir = str(directory)
         if config.hydra.job.chdir:
             raise ConfigError(["hydra.job.chdir: expected false: the runs share a process."])
-    return Job(num, list(overrides), config, checked_config(config), directory)
+        variables: Any = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
+    title = title_of(overrides, OmegaConf.select(config, "hydra.sweeper.swept"))
+    checked = checked_config(config)
+    packed = zlib.compress(pickle.dumps(config), level=1)
+    environment = {key: str(value) for key, value in variables.items()}
+    return Job(num, title, list(overrides), packed, environment, checked, directory)
+
+
+def title_of(overrides: Sequence[str], swept: Sequence[str] | None) -> str:
+    """Returns the overrides of the swept keys, or all but Hydra's own where those are unknown."""
+    if swept is None:
+        return " ".join(filter_overrides(overrides))
+    return " ".join(override for override in overrides if _key_of(override) in swept)
 
 
 def checked_config(config: DictConfig) -> Config:
@@ -89,7 +109,8 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
     """Makes a config the one that `${hydra:...}` refers to, which is one for the process."""
     singleton = HydraConfig.instance()
     previous = singleton.cfg
-    singleton.set_config(config)
+    # Its own setter would copy the whole of Hydra's node, several times a job.
+    singleton.cfg = config
     try:
         yield
     finally:
@@ -104,7 +125,7 @@ def open_job(job: Job, context: HydraContext, task: TaskFunction, logs: RunLogs)
         returned = JobReturn(
             overrides=OmegaConf.to_container(config.hydra.overrides.task),
             cfg=_without_hydra(config),
-            hydra_cfg=copy.deepcopy(HydraConfig.instance().cfg),
+            hydra_cfg=OmegaConf.masked_copy(config, "hydra"),
             working_dir=os.getcwd(),
             task_name=JobRuntime.instance().get("name"),
         )
@@ -123,11 +144,12 @@ def close_job(
     job: Job, returned: JobReturn, value: float | Exception, context: HydraContext, logs: RunLogs
 ) -> None:
     """Gives a job its value, or the error it has ended with, and tells the callbacks."""
+    config = job.config
     is_failed = isinstance(value, Exception)
     returned.return_value = value
     returned.status = JobStatus.FAILED if is_failed else JobStatus.COMPLETED
-    with hydra_config(job.config):
-        context.callbacks.on_job_end(config=job.config, job_return=returned)
+    with hydra_config(config):
+        context.callbacks.on_job_end(config=config, job_return=returned)
     logs.remove(job.directory)
 
 
@@ -142,13 +164,6 @@ def configure_console(config: DictConfig) -> None:
         root = settings["root"]
         root["handlers"] = [name for name in root.get("handlers", []) if name not in names]
         configure_log(OmegaConf.create(settings), config.hydra.verbose)
-
-
-def shared_environment(job: Job) -> dict[str, str]:
-    """Returns the environment variables that a job sets, which a population must share."""
-    with hydra_config(job.config):
-        variables: Any = OmegaConf.to_container(job.config.hydra.job.env_set, resolve=True)
-    return {key: str(value) for key, value in variables.items()}
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hydra.core.utils import JobReturn, configure_log, env_override, filter_overrides, setup_globals
+from hydra.core.utils import JobReturn, configure_log, env_override, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -17,7 +17,7 @@ from dqn_exp.jobs import (
     compose_job,
     configure_console,
     open_job,
-    shared_environment,
+    title_of,
 )
 from dqn_exp.recorder import Result
 from dqn_exp.run_log import run_logs
@@ -45,14 +45,35 @@ def launch_overrides(
         ConfigError: with every problem of every job, before any of them trains.
     """
     setup_globals()
+    check_launcher(launcher)
     jobs = compose_jobs(launcher.hydra_context, launcher.config, job_overrides, first)
     return launch_jobs(launcher, jobs)
 
 
+def check_launcher(launcher: object) -> None:
+    """Raises ConfigError if an option of the launcher is out of range."""
+    size = getattr(launcher, "max_population_size", None)
+    if size is not None and size < 1:
+        raise ConfigError(
+            [f"hydra.launcher.max_population_size: expected at least 1 or null, got {size}."]
+        )
+
+
 def compose_jobs(
-    context: HydraContext, master: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
+    context: HydraContext,
+    master: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+    swept: Sequence[str] | None = None,
 ) -> list[Job]:
     """Composes jobs, each once, and checks them, their directories and this machine.
+
+    Args:
+        context: of Hydra.
+        master: the config of the sweep.
+        job_overrides: of each job.
+        first: number of the first job.
+        swept: keys by which a problem's job is named; None for all.
 
     Raises:
         ConfigError: with every problem of every job.
@@ -78,7 +99,8 @@ def compose_jobs(
                 )
             found += [(problem, job.num) for problem in problems]
     if found:
-        raise ConfigError(_merge(found, job_overrides, first))
+        titles = [title_of(overrides, swept) for overrides in job_overrides]
+        raise ConfigError(_merge(found, titles, first))
     return jobs
 
 
@@ -140,7 +162,7 @@ def _train_group(
     context, outcomes = launcher.hydra_context, Outcomes(jobs, table)
     returns = {job.num: JobReturn(overrides=job.overrides) for job in jobs}
     configure_console(jobs[0].config)
-    with run_logs() as logs, env_override(shared_environment(jobs[0])):
+    with run_logs() as logs, env_override(jobs[0].environment):
         try:
             for job in jobs:
                 returns[job.num] = open_job(job, context, launcher.task_function, logs)
@@ -158,7 +180,7 @@ def _train_group(
 def _group(jobs: Sequence[Job], size: int | None) -> Iterable[Sequence[Job]]:
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
-        key = (job.checked.structure(), repr(sorted(shared_environment(job).items())))
+        key = (job.checked.structure(), repr(sorted(job.environment.items())))
         groups.setdefault(key, []).append(job)
     for group in groups.values():
         step = size or len(group)
@@ -180,16 +202,13 @@ def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:
     log.info("Training %s as %s.", runs, populations)
 
 
-def _merge(
-    found: Sequence[tuple[str, int]], job_overrides: Sequence[Sequence[str]], first: int
-) -> list[str]:
+def _merge(found: Sequence[tuple[str, int]], titles: Sequence[str], first: int) -> list[str]:
     """Returns one line a problem, with the jobs that have it."""
     jobs_by_problem: dict[str, list[int]] = {}
     for problem, num in found:
         jobs_by_problem.setdefault(problem, []).append(num)
     lines = []
     for problem, nums in jobs_by_problem.items():
-        title = " ".join(filter_overrides(job_overrides[nums[0] - first]))
         others = f" and {len(nums) - 1} more" if len(nums) > 1 else ""
-        lines.append(f"{problem} (job {nums[0]}{others}: {title})")
+        lines.append(f"{problem} (job {nums[0]}{others}: {titles[nums[0] - first]})")
     return lines

@@ -1,11 +1,12 @@
 """From the configs of N runs to the parts of one population, and its training."""
 
+import json
 import logging
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -95,17 +96,24 @@ def train_population(
 
 def check_machine(config: Config) -> list[str]:
     """Returns what is wrong with a config on this machine: its environment or device."""
+    return list(_machine_problems(config.env.model_dump_json(), config.device))
+
+
+@cache
+def _machine_problems(env: str, device: str) -> tuple[str, ...]:
+    # The jobs of a sweep mostly share an environment, and making one may be slow.
     problems = []
     try:
-        describe(config.env.id, config.env.max_episode_steps, config.env.kwargs)
+        settings = json.loads(env)
+        describe(settings["id"], settings["max_episode_steps"], settings["kwargs"] or {})
     except ValueError as error:
         problems.append(str(error))
     try:
-        torch.zeros(0, device=config.device)
+        torch.zeros(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        problems.append(f"device: expected a device of this machine, got {config.device!r}: {reason}")
-    return problems
+        problems.append(f"device: expected a device of this machine, got {device!r}: {reason}")
+    return tuple(problems)
 
 
 def make_trainer(
@@ -119,12 +127,12 @@ def make_trainer(
     """Builds a population of runs with equal structure."""
     first = configs[0]
     env = first.env
-    shape = describe(env.id, env.max_episode_steps, env.kwargs)
+    shape = describe(env.id, env.max_episode_steps, env.kwargs or {})
     make_envs = partial(
         make_environments,
         env.id,
         max_episode_steps=env.max_episode_steps,
-        kwargs=env.kwargs,
+        kwargs=env.kwargs or {},
     )
     buffer = UniformBuffer(
         _ints([config.buffer.capacity for config in configs]),

@@ -25,7 +25,8 @@ FINAL_METRICS = ("eval/return_mean", "eval/return_std", "eval/length_mean", "epi
 class Result:
     """What has become of a run, as `result.json` has it.
 
-    objective: mean return of the final evaluation; None without one.
+    objective: mean return of the final evaluation; None unless the run has completed.
+    eval_return_mean, eval_return_std: of the newest evaluation.
     seconds: wall time while the run was live.
     versions: of Python and the libraries that the numbers depend on.
     """
@@ -99,14 +100,13 @@ class RunRecord:
             self._events.add_scalars(step, known)
 
     def add_evaluation(self, step: int, seeds: Ints, returns: Floats, lengths: Ints) -> None:
-        """Adds the episodes `[E]` of one evaluation; its mean return is the objective so far."""
+        """Adds the episodes `[E]` of one evaluation."""
         mean, std = float(returns.mean()), float(returns.std())
         for episode, row in enumerate(
             zip(seeds.tolist(), returns.tolist(), lengths.tolist(), strict=True)
         ):
             self.evaluations.add(step, episode, *row)
-        self.result.objective = self.result.eval_return_mean = mean
-        self.result.eval_return_std = std
+        self.result.eval_return_mean, self.result.eval_return_std = mean, std
         scalars = {"return_mean": mean, "return_std": std, "length_mean": float(lengths.mean())}
         self.add_scalars(step, {f"eval/{name}": value for name, value in scalars.items()})
         count = len(seeds)
@@ -130,6 +130,8 @@ class RunRecord:
             self._events.end_hparams(status == "completed")
         self.flush()
         result = self.result
+        if status == "completed":
+            result.objective = result.eval_return_mean
         result.write(self.directory)
         self.log(
             "%s after %d steps, %d episodes and %d updates in %.1f s.%s",

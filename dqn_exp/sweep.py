@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from dqn_exp.directories import problems_of_sweep_directory
 from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.jobs import Job
-from dqn_exp.launch import compose_jobs
+from dqn_exp.launch import check_launcher, compose_jobs
 from dqn_exp.sweep_table import SweepTable
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,9 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     directory = Path(config.hydra.sweep.dir).absolute()
     if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
         raise ConfigError(problems)
+    check_launcher(sweeper.launcher)
     overrides, swept = _expand(sweeper, arguments)
-    jobs = compose_jobs(context, config, overrides, 0)
+    jobs = compose_jobs(context, config, overrides, 0, swept)
     directory.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, directory / "multirun.yaml")
     table = SweepTable(directory, swept)

@@ -23,6 +23,8 @@ from dqn_exp.errors import RunError
 
 log = logging.getLogger(__name__)
 
+MULTIRUN = ("-m", "--multirun")
+
 
 def main() -> None:
     """Trains, and ends the process with a status.
@@ -32,6 +34,8 @@ def main() -> None:
     """
     # Hydra then raises its errors instead of printing them with a traceback.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # Hydra's parser takes flags before or after all overrides, but not between them.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in MULTIRUN)
     _register()
     try:
         train()
@@ -88,6 +92,9 @@ def _to_message(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return f"{group}={name}: expected one of {', '.join(error.options)}."
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}:{mark.line + 1}: {error.problem}"
     if unknown := re.match(r"Could not (?:override|delete from config.*) '([^']+)'", text):
         return f"{unknown[1]}: unknown key.{suggest(unknown[1])}"
     if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):
