@@ -45,7 +45,7 @@ def td_errors(values: Tensor, action: Tensor, targets: Tensor) -> Tensor:
 
 
 class Diagnostics(NamedTuple):
-    """Of the newest batch that each run has learned from, each `[N]`; nan where a run has not learned yet.
+    """Of the newest batch that each run has learned from, `[N]`; nan before there was one.
 
     loss: mean loss.
     td_error_abs: mean magnitude of the TD errors.

@@ -33,6 +33,27 @@ WITHOUT_EFFECT = ("log", "checkpoint", "device", "engine", "num_threads")
 """Keys and groups that do not change what a run learns, but for last bits."""
 
 
+EXPECTED = {
+    "greater_than_equal": "expected at least {ge}",
+    "greater_than": "expected more than {gt}",
+    "less_than_equal": "expected at most {le}",
+    "less_than": "expected less than {lt}",
+    "literal_error": "expected {expected}",
+    "int_from_float": "expected a whole number",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "not_a_number": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list, such as [128]",
+    "model_type": "expected a group of keys",
+    "model_attributes_type": "expected a group of keys",
+    "dict_type": "expected a group of keys",
+    "string_type": "expected a text",
+}
+"""What pydantic's kinds of errors mean to the user, with the names of their contexts."""
+
+
 class Section(BaseModel):
     """A group of keys; others are refused, and there are no defaults but those of the YAML."""
 
@@ -217,34 +238,8 @@ def _to_line(detail: ErrorDetails) -> str:
 
 
 def _expected(detail: ErrorDetails) -> str:
-    context = detail.get("ctx", {})
-    match detail["type"]:
-        case "greater_than_equal":
-            return f"expected at least {context['ge']}"
-        case "greater_than":
-            return f"expected more than {context['gt']}"
-        case "less_than_equal":
-            return f"expected at most {context['le']}"
-        case "less_than":
-            return f"expected less than {context['lt']}"
-        case "literal_error":
-            return f"expected {context['expected']}"
-        case "int_from_float" | "int_type":
-            return "expected a whole number"
-        case "float_type" | "not_a_number":
-            return "expected a number"
-        case "finite_number":
-            return "expected a finite number"
-        case "bool_type":
-            return "expected true or false"
-        case "list_type":
-            return "expected a list, such as [128]"
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return "expected a group of keys"
-        case "string_type":
-            return "expected a text"
-        case _:
-            return detail["msg"].lower()
+    form = EXPECTED.get(detail["type"])
+    return detail["msg"].lower() if form is None else form.format(**detail.get("ctx", {}))
 
 
 def _contradictions(config: Config) -> Iterator[str]:
@@ -275,5 +270,3 @@ def _contradictions(config: Config) -> Iterator[str]:
             "trainer.total_steps, trainer.total_episodes: expected at least one, got null for "
             "both: the run would never end."
         )
-
-

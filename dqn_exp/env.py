@@ -80,7 +80,7 @@ class CartPoleEnvironments(PerRunState):
 
     def __init__(self, count: int, max_episode_steps: int, **kwargs: Any) -> None:
         """Args: the number of environments, their time limit, and arguments of CartPole."""
-        self._env = CartPoleVectorEnv(count, max_episode_steps, **kwargs)
+        self._env: Any = CartPoleVectorEnv(count, max_episode_steps, **kwargs)
         self._env.reset(seed=0)
         self._state = np.zeros((count, 4))
         self._steps = np.zeros(count, dtype=np.int32)
@@ -164,7 +164,8 @@ class SerialEnvironments:
     def retire(self, run: int) -> None:
         """Takes a run out: the last environment moves into its place."""
         self._envs[run].close()
-        for values in (self._envs, self._seeds, self._actions):
+        rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions)
+        for values in rows:
             values[run] = values[-1]
             values.pop()
 

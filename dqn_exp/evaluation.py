@@ -9,6 +9,7 @@ from dqn_exp.agent import Policy
 from dqn_exp.env import Environments
 from dqn_exp.per_run import PerRunState
 
+
 class Evaluation(PerRunState):
     """Plays E episodes at once with each of some policies.
 

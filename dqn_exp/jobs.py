@@ -107,7 +107,7 @@ def checked_config(config: DictConfig) -> Config:
 @contextmanager
 def hydra_config(config: DictConfig) -> Iterator[None]:
     """Makes a config the one that `${hydra:...}` refers to, which is one for the process."""
-    singleton = HydraConfig.instance()
+    singleton: Any = HydraConfig.instance()
     previous = singleton.cfg
     # Its own setter would copy the whole of Hydra's node, several times a job.
     singleton.cfg = config
@@ -122,8 +122,9 @@ def open_job(job: Job, context: HydraContext, task: TaskFunction, logs: RunLogs)
     config, directory = job.config, job.directory
     with hydra_config(config):
         directory.mkdir(parents=True, exist_ok=True)
+        plain_overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
         returned = JobReturn(
-            overrides=OmegaConf.to_container(config.hydra.overrides.task),
+            overrides=plain_overrides,
             cfg=_without_hydra(config),
             hydra_cfg=OmegaConf.masked_copy(config, "hydra"),
             working_dir=os.getcwd(),

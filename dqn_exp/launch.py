@@ -113,7 +113,9 @@ def launch_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[JobReturn]:
     if launcher.table is None:
         launcher.table = SweepTable(directory, ())
     for job in jobs:
-        launcher.table.add(job.num, job.directory, [job.value_of(key) for key in launcher.table.swept])
+        launcher.table.add(
+            job.num, job.directory, [job.value_of(key) for key in launcher.table.swept]
+        )
     launcher.table.write()
     groups = list(_group(jobs, launcher.max_population_size))
     _announce(jobs, groups)

@@ -37,9 +37,7 @@ class Adam(PerRunState):
         self.second_moment = torch.zeros_like(self.first_moment)
         self._scratch = torch.zeros_like(self.first_moment)
 
-    def step(
-        self, parameters: Tensor, gradients: Tensor, learning: npt.NDArray[np.bool_]
-    ) -> None:
+    def step(self, parameters: Tensor, gradients: Tensor, learning: npt.NDArray[np.bool_]) -> None:
         """Makes one update of the runs that learn; the others stay bit for bit as they are.
 
         Args:
@@ -55,8 +53,8 @@ class Adam(PerRunState):
         rates = learning * self._learning_rate / correction_1
         scratch = self._scratch
         torch.mul(gradients, gradients, out=scratch)
-        self.first_moment.lerp_(gradients, self._column(learning * (1 - DECAY_1)))
-        self.second_moment.lerp_(scratch, self._column(learning * (1 - DECAY_2)))
+        self.first_moment.lerp_(gradients, self._column(np.where(learning, 1 - DECAY_1, 0.0)))
+        self.second_moment.lerp_(scratch, self._column(np.where(learning, 1 - DECAY_2, 0.0)))
         for moment in (self.first_moment, self.second_moment):
             torch.hardshrink(moment, FLUSH_BELOW, out=moment)
         torch.sqrt(self.second_moment, out=scratch)

@@ -192,9 +192,7 @@ def _make_record(run: Run, versions: dict[str, str]) -> RunRecord:
     return record
 
 
-def _make_engine(
-    configs: Sequence[Config], shape: EnvShape, buffer: UniformBuffer
-) -> TorchEngine:
+def _make_engine(configs: Sequence[Config], shape: EnvShape, buffer: UniformBuffer) -> TorchEngine:
     first, device = configs[0], torch.device(configs[0].device)
     seeds = [config.seed for config in configs]
     network = QNetwork(
@@ -226,9 +224,7 @@ def _make_loss(configs: Sequence[Config], device: torch.device) -> Loss:
     return HuberLoss(torch.tensor(deltas, dtype=torch.float32, device=device))
 
 
-def _make_agent(
-    configs: Sequence[Config], parameters: torch.Tensor, num_actions: int
-) -> Agent:
+def _make_agent(configs: Sequence[Config], parameters: torch.Tensor, num_actions: int) -> Agent:
     agents = [config.agent for config in configs]
     starts = [a.epsilon if a.epsilon_start is None else a.epsilon_start for a in agents]
     return Agent(

@@ -41,7 +41,7 @@ def draw(seed: int, stream: Stream, first: int, count: int) -> npt.NDArray[np.ui
 
 def to_unit(numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
     """Converts numbers to the unit interval, 1 excluded."""
-    return numbers * 2.0**-32
+    return numbers.astype(np.float64) * 2.0**-32
 
 
 def to_range(

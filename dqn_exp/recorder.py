@@ -78,12 +78,8 @@ class RunRecord:
         """Args: an existing directory, the result so far, whether TensorBoard is written."""
         self.directory = directory
         self.result = result
-        self.episodes = CsvFile(
-            directory / "episodes.csv", "step,episode,return,length,terminated"
-        )
-        self.evaluations = CsvFile(
-            directory / "evaluations.csv", "step,episode,seed,return,length"
-        )
+        self.episodes = CsvFile(directory / "episodes.csv", "step,episode,return,length,terminated")
+        self.evaluations = CsvFile(directory / "evaluations.csv", "step,episode,seed,return,length")
         self._events = EventFile(directory) if has_events else None
         result.write(directory)
 

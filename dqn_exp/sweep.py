@@ -56,9 +56,7 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     return returns
 
 
-def _expand(
-    sweeper: BasicSweeper, arguments: Sequence[str]
-) -> tuple[list[list[str]], list[str]]:
+def _expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     """Returns the overrides of each job and the keys that are swept."""
     assert sweeper.hydra_context is not None
     if sweeper.max_batch_size is not None and sweeper.max_batch_size < 1:
@@ -72,9 +70,7 @@ def _expand(
         override.get_key_element(): override
         for override in parser.parse_overrides([*declared, *arguments])
     }
-    swept = [
-        key.lstrip("+") for key, override in by_key.items() if override.is_sweep_override()
-    ]
+    swept = [key.lstrip("+") for key, override in by_key.items() if override.is_sweep_override()]
     note = f"hydra.sweeper.swept=[{','.join(swept)}]"
     (overrides,) = sweeper.split_arguments(list(by_key.values()), None)
     return [[*job, note] for job in overrides], swept

@@ -16,8 +16,8 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 import torch
 from torch import Tensor
 
-from dqn_exp.allocator import keep_freed_memory
 from dqn_exp.agent import Agent, Diagnostics, Policy, td_errors, td_targets
+from dqn_exp.allocator import keep_freed_memory
 from dqn_exp.buffer import UniformBuffer
 from dqn_exp.layers import to_views
 from dqn_exp.network import QNetwork
@@ -188,7 +188,7 @@ class TorchEngine(PerRunState):
         self._losses, self._norms, self._errors, self._targets = newest
 
     def _limit_gradients(self) -> Tensor:
-        norms = torch.linalg.vector_norm(self._gradients, dim=1)
+        norms: Tensor = torch.linalg.vector_norm(self._gradients, dim=1)
         if self._is_limited:
             # The constant, against division by zero, is that of torch.nn.utils.clip_grad_norm_.
             shares = (self._max_grad_norm / (norms + 1e-6)).clamp(max=1.0)

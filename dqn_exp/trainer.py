@@ -40,7 +40,15 @@ class Trainer(PerRunState):
         "_total_episodes",
         "_evaluated_at",
     )
-    saved = ("steps", "episodes", "_observations", "_returns", "_lengths", "_recent", "_newest_return")
+    saved = (
+        "steps",
+        "episodes",
+        "_observations",
+        "_returns",
+        "_lengths",
+        "_recent",
+        "_newest_return",
+    )
 
     def __init__(
         self,
@@ -168,20 +176,20 @@ class Trainer(PerRunState):
 
     def _record(self, due: Bools, over: Bools, diverged: Bools) -> None:
         logged, evaluated, saved = due.T
-        for row in np.flatnonzero(over):
+        for row in np.flatnonzero(over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
         self._log(np.flatnonzero(logged | over | diverged))
         self._evaluate(np.flatnonzero((evaluated | over) & ~diverged))
-        for row in np.flatnonzero((saved | over) & ~diverged):
-            self._save(row, self.runs[row])
-        ended = np.flatnonzero(over | diverged)
+        for row in np.flatnonzero((saved | over) & ~diverged).tolist():
+            self._save(row, int(self.runs[row]))
+        ended = np.flatnonzero(over | diverged).tolist()
         for row in reversed(ended):
             if diverged[row]:
                 step = self.steps[row]
                 self._finish(row, "diverged", f"Loss or parameters not finite at step {step}.")
             else:
                 self._finish(row, "completed")
-        if len(ended):
+        if ended:
             self._on_end()
 
     def _log(self, rows: Ints) -> None:
@@ -230,12 +238,12 @@ class Trainer(PerRunState):
 
     def _finish_all(self, status: Status, error: str | None = None) -> None:
         if len(self.runs):
-            for row in reversed(self._rows):
+            for row in reversed(range(len(self.runs))):
                 self._finish(row, status, error)
             self._on_end()
 
     def _flush(self) -> None:
-        for run in self.runs:
+        for run in self.runs.tolist():
             self._records[run].flush()
         self._next_flush = time.perf_counter() + FLUSH_SECONDS
 

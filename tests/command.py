@@ -56,6 +56,8 @@ def run_apart(
 def files_below(folder: Path) -> dict[str, bytes]:
     """All files of a folder, and its folders as names that end with a slash."""
     return {
-        str(path.relative_to(folder)) + "/" * path.is_dir(): b"" if path.is_dir() else path.read_bytes()
+        str(path.relative_to(folder)) + "/" * path.is_dir(): b""
+        if path.is_dir()
+        else path.read_bytes()
         for path in folder.rglob("*")
     }

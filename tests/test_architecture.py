@@ -75,11 +75,7 @@ def test_the_command_line_imports_nothing_heavy_at_its_start():
     light = [PACKAGE / f"{name}.py" for name in ("train", "callbacks", "errors", "directories")]
     for path in [*light, PACKAGE / "conf_dir.py", *(ROOT / "hydra_plugins").rglob("*.py")]:
         tree = ast.parse(path.read_text())
-        tops = {
-            name.split(".")[0]
-            for node in tree.body
-            for name in imported_names(node)
-        }
+        tops = {name.split(".")[0] for node in tree.body for name in imported_names(node)}
         assert not tops & heavy, path
 
 

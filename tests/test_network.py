@@ -33,10 +33,12 @@ def test_values_are_those_of_a_torch_network_for_each_run(hidden_sizes, activati
 
 def test_initial_parameters_are_uniform_within_the_bounds_of_each_layer():
     network = QNetwork(4, [300], 2, "relu")
-    weight_1, bias_1, weight_2, bias_2 = to_views(network.init_parameters(range(40)), network.layers)
+    weight_1, bias_1, weight_2, bias_2 = to_views(
+        network.init_parameters(range(40)), network.layers
+    )
     for tensor, inputs in ((weight_1, 4), (bias_1, 4), (weight_2, 300), (bias_2, 300)):
         scaled = tensor.double() * inputs**0.5
-        assert -1 <= scaled.min() and scaled.max() <= 1
+        assert scaled.min() >= -1 and scaled.max() <= 1
         # A uniform distribution on [-1, 1] has the variance 1/3.
         assert abs(scaled.mean()) < 5 / (3 * scaled.numel()) ** 0.5
         assert abs(scaled.var() - 1 / 3) < 5 * (4 / 45 / scaled.numel()) ** 0.5
@@ -50,7 +52,9 @@ def test_initial_parameters_depend_on_a_runs_own_seed_only():
 
 
 def test_an_unknown_activation_is_refused():
-    with pytest.raises(ValueError, match=r"network.activation: expected one of .*'relu'.*got 'elu'"):
+    with pytest.raises(
+        ValueError, match=r"network.activation: expected one of .*'relu'.*got 'elu'"
+    ):
         QNetwork(4, [16], 2, "elu")
 
 

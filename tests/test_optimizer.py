@@ -57,7 +57,7 @@ def test_moments_do_not_become_denormal():
     for _ in range(1_000):
         adam.step(parameters, torch.zeros(1, 5), learning)
     assert adam.first_moment.abs().max() == 0
-    assert 0 < adam.second_moment.min() and FLUSH_BELOW > torch.finfo(torch.float32).tiny
+    assert adam.second_moment.min() > 0 and torch.finfo(torch.float32).tiny < FLUSH_BELOW
 
 
 def test_a_restored_run_goes_on_as_it_would_have():

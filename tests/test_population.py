@@ -61,7 +61,12 @@ def test_a_run_alone_equals_the_same_run_in_a_population(train, num_threads, hid
     options |= {"agent__loss": loss, "network__activation": "relu" if loss == "mse" else "tanh"}
     configs = make_runs(32, **options)
     among_32 = train(configs, "32")
-    for name, rows in {"1": [5], "another 1": [5], "2": [31, 5], "7": [0, 1, 2, 5, 8, 13, 30]}.items():
+    for name, rows in {
+        "1": [5],
+        "another 1": [5],
+        "2": [31, 5],
+        "7": [0, 1, 2, 5, 8, 13, 30],
+    }.items():
         for folder, row in zip(train([configs[row] for row in rows], name), rows, strict=True):
             assert results_of(folder) == results_of(among_32[row])
 
@@ -100,7 +105,9 @@ def test_two_seeds_differ_in_every_random_stream(train, tmp_path):
 
 def test_runs_that_stand_at_different_steps_go_on_as_they_would_alone(tmp_path):
     configs = make_runs(6)
-    alone = [make_bare_trainer([config], tmp_path / f"alone {i}") for i, config in enumerate(configs)]
+    alone = [
+        make_bare_trainer([config], tmp_path / f"alone {i}") for i, config in enumerate(configs)
+    ]
     together = make_bare_trainer(configs, tmp_path / "together")
     for row, trainer in enumerate(alone):
         for _ in range(13 * row):

@@ -32,7 +32,7 @@ def test_numbers_are_uniform(seed):
     numbers = draw(seed, Stream.SAMPLING, 0, 80_000)
     assert chi_squared(np.bincount(to_range(numbers, 100), minlength=100)) < CHI_SQUARED_99_DF
     units = to_unit(numbers)
-    assert 0 <= units.min() and units.max() < 1
+    assert units.min() >= 0 and units.max() < 1
     assert chi_squared(np.histogram(units, 100, (0, 1))[0]) < CHI_SQUARED_99_DF
 
 

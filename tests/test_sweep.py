@@ -78,7 +78,9 @@ def test_a_sweep_is_one_population_and_leaves_a_directory_a_run(command, tmp_pat
 
 
 def test_a_run_of_a_sweep_is_the_same_alone_and_twice(command, tmp_path):
-    command("-m", "seed=1,2", "agent.gamma=0.9,0.99", "buffer.capacity=2_000,150", "hydra.sweep.dir=s")
+    command(
+        "-m", "seed=1,2", "agent.gamma=0.9,0.99", "buffer.capacity=2_000,150", "hydra.sweep.dir=s"
+    )
     alone = ("seed=2", "agent.gamma=0.9", "buffer.capacity=150")
     for name in ("once", "twice"):
         assert command(*alone, f"hydra.run.dir={name}").status == 0
@@ -144,7 +146,10 @@ def test_a_run_that_diverges_is_told_and_the_others_complete(command, tmp_path):
     ended = command(*sweep)
     assert ended.status == 1
     lines = ended.err.strip().splitlines()
-    assert lines[0].startswith("Run 1 (agent.learning_rate=1e+30)") and "diverged: Loss or parameters not finite" in lines[0]
+    assert (
+        lines[0].startswith("Run 1 (agent.learning_rate=1e+30)")
+        and "diverged: Loss or parameters not finite" in lines[0]
+    )
     assert lines[0].endswith("See s/1_learning_rate=1e+30/train.log.")
     assert lines[-1].endswith("tensorboard --logdir s") and len(lines) == 2
     assert "2 of 3 runs completed." in ended.out and "Traceback" not in ended.err
@@ -221,9 +226,7 @@ def test_tensorboard_shows_each_run_once_with_its_hyperparameters_and_final_metr
     rows = table_of(tmp_path / "s")
     assert sorted(multiplexer.Runs()) == sorted(row["dir"] for row in rows)
     provider = data_provider.MultiplexerDataProvider(multiplexer, str(tmp_path / "s"))
-    backend = backend_context.Context(
-        TBContext(data_provider=provider, logdir=str(tmp_path / "s"))
-    )
+    backend = backend_context.Context(TBContext(data_provider=provider, logdir=str(tmp_path / "s")))
     context, experiment = RequestContext(), "0"
     info = backend.experiment_from_metadata(
         context, experiment, True, backend.hparams_metadata(context, experiment), []
@@ -284,7 +287,9 @@ def test_an_interruption_ends_with_130_and_whole_files(tmp_path, arguments):
         assert [row["status"] for row in table_of(tmp_path / "s")] == ["interrupted"] * 2
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "experiment=book"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "experiment=book"]]
+)
 def test_asking_for_help_or_the_config_loads_nothing_heavy(tmp_path, arguments):
     code = (
         "import sys, atexit\n"

@@ -32,7 +32,9 @@ class PlainDqn:
     def __init__(self, engine: TorchEngine, run: int, settings: dict) -> None:
         activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
         name = settings.get("network__activation", "relu")
-        self.online = make_torch_network(engine._network, engine.agent.online[run], activation[name])
+        self.online = make_torch_network(
+            engine._network, engine.agent.online[run], activation[name]
+        )
         self.target = copy.deepcopy(self.online)
         rate = settings.get("agent__learning_rate", 2e-3)
         self.optimizer = torch.optim.Adam(self.online.parameters(), lr=rate)
@@ -68,7 +70,9 @@ class PlainDqn:
                 target.data = online.data.clone()
 
     def flat(self, network: torch.nn.Module) -> torch.Tensor:
-        return torch.cat([(p.detach().T if p.dim() == 2 else p.detach()).flatten() for p in network.parameters()])
+        return torch.cat(
+            [(p.detach().T if p.dim() == 2 else p.detach()).flatten() for p in network.parameters()]
+        )
 
 
 def make_batch(num_runs: int, generator: torch.Generator) -> Transition:
@@ -191,5 +195,3 @@ def test_threads_are_at_most_one_a_run(tmp_path):
     engine.retire(0)
     engine.retire(0)
     assert torch.get_num_threads() == 1
-
-

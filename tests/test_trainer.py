@@ -44,7 +44,10 @@ def test_every_stored_transition_is_the_one_that_happened(tmp_path):
     gammas, bootstraps = (0.9, 0.99, 0.5), (True, False, True)
     configs = [
         make_config(
-            **COUNTING, seed=run, agent__gamma=gammas[run], agent__bootstrap_truncated=bootstraps[run]
+            **COUNTING,
+            seed=run,
+            agent__gamma=gammas[run],
+            agent__bootstrap_truncated=bootstraps[run],
         )
         for run in range(3)
     ]
@@ -87,8 +90,7 @@ def test_runs_learn_when_they_should(tmp_path, train_every, gradient_steps):
     starts = (5, 17)
     configs = [
         make_config(
-            **COUNTING
-            | {"agent__learning_starts": start, "agent__train_every": train_every},
+            **COUNTING | {"agent__learning_starts": start, "agent__train_every": train_every},
             agent__gradient_steps=gradient_steps,
         )
         for start in starts
@@ -97,14 +99,18 @@ def test_runs_learn_when_they_should(tmp_path, train_every, gradient_steps):
     for step in range(1, 40):
         trainer.tick()
         for run, start in enumerate(starts):
-            times = sum(1 for past in range(1, step + 1) if past > start and past % train_every == 0)
+            times = sum(
+                1 for past in range(1, step + 1) if past > start and past % train_every == 0
+            )
             assert trainer._agent.updates[run] == times * gradient_steps
 
 
 def test_runs_end_at_their_own_budgets_and_the_others_go_on(train):
     budgets = [(100, None), (None, 10), (50, 10_000), (10_000, 3), (70, None)]
     configs = [
-        make_config(**COUNTING, trainer__total_steps=steps, trainer__total_episodes=episodes, seed=i)
+        make_config(
+            **COUNTING, trainer__total_steps=steps, trainer__total_episodes=episodes, seed=i
+        )
         for i, (steps, episodes) in enumerate(budgets)
     ]
     for folder, (steps, episodes) in zip(train(configs, "runs"), budgets, strict=True):
@@ -147,7 +153,9 @@ def test_an_environment_that_breaks_fails_the_population_with_its_traceback(trai
 
 
 def test_a_stopped_population_leaves_whole_files(tmp_path):
-    trainer = make_bare_trainer([make_config(**COUNTING), make_config(**COUNTING, seed=1)], tmp_path)
+    trainer = make_bare_trainer(
+        [make_config(**COUNTING), make_config(**COUNTING, seed=1)], tmp_path
+    )
     ticks = iter([False] * 50 + [True])
     trainer._should_stop = lambda: next(ticks)
     trainer.train()

@@ -33,7 +33,9 @@ def test_the_slope_of_the_huber_loss_is_the_error_within_delta():
     errors = ERRORS.clone().requires_grad_()
     deltas = torch.tensor([1.0, 2.0])
     (slopes,) = torch.autograd.grad(HuberLoss(deltas).losses(errors).sum(), errors)
-    torch.testing.assert_close(slopes, torch.maximum(torch.minimum(ERRORS, deltas[:, None]), -deltas[:, None]))
+    torch.testing.assert_close(
+        slopes, torch.maximum(torch.minimum(ERRORS, deltas[:, None]), -deltas[:, None])
+    )
 
 
 def test_a_retired_run_takes_its_delta_along():

@@ -17,7 +17,9 @@ class Trace(Callback):
 
     def on_job_end(self, config: Any, job_return: Any, **kwargs: Any) -> None:
         assert HydraConfig.get().job.num == config.hydra.job.num
-        EVENTS.append(("end", config.hydra.job.num, job_return.status.name, job_return._return_value))
+        EVENTS.append(
+            ("end", config.hydra.job.num, job_return.status.name, job_return._return_value)
+        )
 
     def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
         EVENTS.append(("multirun end",))
