@@ -1,5 +1,6 @@
 """Environments of all runs, stepped together and reset one by one, without autoreset."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -215,9 +216,12 @@ def make_single(
     """Builds one environment; raises ValueError, naming the key, if that cannot be."""
     _find_spec(env_id)
     try:
-        return gymnasium.make(
-            env_id, max_episode_steps=max_episode_steps, disable_env_checker=True, **kwargs
-        )
+        with warnings.catch_warnings():
+            # Older versions of an environment are chosen on purpose, as in env=cartpole_v0.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return gymnasium.make(
+                env_id, max_episode_steps=max_episode_steps, disable_env_checker=True, **kwargs
+            )
     except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
         raise ValueError(f"env.kwargs: {env_id} cannot be made with {kwargs}: {error}") from error
 

@@ -48,6 +48,7 @@ class Trainer(PerRunState):
         "_lengths",
         "_recent",
         "_newest_return",
+        "_evaluated_at",
     )
 
     def __init__(
@@ -106,6 +107,8 @@ class Trainer(PerRunState):
                 self._flush()
             if now > self._progress.next_update:
                 self._progress.update(self._standing())
+        for row, run in enumerate(self.runs.tolist()):
+            self._save(row, run)
         self._finish_all("interrupted")
 
     def tick(self) -> None:

@@ -57,8 +57,8 @@ BAD = [
     (["env.id=CartPoel-v1"], "env.id: Environment `CartPoel` doesn't exist"),
     (["env.id=Pendulum-v1"], "env.id: expected an environment with discrete actions"),
     (["env.id=FrozenLake-v1"], "env.id: expected an environment whose observations are a box"),
-    (["+env.kwargs.gravity=3"], "env.kwargs: CartPole-v1 cannot be made with {'gravity': 3}"),
-    (["env.kwargs={gravity: 3}"], "env.kwargs: CartPole-v1 cannot be made with {'gravity': 3}"),
+    (["+env.kwargs.gravity=3"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
+    (["env.kwargs={gravity: 3}"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
     # The machine and its directories.
     (["device=cuda:99"], "device: expected a device of this machine, got 'cuda:99'"),
     (["device=gpu"], "device: expected a device of this machine, got 'gpu'"),
