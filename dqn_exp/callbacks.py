@@ -1,6 +1,7 @@
 """Hydra callbacks."""
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,13 @@ class CheckRun(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Ends the process with status 2, a line a problem, if the run cannot be."""
-        if problems := _problems(config):
-            # Hydra turns what a callback raises into a warning, but for this.
+        # Hydra turns what a callback raises into a warning, and would train all the same.
+        try:
+            problems = _problems(config)
+        except Exception:
+            traceback.print_exc()
+            raise SystemExit(1) from None
+        if problems:
             sys.stderr.write("\n".join(problems) + "\n")
             raise SystemExit(2)
 

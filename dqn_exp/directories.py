@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 MAX_NAME_LENGTH = 120
+"""In bytes, of which file systems mostly allow 255."""
 
 
 def job_directory_name(num: int, overrides: Sequence[str], swept: Sequence[str] | None) -> str:
@@ -22,7 +23,8 @@ def job_directory_name(num: int, overrides: Sequence[str], swept: Sequence[str] 
         if (key != "experiment" if swept is None else key in swept)
     ]
     name = re.sub(r"[][(){}'\" ]", "", "_".join([str(num), ",".join(named)]))
-    return re.sub(r"[^\w.,=+-]", "-", name)[:MAX_NAME_LENGTH].rstrip("_.")
+    name = re.sub(r"[^\w.,=+-]", "-", name)
+    return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore").rstrip("_.")
 
 
 def problems_of_run_directory(directory: Path, key: str) -> list[str]:
@@ -32,19 +34,28 @@ def problems_of_run_directory(directory: Path, key: str) -> list[str]:
         directory: absolute.
         key: what the user can set it with.
     """
+    if problems := _problems_of_making(directory, key):
+        return problems
     if (directory / "result.json").exists():
         return [f"{key}: expected a directory without a run, but {directory} holds a result.json."]
-    return _problems_of_making(directory, key)
+    return []
 
 
 def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
     """Returns why a sweep cannot have this directory, which must be empty or missing."""
+    if problems := _problems_of_making(directory, key):
+        return problems
     if directory.is_dir() and any(directory.iterdir()):
         return [
             f"{key}: expected an empty or a new directory, but {directory} holds files. "
             "Choose another one."
         ]
-    return _problems_of_making(directory, key)
+    return []
+
+
+def shorten(path: Path) -> Path:
+    """Returns the path as seen from the working directory, if it is below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def duplicates(directories: Iterable[Path]) -> list[Path]:
@@ -54,12 +65,12 @@ def duplicates(directories: Iterable[Path]) -> list[Path]:
 
 
 def _problems_of_making(directory: Path, key: str) -> list[str]:
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    if not existing.is_dir():
-        return [f"{key}: {directory} cannot be made: {existing} is a file."]
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return [f"{key}: {directory} cannot be made: {existing} is not writable."]
     too_long = [part for part in directory.parts if len(os.fsencode(part)) > 255]
     if too_long:
         return [f"{key}: expected names of at most 255 bytes, got {too_long[0]!r}."]
+    existing = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        return [f"{key}: {directory} cannot be made: {existing} is no directory."]
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return [f"{key}: {directory} cannot be made: {existing} is not writable."]
     return []

@@ -1,5 +1,6 @@
 """Environments of all runs, stepped together and reset one by one, without autoreset."""
 
+import importlib
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -222,8 +223,9 @@ def make_single(
             return gymnasium.make(
                 env_id, max_episode_steps=max_episode_steps, disable_env_checker=True, **kwargs
             )
-    except (gymnasium.error.Error, TypeError, ValueError, ImportError) as error:
-        raise ValueError(f"env.kwargs: {env_id} cannot be made with {kwargs}: {error}") from error
+    except Exception as error:  # An environment may raise whatever it likes.
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"env.kwargs: {env_id} cannot be made with {kwargs}: {reason}") from error
 
 
 def shape_of(env: gymnasium.Env[Any, Any], env_id: str) -> EnvShape:
@@ -257,7 +259,10 @@ def describe(env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, An
 
 
 def _find_spec(env_id: str) -> gymnasium.envs.registration.EnvSpec:
+    module, _, name = env_id.rpartition(":")
     try:
-        return gymnasium.spec(env_id)
+        if module:  # As in my_module:MyEnv-v0, where the module registers the environment.
+            importlib.import_module(module)
+        return gymnasium.spec(name)
     except (gymnasium.error.Error, ImportError) as error:
         raise ValueError(f"env.id: {error}") from error

@@ -51,7 +51,7 @@ class Job:
 
     def value_of(self, key: str) -> str:
         """Returns the value that the job gives to a swept key, as it was written."""
-        values = [o.partition("=")[2] for o in self.overrides if _key_of(o) == key]
+        values = [o.partition("=")[2] for o in self.overrides if key_of(o) == key]
         return values[-1].strip("'\"") if values else ""
 
 
@@ -87,7 +87,7 @@ def title_of(overrides: Sequence[str], swept: Sequence[str] | None) -> str:
     """Returns the overrides of the swept keys, or all but Hydra's own where those are unknown."""
     if swept is None:
         return " ".join(filter_overrides(overrides))
-    return " ".join(override for override in overrides if _key_of(override) in swept)
+    return " ".join(override for override in overrides if key_of(override) in swept)
 
 
 def checked_config(config: DictConfig) -> Config:
@@ -203,5 +203,6 @@ def _add_log_files(config: DictConfig, directory: Path, logs: RunLogs) -> None:
         logs.add(directory, Path(handler["filename"]), formatter, level)
 
 
-def _key_of(override: str) -> str:
+def key_of(override: str) -> str:
+    """Returns the key of an override, such as agent.gamma of +agent.gamma=0.9."""
     return override.partition("=")[0].lstrip("+~")

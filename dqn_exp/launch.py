@@ -5,17 +5,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hydra.core.utils import JobReturn, configure_log, env_override, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from dqn_exp.directories import duplicates, problems_of_run_directory
+from dqn_exp.directories import duplicates, problems_of_run_directory, shorten
 from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.jobs import (
     Job,
     close_job,
     compose_job,
     configure_console,
+    key_of,
     open_job,
     title_of,
 )
@@ -46,7 +47,19 @@ def launch_overrides(
     """
     setup_globals()
     check_launcher(launcher)
-    jobs = compose_jobs(launcher.hydra_context, launcher.config, job_overrides, first)
+    has_begun = launcher.table is not None
+    directory = Path(launcher.config.hydra.sweep.dir).absolute()
+    if not has_begun and (directory / "sweep.csv").exists():
+        raise ConfigError([f"hydra.sweep.dir: expected no sweep in it, but {directory} has one."])
+    try:
+        jobs = compose_jobs(launcher.hydra_context, launcher.config, job_overrides, first)
+    except ConfigError as error:
+        if has_begun:  # Runs of earlier batches have trained: this is not status 2 any more.
+            raise RunError(str(error)) from error
+        raise
+    if launcher.table is None:
+        launcher.table = SweepTable(directory, _differing_keys(job_overrides))
+    add_rows(launcher.table, jobs)
     return launch_jobs(launcher, jobs)
 
 
@@ -137,23 +150,33 @@ class Outcomes:
         self._ended = [False for _ in jobs]
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Takes over the results of the runs."""
+        """Takes over the results of the runs that have begun."""
         for index, result in enumerate(results):
-            self._table.update(self._jobs[index].num, result.status, result.objective)
+            self._set(index, result.status, result.objective, result.error or "It has no result.")
             self._ended[index] = result.status != "running"
-            if result.status == "completed" and result.objective is not None:
-                self.values[index] = result.objective
-            else:
-                self.values[index] = RunError(f"{result.status}: {result.error or 'by the user.'}")
-        self._table.write()
+        self._write()
 
     def fail(self, error: Exception) -> None:
         """Marks as failed whatever has not ended."""
-        for index, job in enumerate(self._jobs):
-            if not self._ended[index]:
-                self._table.update(job.num, "failed", None)
-                self.values[index] = RunError(f"failed: {type(error).__name__}: {error}")
-        self._table.write()
+        for index, has_ended in enumerate(self._ended):
+            if not has_ended:
+                self._set(index, "failed", None, f"{type(error).__name__}: {error}")
+        self._write()
+
+    def _set(self, index: int, status: str, objective: float | None, error: str) -> None:
+        job = self._jobs[index]
+        self._table.update(job.num, status, objective)
+        if status == "completed" and objective is not None:
+            self.values[index] = objective
+        else:
+            log_file = shorten(job.directory / "train.log")
+            self.values[index] = RunError(f"{status}: {error} See {log_file}.")
+
+    def _write(self) -> None:
+        try:
+            self._table.write()
+        except OSError:  # The runs' own files come first; the table can be made from them.
+            log.exception("The table of the sweep could not be written.")
 
 
 def _train_group(
@@ -162,21 +185,40 @@ def _train_group(
     from dqn_exp.population import Run, train_population
 
     context, outcomes = launcher.hydra_context, Outcomes(jobs, table)
-    returns = {job.num: JobReturn(overrides=job.overrides) for job in jobs}
+    opened: dict[int, JobReturn] = {}
     configure_console(jobs[0].config)
     with run_logs() as logs, env_override(jobs[0].environment):
         try:
             for job in jobs:
-                returns[job.num] = open_job(job, context, launcher.task_function, logs)
+                opened[job.num] = open_job(job, context, launcher.task_function, logs)
             runs = [Run(job.checked, job.directory, _hparams(job, table.swept)) for job in jobs]
             train_population(runs, outcomes.tell)
         except Exception as error:  # Whatever it is, the other populations still train.
             log.exception("A population of %d runs has failed.", len(jobs))
             outcomes.fail(error)
         finally:
-            for job, value in zip(jobs, outcomes.values, strict=True):
-                close_job(job, returns[job.num], value, context, logs)
-    return returns
+            values = dict(zip((job.num for job in jobs), outcomes.values, strict=True))
+            for job in jobs[: len(opened)]:
+                close_job(job, opened[job.num], values[job.num], context, logs)
+    return {job.num: opened.get(job.num) or _unopened(job, values[job.num]) for job in jobs}
+
+
+def _unopened(job: Job, value: float | Exception) -> JobReturn:
+    return JobReturn(overrides=job.overrides, status=JobStatus.FAILED, _return_value=value)
+
+
+def add_rows(table: SweepTable, jobs: Sequence[Job]) -> None:
+    """Adds pending jobs to the table of their sweep."""
+    for job in jobs:
+        table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
+
+
+def _differing_keys(job_overrides: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the keys that some of the jobs override differently than the first does."""
+    others = {override for overrides in job_overrides[1:] for override in overrides}
+    common = set(job_overrides[0]).intersection(*job_overrides)
+    keys = [key_of(o) for o in [*job_overrides[0], *sorted(others)] if o not in common]
+    return list(dict.fromkeys(keys))
 
 
 def _group(jobs: Sequence[Job], size: int | None) -> Iterable[Sequence[Job]]:

@@ -18,6 +18,7 @@ from dqn_exp.torch_engine import TorchEngine  # isort: skip  (It must be importe
 import torch
 import yaml
 
+from dqn_exp import __version__
 from dqn_exp.agent import Agent
 from dqn_exp.buffer import UniformBuffer
 from dqn_exp.checkpoint import save_checkpoint
@@ -30,14 +31,14 @@ from dqn_exp.optimizer import Adam
 from dqn_exp.per_run import NEVER
 from dqn_exp.progress import Progress, make_progress
 from dqn_exp.random_streams import RandomStream, Stream, evaluation_seeds
-from dqn_exp.recorder import Result, RunRecord
+from dqn_exp.recorder import Result, RunRecord, Status
 from dqn_exp.schedule import LinearSchedule
 from dqn_exp.trainer import Trainer
 from dqn_exp.value import HuberLoss, Loss, SquaredLoss
 
 log = logging.getLogger(__name__)
 
-LIBRARIES = ("dqn-exp", "torch", "gymnasium", "numpy")
+LIBRARIES = ("torch", "gymnasium", "numpy")
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,13 @@ class Run:
     hparams: Mapping[str, Any]
 
 
-def train_population(
-    runs: Sequence[Run], on_end: Callable[[Sequence[Result]], None]
-) -> list[Result]:
+def train_population(runs: Sequence[Run], tell: Callable[[Sequence[Result]], None]) -> list[Result]:
     """Trains runs of equal structure as one set of tensors and leaves their files.
 
     Args:
         runs: at least one.
-        on_end: called with all results, in the order of `runs`, whenever runs have ended.
+        tell: called with all results, in the order of `runs`, at the start and whenever runs
+            have ended.
 
     Returns:
         The results, in the order of `runs`. A run that fails or diverges is one of them.
@@ -68,35 +68,39 @@ def train_population(
     Raises:
         KeyboardInterrupt: after the interrupted runs' files have been written.
     """
-    versions = {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
-    records = [_make_record(run, versions) for run in runs]
-    results = [record.result for record in records]
+    records: list[RunRecord] = []
     progress = make_progress(runs[0].config.log.progress)
     with deferred_interrupts() as interruption:
         try:
+            for run in runs:
+                records.append(_make_record(run))
+            tell([record.result for record in records])
             _train(
                 [run.config for run in runs],
                 records,
-                on_end=lambda: on_end(results),
+                on_end=lambda: tell([record.result for record in records]),
                 progress=progress,
                 should_stop=lambda: interruption.is_asked,
             )
         except Exception as error:
             log.exception("The population has failed.")
-            for record in records:
-                if record.result.status == "running":
-                    record.finish("failed", f"{type(error).__name__}: {error}")
-            on_end(results)
+            _finish_running(records, "failed", f"{type(error).__name__}: {error}")
+            if len(records) < len(runs):
+                raise
+        except KeyboardInterrupt:  # The user has asked twice, and does not wait for the step.
+            _finish_running(records, "interrupted", None)
+            raise
         finally:
             progress.close()
+            tell([record.result for record in records])
     if interruption.is_asked:
         raise KeyboardInterrupt
-    return results
+    return [record.result for record in records]
 
 
 def check_machine(config: Config) -> list[str]:
     """Returns what is wrong with a config on this machine: its environment or device."""
-    return list(_machine_problems(config.env.model_dump_json(), config.device))
+    return list(_machine_problems(json.dumps(config.env.model_dump()), config.device))
 
 
 @cache
@@ -109,7 +113,7 @@ def _machine_problems(env: str, device: str) -> tuple[str, ...]:
     except ValueError as error:
         problems.append(str(error))
     try:
-        torch.zeros(0, device=device)
+        torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         problems.append(f"device: expected a device of this machine, got {device!r}: {reason}")
@@ -180,9 +184,15 @@ def _train(configs: Sequence[Config], records: Sequence[RunRecord], **arguments:
         trainer.close()
 
 
-def _make_record(run: Run, versions: dict[str, str]) -> RunRecord:
+@cache
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), "dqn_exp": __version__, **libraries}
+
+
+def _make_record(run: Run) -> RunRecord:
     config = run.config
-    result = Result("running", config.seed, config.hash(), versions=versions)
+    result = Result("running", config.seed, config.hash(), versions=_versions())
     record = RunRecord(run.directory, result, config.log.tensorboard)
     hparams = {
         key: value if isinstance(value, bool | int | float) else str(value)
@@ -190,6 +200,12 @@ def _make_record(run: Run, versions: dict[str, str]) -> RunRecord:
     }
     record.describe(yaml.safe_dump(config.model_dump(), sort_keys=False), hparams)
     return record
+
+
+def _finish_running(records: Sequence[RunRecord], status: Status, error: str | None) -> None:
+    for record in records:
+        if record.result.status == "running":
+            record.finish(status, error)
 
 
 def _make_engine(configs: Sequence[Config], shape: EnvShape, buffer: UniformBuffer) -> TorchEngine:
@@ -213,8 +229,15 @@ def _make_engine(configs: Sequence[Config], shape: EnvShape, buffer: UniformBuff
         batch_size=first.agent.batch_size,
         gradient_steps=first.agent.gradient_steps,
         max_grad_norm=torch.tensor(limits, dtype=torch.float32, device=device),
-        num_threads=first.num_threads or len(os.sched_getaffinity(0)),
+        num_threads=first.num_threads or _num_cores(),
     )
+
+
+def _num_cores() -> int:
+    # Only some systems tell which cores this process may use.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _make_loss(configs: Sequence[Config], device: torch.device) -> Loss:

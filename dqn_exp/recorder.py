@@ -46,7 +46,11 @@ class Result:
 
     def write(self, directory: Path) -> None:
         """Writes `result.json`, whole or not at all."""
-        text = json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+        values = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
+        text = json.dumps(values, indent=2, allow_nan=False) + "\n"
         write_atomically(directory / "result.json", text.encode())
 
 
@@ -121,6 +125,9 @@ class RunRecord:
 
     def finish(self, status: Status, error: str | None = None) -> None:
         """Writes everything and the result, whose other fields are already set."""
+        mean = self.result.eval_return_mean
+        if status == "completed" and mean is not None and not math.isfinite(mean):
+            status, error = "diverged", f"The final evaluation has a mean return of {mean}."
         self.result.status, self.result.error = status, error
         if self._events is not None:
             self._events.end_hparams(status == "completed")

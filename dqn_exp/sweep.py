@@ -1,5 +1,6 @@
 """A whole sweep: expanded, checked before anything is created, launched, summed up."""
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,10 +12,10 @@ from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from dqn_exp.directories import problems_of_sweep_directory
+from dqn_exp.directories import problems_of_sweep_directory, shorten
 from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.jobs import Job
-from dqn_exp.launch import check_launcher, compose_jobs
+from dqn_exp.launch import add_rows, check_launcher, compose_jobs
 from dqn_exp.sweep_table import SweepTable
 
 log = logging.getLogger(__name__)
@@ -38,15 +39,14 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     directory.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, directory / "multirun.yaml")
     table = SweepTable(directory, swept)
-    for job in jobs:
-        table.add(job.num, job.directory, [job.value_of(key) for key in swept])
+    add_rows(table, jobs)
     table.write()
     size = sweeper.max_batch_size or len(jobs)
     batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
     returns = [_launch(sweeper.launcher, batch, table) for batch in batches]
     failures = list(_failures(jobs, returns))
     log.info("%d of %d runs completed.", len(jobs) - len(failures), len(jobs))
-    where = _short(directory)
+    where = shorten(directory)
     if failures:
         # Hydra tells this to the callbacks only if no exception leaves the sweeper.
         name = config.hydra.job.config_name
@@ -77,29 +77,36 @@ def _expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[
 
 
 def _launch(launcher: Any, jobs: Sequence[Job], table: SweepTable) -> Sequence[JobReturn]:
-    if hasattr(launcher, "launch_jobs"):
-        launcher.table = table
-        returns: Sequence[JobReturn] = launcher.launch_jobs(jobs)
-        return returns
+    launcher.table = table
     try:
+        if hasattr(launcher, "launch_jobs"):
+            returns: Sequence[JobReturn] = launcher.launch_jobs(jobs)
+            return returns
         returns = launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].num)
     except Exception as error:  # A batch that fails never stops the next.
         log.exception("A batch of %d runs has failed.", len(jobs))
         returns = [JobReturn(status=JobStatus.FAILED, _return_value=error) for _ in jobs]
-    for job, returned in zip(jobs, returns, strict=True):
-        is_done = returned.status == JobStatus.COMPLETED
-        value = returned.return_value if is_done else None
-        table.update(job.num, "completed" if is_done else "failed", value)
+    for job in jobs:
+        result = _read_result(job.directory)
+        table.update(job.num, result.get("status", "failed"), result.get("objective"))
     table.write()
     return returns
+
+
+def _read_result(directory: Path) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads((directory / "result.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return result
 
 
 def _failures(jobs: Sequence[Job], returns: Sequence[Sequence[JobReturn]]) -> Iterator[str]:
     for job, returned in zip(jobs, (one for batch in returns for one in batch), strict=True):
         if returned.status != JobStatus.COMPLETED:
-            reason = str(returned._return_value).splitlines()[0]
-            folder = _short(job.directory)
-            yield f"Run {job.num} ({job.title}) {reason} See {folder / 'train.log'}."
+            error = returned._return_value
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            yield f"Run {job.num} ({job.title}) {reason}"
 
 
 def _next(directory: Path) -> str:
@@ -107,7 +114,3 @@ def _next(directory: Path) -> str:
         f"Results are in {directory / 'sweep.csv'}. "
         f"Look at them with: tensorboard --logdir {directory}"
     )
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class SweepTable:
 
     def add(self, job: int, directory: Path, values: Sequence[str]) -> None:
         """Adds a pending job with the values of its swept keys."""
-        folder = str(directory.relative_to(self._path.parent.absolute()))
+        folder = os.path.relpath(directory, self._path.parent)
         self._rows[job] = [str(job), folder, "pending", "", *values]
 
     def update(self, job: int, status: str, objective: float | None) -> None:

@@ -123,6 +123,10 @@ class TorchEngine(PerRunState):
         gradients = torch.autograd.grad(losses.sum(), self._online)
         with torch.no_grad():
             torch.cat([gradient.flatten(1) for gradient in gradients], 1, out=self._gradients)
+            if not learning.all():
+                # The batch of a run that does not learn now may hold numbers beyond all bounds.
+                rests = torch.from_numpy(~learning).to(self._gradients.device)
+                self._gradients.masked_fill_(rests[:, None], 0.0)
             norms = self._limit_gradients()
             self._keep(learning, losses.detach(), norms, errors.detach(), targets)
             self._optimizer.step(self.agent.online, self._gradients, learning)
@@ -191,6 +195,7 @@ class TorchEngine(PerRunState):
         norms: Tensor = torch.linalg.vector_norm(self._gradients, dim=1)
         if self._is_limited:
             # The constant, against division by zero, is that of torch.nn.utils.clip_grad_norm_.
-            shares = (self._max_grad_norm / (norms + 1e-6)).clamp(max=1.0)
+            limits = self._max_grad_norm
+            shares = torch.where(norms > limits, limits / (norms + 1e-6), 1.0)
             self._gradients.mul_(shares[:, None])
         return norms

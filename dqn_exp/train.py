@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.conf_dir import conf_dir
-from dqn_exp.directories import job_directory_name
+from dqn_exp.directories import job_directory_name, shorten
 from dqn_exp.errors import RunError
 
 log = logging.getLogger(__name__)
@@ -60,11 +60,17 @@ def train(config: DictConfig) -> float:
     values = OmegaConf.to_container(config, resolve=True)
     checked = to_config(values)  # type: ignore[arg-type]
     directory = Path(HydraConfig.get().runtime.output_dir)
-    run = Run(checked, directory, checked.hyperparameters())
-    (result,) = train_population([run], lambda results: None)
-    shown = directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
+    shown = shorten(directory)
+    if (directory / "result.json").exists():
+        raise RunError(f"A run is never written over, and {shown} holds a result.json.")
+    try:
+        run = Run(checked, directory, checked.hyperparameters())
+        (result,) = train_population([run], lambda results: None)
+    except Exception as error:
+        log.exception("The run has failed.")
+        raise RunError(f"failed: {error} See {shown / 'train.log'}.") from error
     if result.objective is None or result.status != "completed":
-        raise RunError(f"The run has {result.status}: {result.error} See {shown / 'train.log'}.")
+        raise RunError(f"{result.status}: {result.error} See {shown / 'train.log'}.")
     log.info("Results are in %s. Look at them with: tensorboard --logdir %s", shown, shown)
     return result.objective
 

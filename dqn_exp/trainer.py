@@ -107,8 +107,9 @@ class Trainer(PerRunState):
                 self._flush()
             if now > self._progress.next_update:
                 self._progress.update(self._standing())
-        for row, run in enumerate(self.runs.tolist()):
-            self._save(row, run)
+        for row in range(len(self.runs)):
+            if self._agent.is_finite(row):
+                self._save_run(row)
         self._finish_all("interrupted")
 
     def tick(self) -> None:
@@ -179,12 +180,12 @@ class Trainer(PerRunState):
 
     def _record(self, due: Bools, over: Bools, diverged: Bools) -> None:
         logged, evaluated, saved = due.T
-        for row in np.flatnonzero(over).tolist():
+        for row in np.flatnonzero(evaluated | saved | over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
         self._log(np.flatnonzero(logged | over | diverged))
         self._evaluate(np.flatnonzero((evaluated | over) & ~diverged))
         for row in np.flatnonzero((saved | over) & ~diverged).tolist():
-            self._save(row, int(self.runs[row]))
+            self._save_run(row)
         ended = np.flatnonzero(over | diverged).tolist()
         for row in reversed(ended):
             if diverged[row]:
@@ -194,6 +195,12 @@ class Trainer(PerRunState):
                 self._finish(row, "completed")
         if ended:
             self._on_end()
+
+    def _save_run(self, row: int) -> None:
+        # What is recorded must never lag behind what can be restored.
+        run = int(self.runs[row])
+        self._records[run].flush()
+        self._save(row, run)
 
     def _log(self, rows: Ints) -> None:
         if not len(rows):
