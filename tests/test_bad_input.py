@@ -59,8 +59,12 @@ BAD = [
     (["env.id=FrozenLake-v1"], "env.id: expected an environment whose observations are a box"),
     (["+env.kwargs.gravity=3"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
     (["env.kwargs={gravity: 3}"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
+    (["env.id=FrozenLake-v1", "env.kwargs={map_name: 9x9}"], "env.kwargs: FrozenLake-v1 cannot be made"),
+    (["env.id=no_such_module:Some-v0"], "env.id: No module named 'no_such_module'"),
     # The machine and its directories.
     (["device=cuda:99"], "device: expected a device of this machine, got 'cuda:99'"),
+    (["device=meta"], "device: expected a device of this machine, got 'meta'"),
+    (["hydra.run.dir=" + "x" * 300], "hydra.run.dir: expected names of at most 255 bytes"),
     (["device=gpu"], "device: expected a device of this machine, got 'gpu'"),
     (["hydra.run.dir=a_file/run"], "hydra.run.dir: "),
     (["hydra.run.dir=old_run"], "holds a result.json."),
@@ -79,6 +83,8 @@ BAD = [
     (["-m", "seed=1,2", "hydra.job.chdir=true"], "hydra.job.chdir: expected false"),
     (["-m", "hydra/launcher=populatoin"], "hydra/launcher=populatoin: expected one of basic, population."),
 ]  # fmt: skip
+
+TOLD_BY_HYDRA = (["-m", "agent.gamma=interval(0,1)"],)
 
 
 @pytest.fixture
@@ -109,9 +115,8 @@ def test_bad_input_is_told_and_leaves_nothing(arguments, message, folder, monkey
     before = files_below(folder)
     ended = run_here(arguments, folder, monkeypatch, capsys)
     check(ended, message, before, folder)
-    (line,) = [line for line in ended.err.splitlines() if message in line]
-    assert ended.err.strip().count("\n") <= 4, ended.err
-    assert line == ended.err.strip().splitlines()[0]
+    if arguments not in TOLD_BY_HYDRA:
+        assert len(ended.err.strip().splitlines()) == 1, ended.err
 
 
 def test_every_problem_has_a_line(folder, monkeypatch, capsys):
@@ -127,6 +132,10 @@ def test_every_problem_has_a_line(folder, monkeypatch, capsys):
     [
         (["agent.gama=0.9"], "agent.gama: unknown key. Did you mean agent.gamma?"),
         (["agent.gamma=2"], "agent.gamma: expected at most 1, got 2."),
+        (
+            ["env.id=FrozenLake-v1", "env.kwargs={map_name: 9x9}"],
+            "env.kwargs: FrozenLake-v1 cannot",
+        ),
         (["-m", "agent.gamma=2,0.9"], "agent.gamma: expected at most 1, got 2. (job 0:"),
         (["hydra.run.dir=/proc/none/run"], "/proc/none"),
     ],

@@ -1,7 +1,6 @@
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium import spaces
 
 from dqn_exp.env import (
     CartPoleEnvironments,
@@ -103,9 +102,17 @@ def test_observations_are_flattened_and_actions_begin_where_the_environment_has_
     assert describe("ProbeCounting-v0", None, {}) == (4, 3)
 
 
-class Odd(gymnasium.Env):
-    def __init__(self, action_space: spaces.Space, observation_space: spaces.Space) -> None:
-        self.action_space, self.observation_space = action_space, observation_space
+def test_an_id_may_name_the_module_that_registers_it(tmp_path, monkeypatch):
+    text = (
+        "import gymnasium\n"
+        "from tests.probes import ActionReward\n"
+        "gymnasium.register('Mine-v0', entry_point=ActionReward, max_episode_steps=5)\n"
+    )
+    (tmp_path / "its_module.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert describe("its_module:Mine-v0", None, {}) == (1, 2)
+    environments = make_environments("its_module:Mine-v0", 2, None, {})
+    assert environments.reset(np.arange(2), np.arange(2)).shape == (2, 1)
 
 
 @pytest.mark.parametrize(

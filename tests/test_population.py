@@ -1,5 +1,6 @@
 """A run is the same, bit for bit, whatever it is trained with."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,28 @@ def test_poisoning_one_run_changes_no_byte_of_the_others(train):
     assert not (folders[3] / "checkpoint.pt").exists()
 
 
+@pytest.mark.parametrize("learning_rate", [1e4, 1e6, 1e8])
+def test_a_run_that_diverges_does_so_alone_as_among_others(train, learning_rate):
+    # Numbers grow beyond all bounds over some updates, also in ticks in which only others learn.
+    configs = make_runs(8, agent__loss="mse", trainer__total_episodes=None)
+    wild = {"agent__learning_rate": learning_rate, "agent__loss": "mse"}
+    for row in (0, 2, 3, 6):
+        configs[row] = make_runs(8, **wild, trainer__total_episodes=None)[row]
+    together = train(configs, "together")
+    statuses = set()
+    for row, config in enumerate(configs):
+        (alone,) = train([config], f"alone {row}")
+        assert results_of(alone) == results_of(together[row])
+        first, second = (
+            json.loads((folder / "result.json").read_text()) for folder in (alone, together[row])
+        )
+        for result in (first, second):
+            del result["seconds"]
+        assert first == second
+        statuses.add(first["status"])
+    assert "completed" in statuses
+
+
 def test_two_seeds_differ_in_every_random_stream(train, tmp_path):
     trainer = make_bare_trainer([make_config(**SHORT, seed=seed) for seed in (1, 2)], tmp_path)
     assert not np.array_equal(trainer._observations[0], trainer._observations[1])
@@ -103,14 +126,22 @@ def test_two_seeds_differ_in_every_random_stream(train, tmp_path):
         assert not np.array_equal(first, second)
 
 
-def test_runs_that_stand_at_different_steps_go_on_as_they_would_alone(tmp_path):
-    configs = make_runs(6)
+@pytest.mark.parametrize(
+    ("count", "num_threads", "hidden_sizes"),
+    [(1, 1, [128]), (2, 2, [256, 256]), (7, 4, [128]), (7, 2, [256, 256]), (32, 2, [128])],
+)
+def test_runs_that_stand_at_different_steps_go_on_as_they_would_alone(
+    tmp_path, count, num_threads, hidden_sizes
+):
+    endless = {"trainer__total_steps": 100_000, "trainer__total_episodes": None}
+    options = {"num_threads": num_threads, "network__hidden_sizes": hidden_sizes}
+    configs = make_runs(count, **options, **endless)
     alone = [
         make_bare_trainer([config], tmp_path / f"alone {i}") for i, config in enumerate(configs)
     ]
     together = make_bare_trainer(configs, tmp_path / "together")
     for row, trainer in enumerate(alone):
-        for _ in range(13 * row):
+        for _ in range(13 * row % 160):
             trainer.tick()
         together.load_state_dict(row, trainer.state_dict(0))
     for _ in range(60):
