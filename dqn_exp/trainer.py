@@ -171,7 +171,7 @@ class Trainer(PerRunState):
         self._newest_return[ended] = returns
         self._returns[ended] = self._lengths[ended] = 0
         self.episodes[ended] += 1
-        self._observations = self._observations.copy()
+        # In place: what the transitions needed of these observations is in the buffer already.
         self._observations[ended] = self._start_episodes(ended)
 
     def _start_episodes(self, rows: Ints) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ from dqn_exp.torch_engine import TorchEngine
 from dqn_exp.transition import Transition
 from tests.conftest import make_config
 from tests.test_network import make_torch_network
-from tests.test_population import make_bare_trainer
+from tests.test_population import assert_equal_states, make_bare_trainer
 
 B = 16
 
@@ -136,6 +136,19 @@ def test_a_loss_that_is_not_finite_is_told_and_stays_with_its_run(tmp_path):
     for run in (0, 2):
         assert torch.equal(engine.agent.online[run], twin.agent.online[run])
     assert not engine.agent.is_finite(1) and engine.agent.is_finite(0)
+
+
+def test_a_run_that_does_not_learn_is_untouched_by_its_batch(tmp_path):
+    engine = make_engine(tmp_path, 2, agent__max_grad_norm=1.0)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        engine.learn_from(make_batch(2, generator), np.array([True, True]))
+    before, batch = engine.state_dict(1), make_batch(2, generator)
+    # A finite loss whose gradient has a square that is not, and a loss that is not finite.
+    for reward in (1e18, 1e30):
+        batch.reward[1] = reward
+        engine.learn_from(batch, np.array([True, False]))
+        assert_equal_states(before, engine.state_dict(1))
 
 
 def test_targets_and_errors_are_those_of_the_equation_by_hand():
