@@ -6,6 +6,7 @@ import time
 from typing import NamedTuple
 
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ class ProgressBar:
     """A bar with the time that is left, live runs, steps of all runs a second, newest returns."""
 
     def __init__(self) -> None:
-        """Opens the bar on standard error."""
+        """Opens the bar on standard error; the log is then written above it."""
+        self._redirection = logging_redirect_tqdm()
+        self._redirection.__enter__()
         self._began = time.perf_counter()
         self.next_update = self._began
         form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
@@ -63,6 +66,7 @@ class ProgressBar:
     def close(self) -> None:
         """Takes the bar away."""
         self._bar.close()
+        self._redirection.__exit__(None, None, None)
 
 
 class ProgressLines:

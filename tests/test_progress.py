@@ -1,0 +1,43 @@
+import logging
+
+import pytest
+
+from dqn_exp import progress
+from dqn_exp.progress import NoProgress, ProgressBar, ProgressLines, Standing, make_progress
+
+STANDING = Standing(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_return=12.34)
+
+
+def test_a_terminal_gets_a_bar_and_anything_else_lines(monkeypatch):
+    assert isinstance(make_progress(False), NoProgress)
+    for is_terminal, kind in ((True, ProgressBar), (False, ProgressLines)):
+        monkeypatch.setattr("sys.stderr.isatty", lambda answer=is_terminal: answer)
+        shown = make_progress(True)
+        assert isinstance(shown, kind)
+        shown.close()
+
+
+def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(monkeypatch, caplog):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    lines, pauses = ProgressLines(), []
+    caplog.set_level(logging.INFO)
+    for _ in range(12):
+        pauses.append(lines.next_update - now[0])
+        now[0] = lines.next_update
+        lines.update(STANDING)
+    assert pauses[0] == 10 and pauses == sorted(pauses) and pauses[-1] == 120
+    assert caplog.messages[0] == (
+        "25% done, about 30 s left, 3/4 runs live, 100 run-steps/s, return 12.3"
+    )
+
+
+def test_a_bar_shows_the_same_and_lets_the_log_through(monkeypatch, capsys):
+    bar = ProgressBar()
+    now = bar.next_update + 10
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
+    bar.update(STANDING)
+    assert bar.next_update == pytest.approx(now + progress.BAR_SECONDS)
+    bar.close()
+    shown = capsys.readouterr().err
+    assert "25%" in shown and "3/4 runs live, 100 run-steps/s, return 12.3" in shown
