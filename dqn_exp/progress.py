@@ -1,6 +1,7 @@
 """How far a population is: a bar on a terminal, a line now and then elsewhere."""
 
 import logging
+import math
 import sys
 import time
 from typing import NamedTuple
@@ -59,7 +60,7 @@ class ProgressBar:
         """Shows where the population stands."""
         now = time.perf_counter()
         self._bar.set_postfix_str(_describe(standing, now - self._began), refresh=False)
-        self._bar.update(max(standing.share - self._bar.n, 0.0))
+        self._bar.n = standing.share
         self._bar.refresh()
         self.next_update = now + BAR_SECONDS
 
@@ -107,7 +108,8 @@ def make_progress(is_shown: bool) -> Progress:
 
 
 def _describe(standing: Standing, seconds: float) -> str:
+    known = "none yet" if math.isnan(standing.mean_return) else f"{standing.mean_return:.1f}"
     return (
         f"{standing.num_live}/{standing.num_runs} runs live, "
-        f"{standing.run_steps / seconds:,.0f} run-steps/s, return {standing.mean_return:.1f}"
+        f"{standing.run_steps / seconds:,.0f} run-steps/s, return {known}"
     )
