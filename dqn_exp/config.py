@@ -234,7 +234,12 @@ def _to_line(detail: ErrorDetails) -> str:
         return f"{key}: unknown key.{suggest(key)}"
     if detail["type"] == "missing":
         return f"{key}: missing; expected a value for this key."
-    return f"{key}: {_expected(detail)}, got {detail['input']!r}."
+    return f"{key}: {_expected(detail)}, got {_shown(detail['input'])}."
+
+
+def _shown(value: Any) -> str:
+    # As YAML and the command line write it.
+    return "null" if value is None else repr(value)
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -258,12 +263,13 @@ def _contradictions(config: Config) -> Iterator[str]:
     if (agent.target_update_period is None) == (agent.target_update_tau is None):
         yield (
             "agent.target_update_period, agent.target_update_tau: expected one of the two, got "
-            f"{agent.target_update_period} and {agent.target_update_tau}. Set the other to null."
+            f"{_shown(agent.target_update_period)} and {_shown(agent.target_update_tau)}. "
+            "Set the other to null."
         )
     if (agent.epsilon_start is None) != (agent.epsilon_decay_steps is None):
         yield (
             "agent.epsilon_start, agent.epsilon_decay_steps: expected both or neither, got "
-            f"{agent.epsilon_start} and {agent.epsilon_decay_steps}."
+            f"{_shown(agent.epsilon_start)} and {_shown(agent.epsilon_decay_steps)}."
         )
     if trainer.total_steps is None and trainer.total_episodes is None:
         yield (

@@ -36,8 +36,11 @@ def problems_of_run_directory(directory: Path, key: str) -> list[str]:
     """
     if problems := _problems_of_making(directory, key):
         return problems
-    if (directory / "result.json").exists():
-        return [f"{key}: expected a directory without a run, but {directory} holds a result.json."]
+    for name, what in (("result.json", "a run"), ("sweep.csv", "a sweep")):
+        if (directory / name).exists():
+            return [
+                f"{key}: {directory} is that of {what} (it holds a {name}). Choose another one."
+            ]
     return []
 
 

@@ -4,6 +4,7 @@ import copy
 import logging
 import os
 import pickle
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,7 +53,7 @@ class Job:
     def value_of(self, key: str) -> str:
         """Returns the value that the job gives to a swept key, as it was written."""
         values = [o.partition("=")[2] for o in self.overrides if key_of(o) == key]
-        return values[-1].strip("'\"") if values else ""
+        return re.sub(r"\\(.)", r"\1", values[-1]).strip("'\"") if values else ""
 
 
 def compose_job(

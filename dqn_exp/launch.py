@@ -254,5 +254,6 @@ def _merge(found: Sequence[tuple[str, int]], titles: Sequence[str], first: int) 
     lines = []
     for problem, nums in jobs_by_problem.items():
         others = f" and {len(nums) - 1} more" if len(nums) > 1 else ""
-        lines.append(f"{problem} (job {nums[0]}{others}: {titles[nums[0] - first]})")
+        title = titles[nums[0] - first]
+        lines.append(f"{problem} (job {nums[0]}{others}{': ' * bool(title)}{title})")
     return lines

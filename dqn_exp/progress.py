@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 import time
 from typing import NamedTuple
@@ -104,7 +105,14 @@ def make_progress(is_shown: bool) -> Progress:
     """Returns what shows the progress where standard error leads to."""
     if not is_shown:
         return NoProgress()
-    return ProgressBar() if sys.stderr.isatty() else ProgressLines()
+    return ProgressBar() if _terminal_width() > 0 else ProgressLines()
+
+
+def _terminal_width() -> int:
+    # Some terminals, such as those of containers, have no width; a bar would not be seen there.
+    if not sys.stderr.isatty():
+        return 0
+    return os.get_terminal_size(sys.stderr.fileno()).columns
 
 
 def _describe(standing: Standing, seconds: float) -> str:

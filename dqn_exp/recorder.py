@@ -145,6 +145,8 @@ class RunRecord:
             result.seconds,
             f" {error}" if error else "",
         )
+        if status == "completed" and result.updates == 0:
+            self.log("It never learned: agent.learning_starts was not passed.")
 
 
 def add_episodes(

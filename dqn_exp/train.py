@@ -36,13 +36,16 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     # Hydra's parser takes flags before or after all overrides, but not between them.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in MULTIRUN)
+    # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module beside the user.
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     _register()
     try:
         train()
     except RunError as error:
         _exit(1, str(error))
     except KeyboardInterrupt:
-        _exit(130, "Interrupted. What the runs have recorded so far is on disk.")
+        _exit(130, "Interrupted. What runs have recorded so far is on disk.")
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
         _exit(2, _to_message(error))
 
@@ -105,7 +108,9 @@ def _to_message(error: Exception) -> str:
         return f"{unknown[1]}: unknown key.{suggest(unknown[1])}"
     if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):
         return f"{ambiguous[1]}: several values; add -m to sweep over them."
-    return text
+    if sweep := re.match(r"Sweep parameters '([^']+)' requires --multirun", text):
+        return f"{sweep[1]}: several values; add -m to sweep over them."
+    return text.strip()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ STANDING = Standing(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_re
 
 def test_a_terminal_gets_a_bar_and_anything_else_lines(monkeypatch):
     assert isinstance(make_progress(False), NoProgress)
-    for is_terminal, kind in ((True, ProgressBar), (False, ProgressLines)):
-        monkeypatch.setattr("sys.stderr.isatty", lambda answer=is_terminal: answer)
+    assert isinstance(make_progress(True), ProgressLines)
+    for width, kind in ((80, ProgressBar), (0, ProgressLines)):
+        monkeypatch.setattr(progress, "_terminal_width", lambda answer=width: answer)
         shown = make_progress(True)
         assert isinstance(shown, kind)
         shown.close()
