@@ -30,9 +30,12 @@ def run(folder: Path, *arguments: str, num_files: int | None = None) -> tuple[st
         cwd=folder, preexec_fn=limit, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
-    out = process.stdout.read()
+    with process.stdout as stream:
+        out = stream.read()
+    # Unlike Popen's own wait, this one tells the peak memory of that process alone.
     _, status, usage = os.wait4(process.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, out
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, out
     return out, usage.ru_maxrss * 1024
 
 
