@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -62,9 +63,8 @@ def shorten(path: Path) -> Path:
 
 
 def duplicates(directories: Iterable[Path]) -> list[Path]:
-    """Returns the directories that occur a second time."""
-    seen: set[Path] = set()
-    return [path for path in directories if path in seen or seen.add(path)]  # type: ignore[func-returns-value]
+    """Returns the directories that occur more than once."""
+    return [path for path, count in Counter(directories).items() if count > 1]
 
 
 def _problems_of_making(directory: Path, key: str) -> list[str]:
