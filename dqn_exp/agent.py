@@ -1,4 +1,4 @@
-"""The DQN agent: its parameters, its exploration, and the equation it learns by."""
+"""The DQN agent: its parameters, how it explores, and when it learns."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dqn_exp.per_run import PerRunState, is_due
 from dqn_exp.random_streams import RandomStream, to_range, to_unit
-from dqn_exp.schedule import LinearSchedule
+from dqn_exp.schedule import Schedule
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -20,34 +20,10 @@ Policy = Callable[[npt.NDArray[np.float32]], Ints]
 """Maps observations `[M, E, D]` to actions `[M, E]`."""
 
 
-def td_targets(reward: Tensor, discount: Tensor, next_values: Tensor) -> Tensor:
-    """Returns what Q should be: `reward + discount * max_a next_values`.
-
-    Human-level control through deep reinforcement learning, https://doi.org/10.1038/nature14236.
-
-    Args:
-        reward: `[N, B]`.
-        discount: `[N, B]`, 0 where there is no future.
-        next_values: `[N, B, A]` of the target network in the next observation.
-    """
-    return reward + discount * next_values.amax(2)
-
-
-def td_errors(values: Tensor, action: Tensor, targets: Tensor) -> Tensor:
-    """Returns by how much Q of the actions taken exceeds its targets, `[N, B]`.
-
-    Args:
-        values: `[N, B, A]` of the online network.
-        action: `[N, B]` index of the action taken.
-        targets: `[N, B]` what Q should be.
-    """
-    return values.gather(2, action.long().unsqueeze(2))[:, :, 0] - targets
-
-
 class Diagnostics(NamedTuple):
     """Of the newest batch that each run has learned from, `[N]`; nan before there was one.
 
-    loss: mean loss.
+    loss: what was differentiated: the mean of the losses by their importance weights.
     td_error_abs: mean magnitude of the TD errors.
     q_mean: mean value of the actions taken.
     grad_norm: norm of the gradient, before its limit.
@@ -62,12 +38,17 @@ class Diagnostics(NamedTuple):
 class Engine(Protocol):
     """What acts and learns, on the state that `Agent`, the optimizer and the buffer hold."""
 
+    learning_rate: Schedule
+
     def act(self, observations: npt.NDArray[np.float32], steps: Ints) -> Ints:
         """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`."""
         ...
 
-    def learn(self, learning: Bools) -> Bools:
-        """Lets the runs `[N]` marked in `learning` learn once; returns which have diverged."""
+    def learn(self, learning: Bools, steps: Ints) -> Bools:
+        """Lets the runs `[N]` marked in `learning` learn; returns which have diverged.
+
+        The runs stand at their own `steps` `[N]`.
+        """
         ...
 
     def policy(self, runs: Ints) -> AbstractContextManager[Policy]:
@@ -117,7 +98,7 @@ class Agent(PerRunState):
         parameters: Tensor,
         num_actions: int,
         exploration: RandomStream,
-        epsilon: LinearSchedule,
+        epsilon: Schedule,
         gamma: npt.NDArray[np.float64],
         bootstrap_truncated: Bools,
         learning_starts: Ints,

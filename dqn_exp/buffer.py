@@ -1,14 +1,65 @@
 """Replay buffers of all runs in one array, each a ring of its own capacity."""
 
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from dqn_exp.per_run import PerRunState
-from dqn_exp.random_streams import to_range
+from dqn_exp.random_streams import to_range, to_unit
+from dqn_exp.schedule import Schedule
+from dqn_exp.sum_tree import SumTree
 from dqn_exp.transition import Transition, pack, row_width, unpack
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Sample(NamedTuple):
+    """What a batch consists of.
+
+    rows: `[N, B]` rows of `storage`.
+    weights: `[N, B]`, or of a shape that is broadcast to it: the factors of the losses.
+    """
+
+    rows: Ints
+    weights: Tensor
+
+
+class Buffer(Protocol):
+    """Keeps transitions and samples them."""
+
+    sizes: Ints
+
+    def add(self, runs: Ints, transition: Transition) -> None:
+        """Stores transitions `[M]` of runs `[M]`, which ascend; several of a run are in order."""
+        ...
+
+    def sample(self, numbers: npt.NDArray[np.uint32], steps: Ints) -> Sample:
+        """Samples with random numbers `[N, B]`, the runs standing at their own steps `[N]`."""
+        ...
+
+    def read(self, rows: Ints) -> Transition:
+        """Returns the transitions in rows `[N, B]`."""
+        ...
+
+    def prioritize(self, rows: Ints, priorities: Tensor, learning: Bools) -> None:
+        """Takes notice of how much there was to learn, for the runs `[N]` that have learned."""
+        ...
+
+    def retire(self, run: int) -> None:
+        """Takes a run out, as `PerRunState.retire` does."""
+        ...
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns a copy of what training has made of one run."""
+        ...
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Overwrites one run with what `state_dict` returned."""
+        ...
 
 
 class UniformBuffer(PerRunState):
@@ -17,52 +68,52 @@ class UniformBuffer(PerRunState):
     Self-Improving Reactive Agents Based On Reinforcement Learning, Planning and Teaching,
     https://doi.org/10.1007/BF00992699.
 
-    The rings lie one behind the other in `storage` `[sum of C, 2 * D + 3]`: the transitions of
+    The rings lie one behind the other in `storage` `[sum of C, 2 * D + 2 + n]`: the transitions of
     run `i` are rows `offsets[i]` to `offsets[i] + sizes[i]`. A retired run's ring stays unused.
     """
 
-    rows = ("_capacities", "offsets", "_positions", "sizes")
-    saved = ("_positions", "sizes")
+    rows: ClassVar[tuple[str, ...]] = ("_capacities", "offsets", "_positions", "sizes")
+    saved: ClassVar[tuple[str, ...]] = ("_positions", "sizes")
 
     def __init__(
-        self, capacities: npt.NDArray[np.int64], num_features: int, device: torch.device
+        self, capacities: Ints, num_features: int, n_step: int, device: torch.device
     ) -> None:
-        """Args: `capacities` `[N]`, positive, D, and where the transitions are stored."""
+        """Args: `capacities` `[N]`, at least n, D, n, and where the transitions are stored."""
+        self._num_features = num_features
         self._capacities = capacities.copy()
         self.offsets = np.cumsum(capacities) - capacities
         self._positions = np.zeros_like(capacities)
         self.sizes = np.zeros_like(capacities)
-        self.storage = torch.zeros(int(capacities.sum()), row_width(num_features), device=device)
-        self._staged = np.empty((len(capacities), row_width(num_features)), dtype=np.float32)
+        width = row_width(num_features, n_step)
+        self.storage = torch.zeros(int(capacities.sum()), width, device=device)
+        # An end of an episode completes n transitions at once.
+        self._staged = np.empty((n_step * len(capacities), width), dtype=np.float32)
+        self._even_weights = torch.ones(1, 1, device=device)
 
-    def add(self, runs: npt.NDArray[np.int64], transition: Transition) -> None:
-        """Stores one transition for each of some runs; the oldest of a full ring is overwritten.
+    def add(self, runs: Ints, transition: Transition) -> None:
+        """Stores transitions; the oldest of a full ring are overwritten.
 
         Args:
-            runs: `[M]` different runs.
-            transition: of leading shape `[M]`, numpy.
+            runs: `[M]`, ascending, each at most n times.
+            transition: of leading shape `[M]`, numpy; those of a run in their order.
         """
-        staged = self._staged[: len(runs)]
-        pack(transition, staged)
-        positions = self._positions[runs]
-        self.storage[torch.from_numpy(self.offsets[runs] + positions)] = torch.from_numpy(
-            staged
-        ).to(self.storage.device)
-        self._positions[runs] = (positions + 1) % self._capacities[runs]
-        self.sizes[runs] = np.minimum(self.sizes[runs] + 1, self._capacities[runs])
+        self._place(runs, transition)
 
-    def sample(self, numbers: npt.NDArray[np.uint32]) -> torch.Tensor:
-        """Returns rows of `storage` `[N, B]` for random numbers `[N, B]`.
+    def sample(self, numbers: npt.NDArray[np.uint32], steps: Ints) -> Sample:
+        """Samples with random numbers `[N, B]`.
 
         A run without transitions gets the row at its offset.
         """
         rows = to_range(numbers, self.sizes[:, None]) + self.offsets[:, None]
-        return torch.from_numpy(rows).to(self.storage.device)
+        return Sample(rows, self._even_weights)
 
-    def read(self, rows: torch.Tensor) -> Transition:
+    def read(self, rows: Ints) -> Transition:
         """Returns the transitions in rows `[N, B]` of `storage`."""
-        packed = self.storage.index_select(0, rows.view(-1))
-        return unpack(packed.view(*rows.shape, self.storage.shape[1]))
+        packed = self.storage.index_select(0, self._to_device(rows.ravel()))
+        return unpack(packed.view(*rows.shape, self.storage.shape[1]), self._num_features)
+
+    def prioritize(self, rows: Ints, priorities: Tensor, learning: Bools) -> None:
+        """Takes no notice: all transitions are alike."""
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns a copy of one run's ring and where it stands."""
@@ -80,5 +131,120 @@ class UniformBuffer(PerRunState):
         ring.copy_(state["transitions"])
         super().load_state_dict(run, {key: state[key] for key in self.saved})
 
+    def _place(self, runs: Ints, transition: Transition) -> Ints:
+        staged = self._staged[: len(runs)]
+        pack(transition, staged)
+        ranks = np.arange(len(runs)) - np.searchsorted(runs, runs)
+        positions = (self._positions[runs] + ranks) % self._capacities[runs]
+        rows = self._to_device(self.offsets[runs] + positions)
+        self.storage[rows] = torch.from_numpy(staged).to(self.storage.device)
+        counts = np.bincount(runs, minlength=len(self.sizes))
+        self._positions = (self._positions + counts) % self._capacities
+        self.sizes = np.minimum(self.sizes + counts, self._capacities)
+        return positions
+
     def _ring(self, run: int) -> slice:
         return slice(self.offsets[run], self.offsets[run] + self._capacities[run])
+
+    def _to_device(self, rows: Ints) -> Tensor:
+        return torch.from_numpy(rows).to(self.storage.device)
+
+
+class PrioritizedBuffer(UniformBuffer):
+    """Samples transitions in proportion to a power of how much there was to learn from them.
+
+    Prioritized Experience Replay, https://arxiv.org/abs/1511.05952, the proportional variant: a
+    batch of B has one transition of each B-th of the total; new transitions have the greatest
+    priority that the run has met; the losses are weighted against the bias, relative to the
+    greatest weight of the batch.
+    """
+
+    rows = (*UniformBuffer.rows, "_exponent", "_smallest", "_greatest", "_greatest_mass")
+    saved = (*UniformBuffer.saved, "_greatest", "_greatest_mass")
+
+    def __init__(
+        self,
+        capacities: Ints,
+        num_features: int,
+        n_step: int,
+        device: torch.device,
+        *,
+        priority_exponent: npt.NDArray[np.float64],
+        smallest_priority: npt.NDArray[np.float64],
+        importance_exponent: Schedule,
+    ) -> None:
+        """Args, besides those of `UniformBuffer`.
+
+        priority_exponent: `[N]`, in [0, 1]; 0 makes all transitions alike.
+        smallest_priority: `[N]`, positive, added to each priority.
+        importance_exponent: in [0, 1]; 1 takes the whole bias away.
+        """
+        super().__init__(capacities, num_features, n_step, device)
+        self._exponent = priority_exponent.copy()
+        self._smallest = smallest_priority.copy()
+        self._greatest = np.ones(len(capacities))
+        self._greatest_mass = self._greatest.copy()
+        self._importance_exponent = importance_exponent
+        self.tree = SumTree(capacities)
+
+    def add(self, runs: Ints, transition: Transition) -> None:
+        """Stores transitions, as `UniformBuffer.add` does, with the greatest priority."""
+        self.tree.put(runs, self._place(runs, transition), self._greatest_mass[runs])
+
+    def sample(self, numbers: npt.NDArray[np.uint32], steps: Ints) -> Sample:
+        """Samples with random numbers `[N, B]`, the runs standing at their own steps `[N]`."""
+        count, size = numbers.shape
+        shares = (np.arange(size) + to_unit(numbers)) / size
+        runs = np.repeat(np.arange(count), size)
+        found = self.tree.find(runs, (shares * self.tree.totals[:, None]).ravel())
+        # A run without transitions gets the row at its offset.
+        leaves = np.minimum(found, np.maximum(self.sizes[runs] - 1, 0))
+        masses = self.tree.masses(runs, leaves).reshape(count, size)
+        with np.errstate(all="ignore"):  # What is not finite diverges, or has not begun.
+            # The size of the buffer and the total are the same for all of a batch.
+            ratios = masses.min(axis=1, keepdims=True) / masses
+            weights = _power(ratios, self._importance_exponent.value(steps))
+        rows = leaves.reshape(count, size) + self.offsets[:, None]
+        return Sample(rows, torch.from_numpy(weights.astype(np.float32)).to(self.storage.device))
+
+    def prioritize(self, rows: Ints, priorities: Tensor, learning: Bools) -> None:
+        """Gives the transitions in rows `[N, B]` of the runs that have learned new priorities."""
+        runs = np.flatnonzero(learning)
+        new = priorities.cpu().numpy()[runs] + self._smallest[runs, None]
+        self._greatest[runs] = np.maximum(self._greatest[runs], new.max(axis=1))
+        masses = _power(np.column_stack([self._greatest[runs], new]), self._exponent[runs])
+        self._greatest_mass[runs] = masses[:, 0]
+        leaves = rows[runs] - self.offsets[runs, None]
+        self.tree.put(np.repeat(runs, rows.shape[1]), leaves.ravel(), masses[:, 1:].ravel())
+
+    def retire(self, run: int) -> None:
+        """Takes a run out: the last row moves into its place."""
+        super().retire(run)
+        self.tree.retire(run)
+        self._importance_exponent.retire(run)
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns a copy of one run's ring, its masses, and where it stands."""
+        leaves = np.arange(self._capacities[run])
+        masses = self.tree.masses(np.full_like(leaves, run), leaves)
+        return {**super().state_dict(run), "masses": masses}
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Restores one run's ring; raises ValueError if it had another capacity."""
+        super().load_state_dict(run, state)
+        leaves = np.arange(self._capacities[run])
+        self.tree.put(np.full_like(leaves, run), leaves, state["masses"])
+
+
+def _power(
+    bases: npt.NDArray[np.float64], exponents: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Returns `[N, B]` bases to the exponents `[N]` of their runs.
+
+    The power function may round differently in the vectorised part of an array and in its tail.
+    Rows that do not touch make numpy take them one by one, so that a run has the same numbers
+    whatever rows there are besides.
+    """
+    count, size = bases.shape
+    powers = np.empty((count, size + 1))[:, :size]
+    return np.power(bases, exponents[:, None], out=powers)

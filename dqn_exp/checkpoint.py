@@ -9,11 +9,15 @@ import torch
 
 from dqn_exp.atomic_file import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(
-    directory: Path, step: int, config: Mapping[str, Any], online: torch.Tensor
+    directory: Path,
+    step: int,
+    config: Mapping[str, Any],
+    online: torch.Tensor,
+    normalization: Mapping[str, Any],
 ) -> None:
     """Writes `checkpoint.pt`, whole or not at all.
 
@@ -22,9 +26,16 @@ def save_checkpoint(
         step: at which step of the run the parameters were these.
         config: of the run, in plain containers.
         online: `[P]` parameters of the online network, in the layout of `layers.to_views`.
+        normalization: numbers by which observations are normalized; none where they are not.
     """
     content = io.BytesIO()
-    state = {"format": FORMAT, "step": step, "config": dict(config), "online": online.cpu().clone()}
+    state = {
+        "format": FORMAT,
+        "step": step,
+        "config": dict(config),
+        "online": online.cpu().clone(),
+        "normalization": {name: torch.as_tensor(row) for name, row in normalization.items()},
+    }
     torch.save(state, content)
     write_atomically(directory / "checkpoint.pt", content.getvalue())
 

@@ -1,37 +1,22 @@
-"""The typed schema of an experiment: every key, its range, and whether it may differ by run."""
+"""From plain containers to a checked config, and from its problems to lines for the user."""
 
 import difflib
-import hashlib
-import json
+import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from dqn_exp.errors import ConfigError
-from dqn_exp.per_run import PerRun, PerRunMark
+from dqn_exp.schema import AgentConfig, CategoricalConfig, Config, Section
 
-
-def _refuse_lookalikes(value: Any) -> Any:
-    # Python takes True for 1, and pydantic "3" for 3; in an experiment both are mistakes.
-    if isinstance(value, bool | str):
-        raise PydanticCustomError("not_a_number", "expected a number")
-    return value
-
-
-Integer = Annotated[int, BeforeValidator(_refuse_lookalikes)]
-Number = Annotated[float, BeforeValidator(_refuse_lookalikes), Field(allow_inf_nan=False)]
-Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
-Count = Annotated[Integer, Field(ge=1, lt=2**31)]
-Period = Annotated[Integer, Field(ge=1, lt=2**62)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Positive = Annotated[Number, Field(gt=0)]
-
-
-WITHOUT_EFFECT = ("log", "checkpoint", "device", "engine", "num_threads")
-"""Keys and groups that do not change what a run learns, but for last bits."""
-
+LOSSES = {
+    "scalar": ("mse", "huber"),
+    "categorical": ("cross_entropy",),
+    "quantile": ("quantile_huber",),
+}
+"""Which losses a meaning of outputs has."""
 
 EXPECTED = {
     "greater_than_equal": "expected at least {ge}",
@@ -54,133 +39,6 @@ EXPECTED = {
 """What pydantic's kinds of errors mean to the user, with the names of their contexts."""
 
 
-class Section(BaseModel):
-    """A group of keys; others are refused, and there are no defaults but those of the YAML."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AgentConfig(Section):
-    """How a run acts and learns."""
-
-    gamma: PerRun[Share] = Field(description="Discount of the future.")
-    epsilon: PerRun[Share] = Field(description="Probability of a random action, in the end.")
-    epsilon_start: PerRun[Share | None] = Field(
-        description="Probability of a random action at step 0; null: as in the end."
-    )
-    epsilon_decay_steps: PerRun[Period | None] = Field(
-        description="Steps from epsilon_start to epsilon, linearly."
-    )
-    learning_rate: PerRun[Positive] = Field(description="Of Adam.")
-    batch_size: Count = Field(description="Transitions of an update.")
-    loss: Literal["mse", "huber"] = Field(description="Of the TD error.")
-    huber_delta: PerRun[Positive] = Field(description="TD error where Huber's loss is linear.")
-    max_grad_norm: PerRun[Positive | None] = Field(description="Of a run's gradient; null: any.")
-    target_update_period: PerRun[Period | None] = Field(
-        description="Gradient updates between copies to the target network; null: soft updates."
-    )
-    target_update_tau: PerRun[Annotated[Number, Field(gt=0, le=1)] | None] = Field(
-        description="Share of the way that the target goes at every update; null: copies."
-    )
-    learning_starts: PerRun[Annotated[Integer, Field(ge=0, lt=2**31)]] = Field(
-        description="Learning begins once the buffer holds more transitions than this."
-    )
-    train_every: PerRun[Period] = Field(description="Steps between two times of learning.")
-    gradient_steps: Count = Field(description="Updates each time a run learns.")
-    bootstrap_truncated: PerRun[StrictBool] = Field(
-        description="Whether an episode that the time limit has cut has a future."
-    )
-
-
-class NetworkConfig(Section):
-    """The Q-network."""
-
-    hidden_sizes: list[Annotated[Count, Field(le=65_536)]] = Field(
-        description="Units of the hidden layers."
-    )
-    activation: Literal["relu", "tanh"] = Field(description="Of the hidden layers.")
-
-
-class BufferConfig(Section):
-    """The replay buffer."""
-
-    capacity: PerRun[Count] = Field(description="Transitions; the oldest are overwritten.")
-
-
-class EnvConfig(Section):
-    """The environment."""
-
-    id: str = Field(description="As registered with Gymnasium.")
-    max_episode_steps: Count | None = Field(description="Time limit; null: the registered one.")
-    kwargs: dict[str, Any] | None = Field(description="Arguments of the environment; null: none.")
-
-
-class TrainerConfig(Section):
-    """When a run ends: at the budget that is reached first."""
-
-    total_steps: PerRun[Period | None] = Field(description="Environment steps; null: any.")
-    total_episodes: PerRun[Period | None] = Field(description="Episodes; null: any.")
-
-
-class EvalConfig(Section):
-    """Evaluation of the greedy policy; one at the end always happens."""
-
-    every_steps: PerRun[Period | None] = Field(description="Steps; null: only at the end.")
-    episodes: Count = Field(description="Episodes of an evaluation.")
-    seed: PerRun[Seed] = Field(description="From which the episodes' seeds derive.")
-
-
-class LogConfig(Section):
-    """What is shown and logged."""
-
-    every_steps: PerRun[Period] = Field(description="Steps between two entries in TensorBoard.")
-    progress: StrictBool = Field(description="Whether progress is shown.")
-    tensorboard: PerRun[StrictBool] = Field(description="Whether an event file is written.")
-
-
-class CheckpointConfig(Section):
-    """The file with the trained parameters; one at the end is always written."""
-
-    every_steps: PerRun[Period | None] = Field(description="Steps; null: only at the end.")
-
-
-class Config(Section):
-    """An experiment: one run."""
-
-    seed: PerRun[Seed] = Field(description="Of everything random in the run.")
-    device: str = Field(description="Of torch, such as cpu or cuda.")
-    engine: Literal["torch"] = Field(description="What acts and learns.")
-    num_threads: Count | None = Field(description="The most threads; null: one a core.")
-    agent: AgentConfig
-    network: NetworkConfig
-    buffer: BufferConfig
-    env: EnvConfig
-    trainer: TrainerConfig
-    eval: EvalConfig
-    log: LogConfig
-    checkpoint: CheckpointConfig
-
-    def structure(self) -> str:
-        """Returns what must be equal for runs to share a population, as JSON."""
-        return _to_json({key: self._at(key) for key, is_per_run in _keys() if not is_per_run})
-
-    def hash(self) -> str:
-        """Returns a hash of all that changes results: not of log, checkpoints, device, threads."""
-        content = _to_json(self.model_dump(exclude=set(WITHOUT_EFFECT)))
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Returns by dotted key the values that change results."""
-        keys = (key for key, _ in _keys() if key.split(".")[0] not in WITHOUT_EFFECT)
-        return {key: self._at(key) for key in keys}
-
-    def _at(self, key: str) -> Any:
-        value: Any = self
-        for name in key.split("."):
-            value = getattr(value, name)
-        return value
-
-
 def to_config(values: Mapping[str, Any]) -> Config:
     """Returns the typed config of plain containers.
 
@@ -197,16 +55,23 @@ def to_config(values: Mapping[str, Any]) -> Config:
     return config
 
 
-def known_keys() -> list[str]:
-    """Returns all keys, dotted, and the names of their groups."""
-    keys = [key for key, _ in _keys()]
-    return sorted({*keys, *(key.split(".")[0] for key in keys)})
+def known_keys() -> dict[str, str]:
+    """Returns all keys, dotted, and the names of their groups.
+
+    With each goes the option of a group that it comes with, such as buffer=prioritized, or
+    nothing where it always stands.
+    """
+    return dict(_keys(Config, "", ""))
 
 
 def suggest(key: str) -> str:
     """Returns " Did you mean ...?" for an unknown key, or nothing."""
     known = known_keys()
-    last_names = {name.rsplit(".", 1)[-1]: name for name in known}
+    if known.get(key):
+        return f" It comes with {known[key]}."
+    # Of keys with the same last name, the one in the outermost group.
+    outermost_last = sorted(known, key=lambda name: -name.count("."))
+    last_names = {name.rsplit(".", 1)[-1]: name for name in outermost_last}
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     near = near or [
         last_names[name]
@@ -215,26 +80,59 @@ def suggest(key: str) -> str:
     return f" Did you mean {near[0]}?" if near else " See the keys with --cfg job."
 
 
-def _keys() -> Iterator[tuple[str, bool]]:
-    for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            for key, inner in field.annotation.model_fields.items():
-                yield f"{name}.{key}", any(isinstance(m, PerRunMark) for m in inner.metadata)
-        else:
-            yield name, any(isinstance(m, PerRunMark) for m in field.metadata)
+def _keys(section: type[Section], prefix: str, option: str) -> Iterator[tuple[str, str]]:
+    for name, field in section.model_fields.items():
+        key, options = prefix + name, _options(field.annotation)
+        yield key, option
+        for inner in options:
+            kind = "" if len(options) == 1 else _kind_of(inner)
+            own_option = f"{key.replace('.', '/')}={kind}" if kind else option
+            for inner_key, inner_option in _keys(inner, f"{key}.", own_option):
+                everywhere = all(inner_key.rpartition(".")[2] in o.model_fields for o in options)
+                yield inner_key, option if everywhere else inner_option
 
 
-def _to_json(values: Any) -> str:
-    return json.dumps(values, sort_keys=True, default=str)
+def _options(annotation: Any) -> list[type[Section]]:
+    candidates = typing.get_args(annotation) or (annotation,)
+    return [c for c in candidates if isinstance(c, type) and issubclass(c, Section)]
+
+
+def _kind_of(section: type[Section]) -> str:
+    (kind,) = typing.get_args(section.model_fields["kind"].annotation)
+    return str(kind)
 
 
 def _to_line(detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"] if not str(part).startswith("function-"))
+    key = ".".join(_path(detail))
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key.{suggest(key)}"
     if detail["type"] == "missing":
-        return f"{key}: missing; expected a value for this key."
+        return f"{key}: missing; expected a value for this key.{_origin(key)}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing; expected a value for this key."
+    if detail["type"] == "union_tag_invalid":
+        context = detail["ctx"]
+        return f"{key}.kind: expected {context['expected_tags']}, got {context['tag']!r}."
     return f"{key}: {_expected(detail)}, got {_shown(detail['input'])}."
+
+
+def _path(detail: ErrorDetails) -> list[str]:
+    path: list[str] = []
+    options: list[type[Section]] = [Config]
+    for part in map(str, detail["loc"]):
+        # Where a group has several options, pydantic names the one that was chosen.
+        if len(options) > 1 and part in map(_kind_of, options):
+            options = [option for option in options if _kind_of(option) == part]
+        elif not part.startswith("function-"):
+            path.append(part)
+            fields = options[0].model_fields if options else {}
+            options = _options(fields[part].annotation) if part in fields else []
+    return path
+
+
+def _origin(key: str) -> str:
+    option = known_keys().get(key)
+    return f" It comes with {option}." if option else ""
 
 
 def _shown(value: Any) -> str:
@@ -266,13 +164,63 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"{_shown(agent.target_update_period)} and {_shown(agent.target_update_tau)}. "
             "Set the other to null."
         )
-    if (agent.epsilon_start is None) != (agent.epsilon_decay_steps is None):
+    if agent.n_step > capacity:
         yield (
-            "agent.epsilon_start, agent.epsilon_decay_steps: expected both or neither, got "
-            f"{_shown(agent.epsilon_start)} and {_shown(agent.epsilon_decay_steps)}."
+            f"agent.n_step: expected at most buffer.capacity, which is {capacity}, "
+            f"got {agent.n_step}."
         )
+    yield from _contradictions_of_decay(agent, "epsilon", "epsilon_start")
+    yield from _contradictions_of_decay(agent, "learning_rate", "learning_rate_end")
+    yield from _contradictions_of_targets(agent)
     if trainer.total_steps is None and trainer.total_episodes is None:
         yield (
             "trainer.total_steps, trainer.total_episodes: expected at least one, got null for "
             "both: the run would never end."
+        )
+
+
+def _contradictions_of_decay(agent: AgentConfig, name: str, other: str) -> Iterator[str]:
+    value, other_value = getattr(agent, name), getattr(agent, other)
+    steps = getattr(agent, f"{name}_decay_steps")
+    if (other_value is None) != (steps is None):
+        yield (
+            f"agent.{other}, agent.{name}_decay_steps: expected both or neither, got "
+            f"{_shown(other_value)} and {_shown(steps)}."
+        )
+    elif getattr(agent, f"{name}_decay") == "exponential" and 0 in (value, other_value):
+        yield (
+            f"agent.{name}_decay: expected linear where agent.{name} or agent.{other} is 0, got "
+            "exponential: no factor leads to or from 0."
+        )
+
+
+def _contradictions_of_targets(agent: AgentConfig) -> Iterator[str]:
+    kind = agent.value.kind
+    losses = LOSSES[kind]
+    if agent.loss not in losses:
+        yield (
+            f"agent.loss: expected {' or '.join(losses)} with agent/value={kind}, got {agent.loss}."
+        )
+    if isinstance(agent.value, CategoricalConfig) and agent.value.v_min >= agent.value.v_max:
+        yield (
+            f"agent.value.v_min: expected less than agent.value.v_max, which is "
+            f"{agent.value.v_max}, got {agent.value.v_min}."
+        )
+    if not agent.munchausen:
+        return
+    if agent.n_step > 1:
+        yield (
+            "agent.munchausen: expected agent.n_step=1, got "
+            f"{agent.n_step}: every step on the way would need a log-probability of its own, of "
+            "the policy of now, but only the first observation is stored."
+        )
+    if kind != "scalar":
+        yield (
+            f"agent.munchausen: expected agent/value=scalar, got {kind}: the entropy that is "
+            "added to the values has no place in a distribution of returns."
+        )
+    if agent.double:
+        yield (
+            "agent.munchausen: expected agent.double=false, got true: the target is a mean over "
+            "a policy, with no maximum whose choice the online network could make."
         )

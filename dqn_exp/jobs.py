@@ -19,9 +19,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from dqn_exp.config import Config, to_config
+from dqn_exp.config import to_config
 from dqn_exp.errors import ConfigError
 from dqn_exp.run_log import RunLogs
+from dqn_exp.schema import Config
 
 
 @dataclass

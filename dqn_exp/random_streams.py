@@ -1,7 +1,8 @@
 """Random numbers as a pure function of seed, stream and index, one stream a run and use."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from dqn_exp.per_run import PerRunState
 
 BLOCK_LENGTH = 64
-"""Indices that are drawn at a time. It has no meaning: the numbers do not depend on it."""
+"""Most indices that are drawn at a time. It has no meaning: the numbers do not depend on it."""
 
 
 class Stream(enum.IntEnum):
@@ -20,6 +21,10 @@ class Stream(enum.IntEnum):
     SAMPLING = 2
     EPISODES = 3
     EVALUATION = 4
+    NOISE_OF_ACTING = 5
+    NOISE_OF_LEARNING = 6
+    NOISE_OF_TARGET = 7
+    NOISE_OF_CHOICE = 8
 
 
 def draw(seed: int, stream: Stream, first: int, count: int) -> npt.NDArray[np.uint32]:
@@ -59,6 +64,21 @@ def to_range(
     return numbers.astype(np.int64) * size >> 32
 
 
+def to_normal(numbers: npt.NDArray[np.uint32]) -> npt.NDArray[np.float32]:
+    """Converts numbers `[M]`, M even, to independent ones of the standard normal distribution.
+
+    A Note on the Generation of Random Normal Deviates, https://doi.org/10.1214/aoms/1177706645.
+    They are single precision, within 6.8.
+    """
+    # The middle of each interval: the logarithm of 0 does not exist.
+    units = ((numbers.reshape(-1, 2).astype(np.float64) + 0.5) * 2.0**-32).astype(np.float32)
+    radii, angles = np.sqrt(-2.0 * np.log(units[:, 0])), 2 * np.float32(np.pi) * units[:, 1]
+    normals: npt.NDArray[np.float32] = radii[:, None] * np.stack(
+        [np.cos(angles), np.sin(angles)], 1
+    )
+    return normals.ravel()
+
+
 class RandomStream(PerRunState):
     """One stream of numbers for each run, read by index and drawn in blocks.
 
@@ -68,19 +88,33 @@ class RandomStream(PerRunState):
 
     rows = ("_seeds", "_loaded", "_blocks")
 
-    def __init__(self, seeds: Sequence[int], stream: Stream, width: int) -> None:
-        """Args: `seeds` of the N runs, the `stream`, and how many numbers an index has."""
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        stream: Stream,
+        width: int,
+        convert: Callable[[npt.NDArray[np.uint32]], npt.NDArray[Any]] = np.asarray,
+    ) -> None:
+        """Args.
+
+        seeds: of the N runs.
+        stream: what the numbers are for.
+        width: how many numbers an index has.
+        convert: what is made of an even count of numbers `[M]` when they are drawn, also `[M]`.
+        """
         self._stream = stream
         self._width = width
+        self._convert = convert
+        # Wide rows in short blocks, so that blocks stay small beside what the runs learn with.
+        self._length = max(8, min(BLOCK_LENGTH, 16_384 // width // 8 * 8))
         self._seeds = np.array(seeds, dtype=np.uint64)
         self._loaded = np.full(len(seeds), -1)
-        self._blocks = np.zeros((len(seeds), BLOCK_LENGTH, width), dtype=np.uint32)
+        kind = convert(np.zeros(2, dtype=np.uint32)).dtype
+        self._blocks = np.zeros((len(seeds), self._length, width), dtype=kind)
 
-    def read(
-        self, runs: npt.NDArray[np.int64], indices: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.uint32]:
+    def read(self, runs: npt.NDArray[np.int64], indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Returns numbers `[M, width]` of the runs `[M]` at their indices `[M]`."""
-        blocks, offsets = np.divmod(indices, BLOCK_LENGTH)
+        blocks, offsets = np.divmod(indices, self._length)
         stale = self._loaded[runs] != blocks
         if stale.any():
             for run, block in zip(runs[stale], blocks[stale], strict=True):
@@ -88,9 +122,9 @@ class RandomStream(PerRunState):
         return self._blocks[runs, offsets]
 
     def _load(self, run: int, block: int) -> None:
-        count = BLOCK_LENGTH * self._width
+        count = self._length * self._width
         numbers = draw(int(self._seeds[run]), self._stream, int(block) * count, count)
-        self._blocks[run] = numbers.reshape(BLOCK_LENGTH, self._width)
+        self._blocks[run] = self._convert(numbers).reshape(self._length, self._width)
         self._loaded[run] = block
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,39 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 import torch
 from torch import Tensor
 
-from dqn_exp.agent import Agent, Diagnostics, Policy, td_errors, td_targets
+from dqn_exp.agent import Agent, Diagnostics, Policy
 from dqn_exp.allocator import keep_freed_memory
-from dqn_exp.buffer import UniformBuffer
+from dqn_exp.buffer import Buffer
 from dqn_exp.layers import to_views
 from dqn_exp.network import QNetwork
-from dqn_exp.optimizer import Adam
+from dqn_exp.normalization import Normalization
+from dqn_exp.optimizer import Optimizer
 from dqn_exp.per_run import PerRunState
 from dqn_exp.random_streams import RandomStream
+from dqn_exp.schedule import Schedule
+from dqn_exp.td_target import RewardRule, TargetRule, of_actions
 from dqn_exp.transition import Transition
-from dqn_exp.value import Loss
+from dqn_exp.value import Value
+from dqn_exp.weights import Weights
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
+
+
+class Roles(NamedTuple):
+    """The weights of the networks: each role has noise of its own where they are noisy.
+
+    acting: of the online network, at the runs' own steps.
+    learning: of the online network, at the runs' own updates, as the following.
+    target: of the target network.
+    choosing: of the online network, where it chooses the action to bootstrap from.
+    """
+
+    acting: Weights
+    learning: Weights
+    target: Weights
+    choosing: Weights
 
 
 class TorchEngine(PerRunState):
@@ -39,17 +58,22 @@ class TorchEngine(PerRunState):
     differently than among many, or its last bits would tell how many runs there are.
     """
 
-    rows = ("_gradients", "_max_grad_norm", "_losses", "_errors", "_targets", "_norms")
-    saved = ("_losses", "_errors", "_targets", "_norms")
+    rows = ("_gradients", "_max_grad_norm", "_losses", "_errors", "_predictions", "_norms")
+    saved = ("_losses", "_errors", "_predictions", "_norms")
 
     def __init__(
         self,
         *,
         agent: Agent,
         network: QNetwork,
-        loss: Loss,
-        optimizer: Adam,
-        buffer: UniformBuffer,
+        roles: Roles,
+        normalization: Normalization,
+        value: Value,
+        reward_rule: RewardRule,
+        target_rule: TargetRule,
+        optimizer: Optimizer,
+        learning_rate: Schedule,
+        buffer: Buffer,
         sampling: RandomStream,
         batch_size: int,
         gradient_steps: int,
@@ -65,8 +89,13 @@ class TorchEngine(PerRunState):
         num_threads: the most threads that torch may use.
         """
         self.agent = agent
+        self.normalization = normalization
+        self.learning_rate = learning_rate
         self._network = network
-        self._loss = loss
+        self._roles = roles
+        self._value = value
+        self._reward_rule = reward_rule
+        self._target_rule = target_rule
         self._optimizer = optimizer
         self._buffer = buffer
         self._sampling = sampling
@@ -77,7 +106,7 @@ class TorchEngine(PerRunState):
         self._gradients = torch.zeros_like(agent.online)
         # Figures of the newest batch that each run has learned from.
         self._losses, self._norms = agent.online.new_full((2, len(agent.online)), torch.nan)
-        self._errors, self._targets = agent.online.new_full(
+        self._errors, self._predictions = agent.online.new_full(
             (2, len(agent.online), batch_size), torch.nan
         )
         keep_freed_memory()
@@ -85,65 +114,80 @@ class TorchEngine(PerRunState):
 
     def act(self, observations: Floats, steps: Ints) -> Ints:
         """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`."""
-        greedy = self._greedy(self._online, observations[:, None])[:, 0]
+        self.normalization.observe(observations)
+        self._roles.acting.draw(steps)
+        greedy = self._greedy(self._acting, observations[:, None])[:, 0]
         return self.agent.explore(greedy, self._runs, steps)
 
     @contextmanager
     def policy(self, runs: Ints) -> Iterator[Policy]:
-        """Gives the greedy policies of runs `[M]` as they are now."""
-        parameters = self.agent.online[torch.from_numpy(runs)]
-        views = to_views(parameters, self._network.layers)
+        """Gives the greedy policies of runs `[M]` as they are now, without noise."""
+        views = to_views(self.agent.online[torch.from_numpy(runs)], self._network.layers)
         self._use_threads(len(runs))
         try:
-            yield lambda observations: self._greedy(views, observations)
+            yield lambda observations: self._greedy(views, observations, runs)
         finally:
             self._use_threads(len(self._runs))
 
-    def learn(self, learning: Bools) -> Bools:
+    def learn(self, learning: Bools, steps: Ints) -> Bools:
         """Lets the runs `[N]` marked in `learning` learn; returns which have diverged.
 
-        A run diverges when its loss is not finite. Its parameters are then of no use.
+        The runs stand at their own `steps` `[N]`. A run diverges when its loss is not finite. Its
+        parameters are then of no use.
         """
-        diverged = np.zeros_like(learning)
+        diverged, rates = np.zeros_like(learning), self.learning_rate.value(steps)
         for _ in range(self._gradient_steps):
             numbers = self._sampling.read(self._runs, self.agent.updates)
-            batch = self._buffer.read(self._buffer.sample(numbers))
-            diverged |= ~self.learn_from(batch, learning)
+            rows, weights = self._buffer.sample(numbers, steps)
+            batch = self._buffer.read(rows)
+            finite, priorities = self.learn_from(batch, weights, rates, learning)
+            self._buffer.prioritize(rows, priorities, learning)
+            diverged |= ~finite
         return diverged & learning
 
-    def learn_from(self, batch: Transition, learning: Bools) -> Bools:
-        """Makes one update with a given batch `[N, B]`; returns whose loss `[N]` is finite."""
+    def learn_from(
+        self, batch: Transition, weights: Tensor, rates: npt.NDArray[np.float64], learning: Bools
+    ) -> tuple[Bools, Tensor]:
+        """Makes one update with a given batch.
+
+        Args:
+            batch: of leading shape `[N, B]`, as it is stored.
+            weights: `[N, B]`, or of a shape that is broadcast to it: the factors of the losses.
+            rates: `[N]` learning rates.
+            learning: `[N]` which runs learn.
+
+        Returns:
+            Whose loss `[N]` is finite, and how much there was to learn `[N, B]`.
+        """
+        self._draw_noise()
         with torch.no_grad():
-            next_values = self._network.forward(self._target, batch.next_observation)
-            targets = td_targets(batch.reward, batch.discount, next_values)
-        values = self._network.forward(self._online, batch.observation)
-        errors = td_errors(values, batch.action, targets)
-        losses = self._loss.losses(errors).mean(1)  # [N]
+            batch = self._read(batch)
+            reward = self._reward_rule.reward(batch.rewards)
+            target = self._target_rule.target(batch, reward, self._target, self._chooser)
+        outputs = self._network.forward(self._online, batch.observation)
+        taken = of_actions(outputs, batch.action)
+        judgement = self._value.judge(taken, target)
+        losses = (judgement.losses * weights).mean(1)  # [N]
         # A sum over runs keeps them apart: no gradient of one holds anything of another.
         gradients = torch.autograd.grad(losses.sum(), self._online)
         with torch.no_grad():
-            torch.cat([gradient.flatten(1) for gradient in gradients], 1, out=self._gradients)
-            if not learning.all():
-                # The batch of a run that does not learn now may hold numbers beyond all bounds.
-                rests = torch.from_numpy(~learning).to(self._gradients.device)
-                self._gradients.masked_fill_(rests[:, None], 0.0)
-            norms = self._limit_gradients()
-            self._keep(learning, losses.detach(), norms, errors.detach(), targets)
-            self._optimizer.step(self.agent.online, self._gradients, learning)
+            norms = self._take_gradients(gradients, learning)
+            newest = (losses, norms, judgement.td_errors, judgement.predictions)
+            self._keep(learning, *(figures.detach() for figures in newest))
+            self._optimizer.step(self.agent.online, self._gradients, rates, learning)
             self.agent.count_update(learning)
         finite: Bools = np.isfinite(losses.detach().cpu().numpy())
-        return finite
+        return finite, judgement.priorities
 
     def diagnostics(self) -> Diagnostics:
         """Returns figures of the newest batch that each run has learned from."""
-        values = self._errors + self._targets
-        figures = (self._losses, self._errors.abs().mean(1), values.mean(1), self._norms)
+        figures = (self._losses, self._errors.abs().mean(1), self._predictions.mean(1), self._norms)
         return Diagnostics(*(figure.cpu().numpy() for figure in figures))
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last row moves into its place."""
         super().retire(run)
-        for part in (self.agent, self._loss, self._optimizer, self._buffer, self._sampling):
+        for part in (*self._stateful().values(), *self._stateless(), *self._roles):
             part.retire(run)
         self._bind()
 
@@ -158,40 +202,68 @@ class TorchEngine(PerRunState):
         for name, part in self._stateful().items():
             part.load_state_dict(run, state[name])
 
-    def _stateful(self) -> dict[str, PerRunState]:
-        return {"agent": self.agent, "optimizer": self._optimizer, "buffer": self._buffer}
+    def _stateful(self) -> dict[str, Any]:
+        return {
+            "agent": self.agent,
+            "optimizer": self._optimizer,
+            "buffer": self._buffer,
+            "normalization": self.normalization,
+        }
+
+    def _stateless(self) -> tuple[Any, ...]:
+        rules = (self._value, self._reward_rule, self._target_rule)
+        return (*rules, self.learning_rate, self._sampling)
 
     def _bind(self) -> None:
         # Leaves that share the memory of the flat parameters: an update in place of the latter is
         # one of the former, and autograd gives each layer's gradient without padding it to P.
-        views = to_views(self.agent.online, self._network.layers)
+        views = self._roles.learning.bind(self.agent.online)
         self._online = [view.detach().requires_grad_() for view in views]
-        self._target = to_views(self.agent.target, self._network.layers)
+        self._acting = self._roles.acting.bind(self.agent.online)
+        self._target_views = self._roles.target.bind(self.agent.target)
+        self._choosing = self._roles.choosing.bind(self.agent.online)
         self._runs = np.arange(len(self.agent.online))
         self._use_threads(len(self._runs))
+
+    def _target(self, observations: Tensor) -> Tensor:
+        return self._network.forward(self._target_views, observations)
+
+    def _chooser(self, observations: Tensor) -> Tensor:
+        return self._network.forward(self._choosing, observations)
 
     def _use_threads(self, num_runs: int) -> None:
         torch.set_num_threads(max(1, min(self._num_threads, num_runs)))
 
-    def _greedy(self, parameters: Sequence[Tensor], observations: Floats) -> Ints:
-        # The first of equal values is taken, which torch's own argmax does not promise.
+    def _greedy(
+        self, weights: Sequence[Tensor], observations: Floats, runs: Ints | None = None
+    ) -> Ints:
         inputs = torch.from_numpy(observations).to(self.agent.online.device)
         with torch.no_grad():
-            values = self._network.forward(parameters, inputs)
+            outputs = self._network.forward(weights, self.normalization.normalize(inputs, runs))
+            values = self._value.means(outputs, runs)
+        # The first of equal values is taken, which torch's own argmax does not promise.
         best: Ints = values.cpu().numpy().argmax(2)
         return best
 
-    def _keep(self, learning: Bools, *newest: Tensor) -> None:
-        if not learning.all():
-            learns = torch.from_numpy(learning).to(self.agent.online.device)
-            old = (self._losses, self._norms, self._errors, self._targets)
-            newest = tuple(
-                torch.where(learns if new.dim() == 1 else learns[:, None], new, kept)
-                for new, kept in zip(newest, old, strict=True)
-            )
-        self._losses, self._norms, self._errors, self._targets = newest
+    def _read(self, batch: Transition) -> Transition:
+        observation, following = (
+            self.normalization.normalize(observations)
+            for observations in (batch.observation, batch.next_observation)
+        )
+        return batch._replace(observation=observation, next_observation=following)
 
-    def _limit_gradients(self) -> Tensor:
+    def _draw_noise(self) -> None:
+        for weights in (self._roles.learning, self._roles.target, self._roles.choosing):
+            weights.draw(self.agent.updates)
+
+    def _take_gradients(self, gradients: Sequence[Tensor], learning: Bools) -> Tensor:
+        of_weights = self._gradients[:, : self._network.num_parameters]
+        torch.cat([gradient.flatten(1) for gradient in gradients], 1, out=of_weights)
+        self._roles.learning.chain(self._gradients)
+        if not learning.all():
+            # The batch of a run that does not learn now may hold numbers beyond all bounds.
+            rests = torch.from_numpy(~learning).to(self._gradients.device)
+            self._gradients.masked_fill_(rests[:, None], 0.0)
         norms: Tensor = torch.linalg.vector_norm(self._gradients, dim=1)
         if self._is_limited:
             # The constant, against division by zero, is that of torch.nn.utils.clip_grad_norm_.
@@ -199,3 +271,13 @@ class TorchEngine(PerRunState):
             shares = torch.where(norms > limits, limits / (norms + 1e-6), 1.0)
             self._gradients.mul_(shares[:, None])
         return norms
+
+    def _keep(self, learning: Bools, *newest: Tensor) -> None:
+        if not learning.all():
+            learns = torch.from_numpy(learning).to(self.agent.online.device)
+            old = (self._losses, self._norms, self._errors, self._predictions)
+            newest = tuple(
+                torch.where(learns if new.dim() == 1 else learns[:, None], new, kept)
+                for new, kept in zip(newest, old, strict=True)
+            )
+        self._losses, self._norms, self._errors, self._predictions = newest

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dqn_exp.agent import Agent, Engine
-from dqn_exp.buffer import UniformBuffer
+from dqn_exp.buffer import Buffer
 from dqn_exp.env import Environments, Outcome
 from dqn_exp.evaluation import Evaluation
+from dqn_exp.n_step import NStep
 from dqn_exp.per_run import PerRunState, is_due
 from dqn_exp.progress import Progress, Standing
 from dqn_exp.random_streams import RandomStream, episode_seeds
@@ -56,7 +57,8 @@ class Trainer(PerRunState):
         *,
         agent: Agent,
         engine: Engine,
-        buffer: UniformBuffer,
+        n_step: NStep,
+        buffer: Buffer,
         environments: Environments,
         seeds: RandomStream,
         evaluation: Evaluation,
@@ -80,7 +82,8 @@ class Trainer(PerRunState):
         should_stop: asked every tick; the runs are then interrupted.
         """
         count = len(records)
-        self._agent, self._engine, self._buffer = agent, engine, buffer
+        self._agent, self._engine = agent, engine
+        self._n_step, self._buffer = n_step, buffer
         self._environments, self._seeds, self._evaluation = environments, seeds, evaluation
         self._records, self._save, self._on_end = records, save, on_end
         self._progress, self._should_stop = progress, should_stop
@@ -93,7 +96,6 @@ class Trainer(PerRunState):
         self._recent = np.zeros((count, 3))  # Episodes since the last entry: count and sums.
         self._newest_return = np.full(count, np.nan)
         self._ended_steps = 0
-        self._rows = self.runs
         self._began = time.perf_counter()
         self._next_flush = self._began + FLUSH_SECONDS
         self._observations = self._start_episodes(self.runs)
@@ -120,7 +122,7 @@ class Trainer(PerRunState):
         previous, self.steps = self.steps, self.steps + 1
         self._end_episodes(outcome)
         learning = self._agent.is_learning(previous, self.steps, self._buffer.sizes)
-        diverged = self._engine.learn(learning) if learning.any() else learning
+        diverged = self._engine.learn(learning, self.steps) if learning.any() else learning
         due = is_due(previous[:, None], self.steps[:, None], self._periods)
         over = (self.steps >= self._total_steps) | (self.episodes >= self._total_episodes)
         if due.any() or over.any() or diverged.any():
@@ -135,6 +137,7 @@ class Trainer(PerRunState):
         return {
             "trainer": super().state_dict(run),
             "engine": self._engine.state_dict(run),
+            "n_step": self._n_step.state_dict(run),
             "environments": self._environments.state_dict(run),
         }
 
@@ -142,6 +145,7 @@ class Trainer(PerRunState):
         """Overwrites one run with what `state_dict` returned; it goes on from there."""
         super().load_state_dict(run, state["trainer"])
         self._engine.load_state_dict(run, state["engine"])
+        self._n_step.load_state_dict(run, state["n_step"])
         self._environments.load_state_dict(run, state["environments"])
 
     def close(self) -> None:
@@ -151,10 +155,10 @@ class Trainer(PerRunState):
 
     def _store(self, actions: Ints, outcome: Outcome) -> None:
         discounts = self._agent.discounts(outcome.terminated, outcome.truncated)
-        transition = Transition(
-            self._observations, actions, outcome.rewards, discounts, outcome.observations
+        step = Transition(
+            self._observations, actions, outcome.rewards[:, None], discounts, outcome.observations
         )
-        self._buffer.add(self._rows, transition)
+        self._buffer.add(*self._n_step.push(step, outcome.terminated | outcome.truncated))
         self._observations = outcome.observations
 
     def _end_episodes(self, outcome: Outcome) -> None:
@@ -207,6 +211,7 @@ class Trainer(PerRunState):
             return
         seconds = time.perf_counter() - self._began
         epsilon = self._agent.epsilon.value(self.steps)
+        rates = self._engine.learning_rate.value(self.steps)
         diagnostics = self._engine.diagnostics()
         with np.errstate(invalid="ignore"):  # No episode has finished: nan, which is left out.
             returns, lengths = (self._recent[:, 1:] / self._recent[:, :1]).T
@@ -216,6 +221,7 @@ class Trainer(PerRunState):
                 "episode/length": lengths[row],
                 **{f"train/{name}": all_[row] for name, all_ in diagnostics._asdict().items()},
                 "train/epsilon": epsilon[row],
+                "train/learning_rate": rates[row],
                 "buffer/size": self._buffer.sizes[row],
                 "perf/steps_per_second": self.steps[row] / seconds,
             }
@@ -242,9 +248,9 @@ class Trainer(PerRunState):
         result.seconds = round(time.perf_counter() - self._began, 3)
         self._records[run].finish(status, error)
         self._ended_steps += result.steps
-        for part in (self._engine, self._environments, self._seeds, self._evaluation, self):
+        parts = (self._engine, self._n_step, self._environments, self._seeds, self._evaluation)
+        for part in (*parts, self):
             part.retire(row)
-        self._rows = np.arange(len(self.runs))
 
     def _finish_all(self, status: Status, error: str | None = None) -> None:
         if len(self.runs):

@@ -1,4 +1,4 @@
-"""One step of experience, as records of arrays and as rows of a replay buffer."""
+"""Steps of experience, as records of arrays and as rows of a replay buffer."""
 
 from typing import Any, NamedTuple
 
@@ -6,25 +6,27 @@ from typing import Any, NamedTuple
 class Transition(NamedTuple):
     """Transitions of any leading shape, as numpy arrays or torch tensors.
 
-    observation: `[..., D]` what the agent saw.
+    One leads over one step or, with n-step returns, over up to n steps of one episode.
+
+    observation: `[..., D]` what the agent saw, as the environment gave it.
     action: `[...]` index of the action it took.
-    reward: `[...]` what followed.
-    discount: `[...]` weight of the value of `next_observation` in the target: gamma, or 0 where
-        the episode ended in a state without a future. Termination, truncation and gamma are
-        this one number, so no loss knows of either.
-    next_observation: `[..., D]` the true next observation, never that of a reset.
+    rewards: `[..., n]` of its steps, as the environment gave them; 0 after an episode's end.
+    discount: `[...]` weight of the value of `next_observation` in the target: the product of gamma
+        over the steps, or 0 where the episode ended in a state without a future. Termination,
+        truncation, n and gamma are this one number, so no loss knows of any.
+    next_observation: `[..., D]` what came after the last step, never that of a reset.
     """
 
     observation: Any
     action: Any
-    reward: Any
+    rewards: Any
     discount: Any
     next_observation: Any
 
 
-def row_width(num_features: int) -> int:
-    """Returns the numbers that a packed transition takes: `2 * D + 3`."""
-    return 2 * num_features + 3
+def row_width(num_features: int, n_step: int) -> int:
+    """Returns the numbers that a packed transition takes: `2 * D + 2 + n`."""
+    return 2 * num_features + 2 + n_step
 
 
 def pack(transition: Transition, rows: Any) -> None:
@@ -32,24 +34,24 @@ def pack(transition: Transition, rows: Any) -> None:
 
     Args:
         transition: transitions of leading shape `[...]`.
-        rows: `[..., 2 * D + 3]`, written in place. Actions are stored as floats, which is exact
-            below 2 ** 24.
+        rows: `[..., 2 * D + 2 + n]`, written in place. Actions are stored as floats, which is
+            exact below 2 ** 24.
     """
-    features = transition.observation.shape[-1]
-    rows[..., :features] = transition.observation
-    rows[..., features : 2 * features] = transition.next_observation
-    rows[..., -3] = transition.action
-    rows[..., -2] = transition.reward
-    rows[..., -1] = transition.discount
+    for field, given in zip(
+        unpack(rows, transition.observation.shape[-1]), transition, strict=True
+    ):
+        field[...] = given
 
 
-def unpack(rows: Any) -> Transition:
-    """Returns the transitions of packed rows `[..., 2 * D + 3]`, as views; actions are floats."""
-    features = (rows.shape[-1] - 3) // 2
+def unpack(rows: Any, num_features: int) -> Transition:
+    """Returns the transitions of packed rows `[..., 2 * D + 2 + n]`, as views.
+
+    Actions are floats.
+    """
     return Transition(
-        observation=rows[..., :features],
-        action=rows[..., -3],
-        reward=rows[..., -2],
-        discount=rows[..., -1],
-        next_observation=rows[..., features : 2 * features],
+        observation=rows[..., :num_features],
+        action=rows[..., 2 * num_features],
+        rewards=rows[..., 2 * num_features + 2 :],
+        discount=rows[..., 2 * num_features + 1],
+        next_observation=rows[..., num_features : 2 * num_features],
     )

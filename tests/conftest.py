@@ -1,42 +1,56 @@
 """Builders that the tests share: configs, populations, and their files."""
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from dqn_exp.conf_dir import conf_dir
-from dqn_exp.config import Config, to_config
+from dqn_exp.config import to_config
 from dqn_exp.population import Run, train_population
 from dqn_exp.recorder import Result
-
-GROUPS = {"agent": "dqn", "network": "mlp", "buffer": "uniform", "env": "cartpole_v0"}
+from dqn_exp.schema import Config
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
 
-def config_values(**overrides: Any) -> dict[str, Any]:
-    """The defaults as plain containers, with values for keys such as `agent__gamma`."""
-    page = yaml.safe_load((conf_dir() / "config.yaml").read_text())
-    values = {key: value for key, value in page.items() if key not in {"defaults", "hydra"}}
-    for group, option in GROUPS.items():
-        values[group] = yaml.safe_load((conf_dir() / group / f"{option}.yaml").read_text())
-    # The YAML of Python takes 2e-3 for a text, that of OmegaConf for a number.
-    values["agent"]["learning_rate"] = float(values["agent"]["learning_rate"])
+@cache
+def composed(options: tuple[str, ...]) -> dict[str, Any]:
+    """The config page with some options of its groups, as plain containers."""
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        values = OmegaConf.to_container(compose("config", list(options)), resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def config_values(*options: str, **overrides: Any) -> dict[str, Any]:
+    """The defaults as plain containers.
+
+    Args:
+        options: of groups, such as buffer=prioritized.
+        overrides: values for keys such as `agent__gamma`.
+    """
+    values = copy.deepcopy(composed(options))
     values["log"]["progress"] = False
     values["num_threads"] = 1
     for name, value in overrides.items():
-        group, _, key = name.rpartition("__")
-        (values[group] if group else values)[key] = value
+        *groups, key = name.split("__")
+        section = values
+        for group in groups:
+            section = section[group]
+        section[key] = value
     return values
 
 
-def make_config(**overrides: Any) -> Config:
-    return to_config(config_values(**overrides))
+def make_config(*options: str, **overrides: Any) -> Config:
+    return to_config(config_values(*options, **overrides))
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@ import copy
 from typing import Any
 
 import pytest
-import yaml
 
 from dqn_exp.conf_dir import conf_dir
 from dqn_exp.config import known_keys, suggest, to_config
 from dqn_exp.errors import ConfigError
-from tests.conftest import GROUPS, config_values, make_config
+from tests.conftest import config_values, make_config
 
 
 def problems_of(**overrides: Any) -> list[str]:
@@ -32,7 +31,11 @@ def test_whole_floats_are_integers_and_others_are_not():
         ("agent__gamma", "high", "agent.gamma: expected a number, got 'high'."),
         ("agent__gamma", float("nan"), "agent.gamma: expected a finite number, got nan."),
         ("agent__learning_rate", 0, "agent.learning_rate: expected more than 0, got 0."),
-        ("agent__loss", "mes", "agent.loss: expected 'mse' or 'huber', got 'mes'."),
+        (
+            "agent__loss",
+            "mes",
+            "agent.loss: expected 'mse', 'huber', 'cross_entropy' or 'quantile_huber', got 'mes'.",
+        ),
         ("agent__batch_size", True, "agent.batch_size: expected a number, got True."),
         (
             "agent__bootstrap_truncated",
@@ -81,23 +84,40 @@ def test_all_problems_are_told_at_once():
     assert "env.id: missing; expected a value for this key." in lines
 
 
+def remove(values: dict[str, Any], key: str) -> None:
+    *groups, name = key.split(".")
+    for group in groups:
+        values = values[group]
+    del values[name]
+
+
+OPTIONS = [
+    (),
+    ("buffer=prioritized", "agent/value=categorical", "agent/optimizer=rmsprop"),
+    ("agent/value=quantile",),
+]
+
+
 def test_no_key_is_missing_without_being_told():
-    values = config_values()
-    for key in known_keys():
-        changed = copy.deepcopy(values)
-        group, _, name = key.rpartition(".")
-        del (changed[group] if group else changed)[name]
-        with pytest.raises(ConfigError, match=rf"^{key}: missing"):
-            to_config(changed)
+    found = set()
+    for options in OPTIONS:
+        for key, option in known_keys().items():
+            if option and option not in options and not (options == () and option.endswith("adam")):
+                continue
+            changed = config_values(*options)
+            remove(changed, key)
+            with pytest.raises(ConfigError, match=rf"^{key}: missing"):
+                to_config(changed)
+            found.add(key)
+    assert found == set(known_keys())
 
 
 def test_every_option_of_every_group_makes_a_config():
-    options = [path for group in GROUPS for path in (conf_dir() / group).glob("*.yaml")]
-    assert len(options) >= 6
-    for path in options:
-        values = config_values()
-        values[path.parent.name] = yaml.safe_load(path.read_text().replace("2e-3", "2.0e-3"))
-        to_config(values)
+    groups = ("agent", "agent/value", "agent/optimizer", "network", "buffer", "env", "without")
+    options = [(g, path.stem) for g in groups for path in (conf_dir() / g).glob("*.yaml")]
+    assert len(options) >= 18
+    for group, option in options:
+        make_config(f"{group}={option}")
 
 
 def test_building_a_config_leaves_the_values_unchanged():

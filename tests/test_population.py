@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.config import Config
-from dqn_exp.population import make_trainer
+from dqn_exp.assembly import make_trainer
 from dqn_exp.progress import NoProgress
 from dqn_exp.recorder import Result, RunRecord
+from dqn_exp.schema import Config
 from dqn_exp.trainer import Trainer
 from tests.conftest import make_config, results_of
 

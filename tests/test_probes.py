@@ -22,30 +22,31 @@ CASES = [
 ]
 
 
+PROBE = {
+    "env__max_episode_steps": None,
+    "agent__gamma": GAMMA,
+    "agent__epsilon": 0.5,
+    "agent__learning_rate": 5e-3,
+    "agent__learning_starts": 64,
+    "agent__batch_size": 32,
+    "network__hidden_sizes": [16],
+    "trainer__total_steps": 1_000,
+    "eval__every_steps": None,
+}
+
+
 @pytest.mark.parametrize(("name", "num_actions", "truth"), CASES, ids=[case[0] for case in CASES])
 @pytest.mark.parametrize("loss", ["mse", "huber"])
 def test_values_are_within_a_tenth_of_the_truth(train, name, num_actions, truth, loss):
     probes.register()
-    settings = {
-        "env__id": f"Probe{name}-v0",
-        "env__max_episode_steps": None,
-        "agent__gamma": GAMMA,
-        "agent__epsilon": 0.5,
-        "agent__learning_rate": 5e-3,
-        "agent__loss": loss,
-        "agent__learning_starts": 64,
-        "agent__batch_size": 32,
-        "network__hidden_sizes": [16],
-        "trainer__total_steps": 1_000,
-        "eval__every_steps": None,
-    }
+    settings = {"env__id": f"Probe{name}-v0", "agent__loss": loss, **PROBE}
     soft = {"agent__target_update_period": None, "agent__target_update_tau": 0.05}
     configs = [
         make_config(**settings, seed=0),
         make_config(**settings, seed=1, agent__max_grad_norm=10.0),
         make_config(**(settings | soft), seed=2),
     ]
-    network = QNetwork(1, [16], num_actions, "relu")
+    network = QNetwork(1, [16], num_actions)
     for folder in train(configs, "runs"):
         online = to_views(load_checkpoint(folder)["online"][None], network.layers)
         for observation, expected in truth:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dqn_exp.agent import td_errors, td_targets
 from dqn_exp.torch_engine import TorchEngine
 from dqn_exp.transition import Transition
 from tests.conftest import make_config
@@ -23,6 +22,17 @@ SETTINGS = [
     {"agent__target_update_period": None, "agent__target_update_tau": 0.02},
     {"agent__target_update_period": 7, "agent__learning_rate": 1e-2},
     {"network__hidden_sizes": [24, 12], "network__activation": "tanh"},
+    {"agent__double": True},
+    {"agent__double": True, "agent__loss": "huber", "agent__huber_delta": 0.3},
+    {"agent__n_step": 3, "agent__gamma": 0.9},
+    {"agent__n_step": 3, "agent__gamma": 0.9, "agent__reward_clip": 0.7},
+    {"agent__reward_clip": 0.5},
+    {
+        "agent__munchausen": True,
+        "agent__munchausen_scale": 0.7,
+        "agent__munchausen_temperature": 0.2,
+        "agent__munchausen_clip": -0.05,
+    },
 ]
 
 
@@ -36,22 +46,50 @@ class PlainDqn:
             engine._network, engine.agent.online[run], activation[name]
         )
         self.target = copy.deepcopy(self.online)
-        rate = settings.get("agent__learning_rate", 2e-3)
-        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=rate)
+        self.rate = settings.get("agent__learning_rate", 2e-3)
+        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=self.rate)
         self.settings = settings
         self.num_updates = 0
 
-    def learn(self, batch: Transition) -> None:
+    def reward(self, batch: Transition) -> torch.Tensor:
+        clip = self.settings.get("agent__reward_clip", float("inf"))
+        gamma = self.settings.get("agent__gamma", 0.98)
+        reward = torch.zeros(B)
+        for k in range(batch.rewards.shape[1]):
+            reward += gamma**k * batch.rewards[:, k].clamp(-clip, clip)
+        return reward
+
+    def targets(self, batch: Transition) -> torch.Tensor:
+        after = self.target(batch.next_observation)
+        if self.settings.get("agent__munchausen"):
+            return self.munchausen_targets(batch, after)
+        if self.settings.get("agent__double"):
+            best = self.online(batch.next_observation).argmax(1)
+            return self.reward(batch) + batch.discount * after[torch.arange(B), best]
+        return self.reward(batch) + batch.discount * after.max(1).values
+
+    def munchausen_targets(self, batch: Transition, after: torch.Tensor) -> torch.Tensor:
+        scale, tau, clip = (
+            self.settings[f"agent__munchausen_{name}"] for name in ("scale", "temperature", "clip")
+        )
+        policy = (self.target(batch.observation) / tau).softmax(1)
+        own = policy[torch.arange(B), batch.action.long()]
+        next_policy = (after / tau).softmax(1)
+        soft = (next_policy * (after - tau * next_policy.log())).sum(1)
+        bonus = scale * (tau * own.log()).clamp(clip, 0)
+        return self.reward(batch) + bonus + batch.discount * soft
+
+    def learn(self, batch: Transition, weights: torch.Tensor) -> None:
         with torch.no_grad():
-            best = self.target(batch.next_observation).max(1).values
-        y = batch.reward + batch.discount * best
+            y = self.targets(batch)
         q = self.online(batch.observation)[torch.arange(B), batch.action.long()]
         if self.settings.get("agent__loss") == "huber":
-            loss = functional.huber_loss(q, y, delta=self.settings["agent__huber_delta"])
+            delta = self.settings["agent__huber_delta"]
+            losses = functional.huber_loss(q, y, delta=delta, reduction="none")
         else:
-            loss = functional.mse_loss(q, y)
+            losses = functional.mse_loss(q, y, reduction="none")
         self.optimizer.zero_grad()
-        loss.backward()
+        (losses * weights).mean().backward()
         if "agent__max_grad_norm" in self.settings:
             limit = self.settings["agent__max_grad_norm"]
             torch.nn.utils.clip_grad_norm_(self.online.parameters(), limit)
@@ -75,33 +113,40 @@ class PlainDqn:
         )
 
 
-def make_batch(num_runs: int, generator: torch.Generator) -> Transition:
+def make_batch(num_runs: int, generator: torch.Generator, n_step: int = 1) -> Transition:
     shape = (num_runs, B)
     return Transition(
         observation=torch.randn(*shape, 4, generator=generator),
         action=torch.randint(0, 2, shape, generator=generator).float(),
-        reward=torch.randn(shape, generator=generator),
+        rewards=torch.randn(*shape, n_step, generator=generator),
         discount=0.98 * (torch.rand(shape, generator=generator) < 0.9),
         next_observation=torch.randn(*shape, 4, generator=generator),
     )
 
 
-def make_engine(tmp_path, count: int, **settings) -> TorchEngine:
+def make_engine(tmp_path, count: int, *options: str, **settings) -> TorchEngine:
     settings = {"network__hidden_sizes": [32], "agent__batch_size": B, **settings}
-    configs = [make_config(seed=seed, **settings) for seed in range(count)]
+    configs = [make_config(*options, seed=seed, **settings) for seed in range(count)]
     return make_bare_trainer(configs, tmp_path)._engine
+
+
+def learn_from(engine: TorchEngine, batch: Transition, *learning: bool) -> np.ndarray:
+    """One update with even weights and the configured learning rates."""
+    rates = engine.learning_rate.value(np.zeros(len(learning), dtype=np.int64))
+    return engine.learn_from(batch, torch.ones(1, 1), rates, np.array(learning))[0]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_fifty_updates_are_those_of_a_plain_dqn_for_each_run(tmp_path, settings):
     engine = make_engine(tmp_path, 3, **settings)
     plain = [PlainDqn(engine, run, settings) for run in range(3)]
-    generator = torch.Generator().manual_seed(0)
+    generator, rates = torch.Generator().manual_seed(0), np.full(3, plain[0].rate)
     for _ in range(50):
-        batch = make_batch(3, generator)
-        engine.learn_from(batch, np.ones(3, dtype=np.bool_))
+        batch = make_batch(3, generator, settings.get("agent__n_step", 1))
+        weights = torch.rand(3, B, generator=generator)
+        engine.learn_from(batch, weights, rates, np.ones(3, dtype=np.bool_))
         for run in range(3):
-            plain[run].learn(Transition(*(field[run] for field in batch)))
+            plain[run].learn(Transition(*(field[run] for field in batch)), weights[run])
     for run in range(3):
         for found, network in (
             (engine.agent.online[run], plain[run].online),
@@ -118,7 +163,7 @@ def test_the_target_is_the_online_network_after_each_period_and_only_then(tmp_pa
     for update in range(1, 40):
         before = engine.agent.target.clone()
         learning[1] = update % 3 > 0
-        engine.learn_from(make_batch(2, generator), learning)
+        learn_from(engine, make_batch(2, generator), *learning)
         for run in range(2):
             due = learning[run] and engine.agent.updates[run] % period == 0
             expected = engine.agent.online[run] if due else before[run]
@@ -127,12 +172,11 @@ def test_the_target_is_the_online_network_after_each_period_and_only_then(tmp_pa
 
 def test_a_loss_that_is_not_finite_is_told_and_stays_with_its_run(tmp_path):
     engine, twin = make_engine(tmp_path / "a", 3), make_engine(tmp_path / "b", 3)
-    generator, learning = torch.Generator().manual_seed(0), np.ones(3, dtype=np.bool_)
-    batch = make_batch(3, generator)
-    poisoned = batch._replace(reward=batch.reward.clone())
-    poisoned.reward[1, 0] = float("inf")
-    assert twin.learn_from(batch, learning).all()
-    assert engine.learn_from(poisoned, learning).tolist() == [True, False, True]
+    batch = make_batch(3, torch.Generator().manual_seed(0))
+    poisoned = batch._replace(rewards=batch.rewards.clone())
+    poisoned.rewards[1, 0] = float("inf")
+    assert learn_from(twin, batch, True, True, True).all()
+    assert learn_from(engine, poisoned, True, True, True).tolist() == [True, False, True]
     for run in (0, 2):
         assert torch.equal(engine.agent.online[run], twin.agent.online[run])
     assert not engine.agent.is_finite(1) and engine.agent.is_finite(0)
@@ -142,21 +186,13 @@ def test_a_run_that_does_not_learn_is_untouched_by_its_batch(tmp_path):
     engine = make_engine(tmp_path, 2)
     generator = torch.Generator().manual_seed(0)
     for _ in range(3):
-        engine.learn_from(make_batch(2, generator), np.array([True, True]))
+        learn_from(engine, make_batch(2, generator), True, True)
     before, batch = engine.state_dict(1), make_batch(2, generator)
     # A gradient whose square is not finite, and one that is not finite itself.
     for reward in (1e25, float("inf")):
-        batch.reward[1] = reward
-        engine.learn_from(batch, np.array([True, False]))
+        batch.rewards[1] = reward
+        learn_from(engine, batch, True, False)
         assert_equal_states(before, engine.state_dict(1))
-
-
-def test_targets_and_errors_are_those_of_the_equation_by_hand():
-    values = torch.tensor([[[1.0, 5.0], [2.0, -1.0]]])
-    targets = td_targets(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.9, 0.0]]), values)
-    assert targets.tolist() == [[pytest.approx(5.5), 2.0]]
-    errors = td_errors(values, torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5, 3.0]]))
-    assert errors.tolist() == [[0.5, -4.0]]
 
 
 def test_diagnostics_are_those_of_the_newest_batch_that_a_run_has_learned_from(tmp_path):
@@ -165,14 +201,14 @@ def test_diagnostics_are_those_of_the_newest_batch_that_a_run_has_learned_from(t
     generator = torch.Generator().manual_seed(0)
     first, second = make_batch(2, generator), make_batch(2, generator)
     plain = PlainDqn(engine, 1, {})
-    engine.learn_from(first, np.array([True, True]))
+    learn_from(engine, first, True, True)
     own = Transition(*(field[1] for field in first))
-    engine.learn_from(second, np.array([True, False]))
+    learn_from(engine, second, True, False)
     found = engine.diagnostics()
     with torch.no_grad():
         q = plain.online(own.observation)[torch.arange(B), own.action.long()]
-        y = own.reward + own.discount * plain.target(own.next_observation).max(1).values
-    plain.learn(own)
+        y = plain.targets(own)
+    plain.learn(own, torch.ones(B))
     norm = torch.nn.utils.get_total_norm([p.grad for p in plain.online.parameters()])
     assert found.loss[1] == pytest.approx(functional.mse_loss(q, y).item(), rel=1e-5)
     assert found.td_error_abs[1] == pytest.approx((q - y).abs().mean().item(), rel=1e-5)

@@ -37,7 +37,7 @@ def stored(trainer: Trainer, row: int) -> list[tuple[np.ndarray, ...]]:
     buffer = trainer._buffer
     begin, size = buffer.offsets[row], buffer.sizes[row]
     packed = buffer.storage[begin : begin + size].numpy()
-    return [(p[:4], p[4:8], p[8], p[9], p[10]) for p in packed]
+    return [(p[:4], p[4:8], p[8], p[10], p[9]) for p in packed]
 
 
 def test_every_stored_transition_is_the_one_that_happened(tmp_path):

@@ -1,0 +1,278 @@
+"""From the configs of N runs to the parts of one population."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp.torch_engine import Roles, TorchEngine  # isort: skip  (To be imported before torch.)
+import torch
+
+from dqn_exp.agent import Agent
+from dqn_exp.buffer import Buffer, PrioritizedBuffer, UniformBuffer
+from dqn_exp.checkpoint import save_checkpoint
+from dqn_exp.env import Environments, EnvShape, describe, make_environments
+from dqn_exp.evaluation import Evaluation
+from dqn_exp.n_step import NStep
+from dqn_exp.network import QNetwork
+from dqn_exp.normalization import NoNormalization, Normalization, RunningNormalization
+from dqn_exp.optimizer import Adam, Optimizer, RMSProp
+from dqn_exp.per_run import NEVER
+from dqn_exp.progress import Progress
+from dqn_exp.random_streams import RandomStream, Stream, evaluation_seeds
+from dqn_exp.recorder import RunRecord
+from dqn_exp.schedule import Schedule
+from dqn_exp.schema import CategoricalConfig, Config, QuantileConfig, UniformConfig
+from dqn_exp.td_target import GreedyTarget, MunchausenTarget, RewardRule, TargetRule
+from dqn_exp.trainer import Trainer
+from dqn_exp.value import (
+    CategoricalValue,
+    HuberLoss,
+    QuantileValue,
+    ScalarValue,
+    SquaredLoss,
+    Value,
+)
+from dqn_exp.weights import NoisyWeights, PlainWeights, init_scales
+
+Configs = Sequence[Config]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def make_trainer(
+    configs: Configs,
+    records: Sequence[RunRecord],
+    *,
+    on_end: Callable[[], None],
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> Trainer:
+    """Builds a population of runs with equal structure."""
+    env = configs[0].env
+    settings = (env.max_episode_steps, env.kwargs or {})
+    shape = describe(env.id, *settings)
+    make_envs = partial(_make_envs, env.id, *settings)
+    buffer = _make_buffer(configs, shape)
+    engine = _make_engine(configs, shape, buffer)
+
+    def save(row: int, run: int) -> None:
+        save_checkpoint(
+            records[run].directory,
+            int(trainer.steps[row]),
+            configs[run].model_dump(),
+            engine.agent.online[row],
+            engine.normalization.state_dict(row),
+        )
+
+    trainer = Trainer(
+        agent=engine.agent,
+        engine=engine,
+        n_step=NStep(len(configs), shape.num_features, configs[0].agent.n_step),
+        buffer=buffer,
+        environments=make_envs(len(configs)),
+        seeds=_make_stream(configs, Stream.EPISODES, 2),
+        evaluation=Evaluation(
+            np.stack([evaluation_seeds(c.eval.seed, c.eval.episodes) for c in configs]), make_envs
+        ),
+        records=records,
+        save=save,
+        on_end=on_end,
+        progress=progress,
+        should_stop=should_stop,
+        total_steps=_ints(configs, "trainer.total_steps"),
+        total_episodes=_ints(configs, "trainer.total_episodes"),
+        log_every=_ints(configs, "log.every_steps"),
+        evaluate_every=_ints(configs, "eval.every_steps"),
+        checkpoint_every=_ints(configs, "checkpoint.every_steps"),
+    )
+    return trainer
+
+
+def _make_envs(
+    env_id: str, max_episode_steps: int | None, kwargs: dict[str, Any], count: int
+) -> Environments:
+    return make_environments(env_id, count, max_episode_steps, kwargs)
+
+
+def _make_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngine:
+    first, device = configs[0], _device(configs)
+    value = _make_value(configs)
+    network = QNetwork(
+        shape.num_features,
+        first.network.hidden_sizes,
+        shape.num_actions,
+        num_outputs=value.num_outputs,
+        activation=first.network.activation,
+        dueling=first.network.dueling,
+    )
+    agent = _make_agent(configs, _make_parameters(configs, network), shape.num_actions)
+    return TorchEngine(
+        agent=agent,
+        network=network,
+        roles=_make_roles(configs, network),
+        normalization=_make_normalization(configs, shape),
+        value=value,
+        reward_rule=RewardRule(
+            _floats(configs, "agent.gamma"),
+            _tensor(configs, "agent.reward_clip"),
+            first.agent.n_step,
+            device,
+        ),
+        target_rule=_make_target_rule(configs, value),
+        optimizer=_make_optimizer(configs, agent.online.shape[1]),
+        learning_rate=_make_schedule(configs, "learning_rate", "learning_rate_end"),
+        buffer=buffer,
+        sampling=_make_stream(configs, Stream.SAMPLING, first.agent.batch_size),
+        batch_size=first.agent.batch_size,
+        gradient_steps=first.agent.gradient_steps,
+        max_grad_norm=_tensor(configs, "agent.max_grad_norm"),
+        num_threads=first.num_threads or _num_cores(),
+    )
+
+
+def _make_parameters(configs: Configs, network: QNetwork) -> torch.Tensor:
+    parameters = network.init_parameters([config.seed for config in configs])
+    if configs[0].network.noisy:
+        scales = init_scales(network.layers, _floats(configs, "network.noisy_sigma"))
+        parameters = torch.cat([parameters, scales], 1)
+    return parameters.to(_device(configs))
+
+
+def _make_roles(configs: Configs, network: QNetwork) -> Roles:
+    seeds, plain = [config.seed for config in configs], PlainWeights(network.layers)
+    if not configs[0].network.noisy:
+        return Roles(plain, plain, plain, plain)
+    acting, learning, target, choosing = (
+        NoisyWeights(network.layers, seeds, stream)
+        for stream in (
+            Stream.NOISE_OF_ACTING,
+            Stream.NOISE_OF_LEARNING,
+            Stream.NOISE_OF_TARGET,
+            Stream.NOISE_OF_CHOICE,
+        )
+    )
+    # Where nothing is chosen with the online network, noise for it would be drawn in vain.
+    return Roles(acting, learning, target, choosing if configs[0].agent.double else plain)
+
+
+def _make_normalization(configs: Configs, shape: EnvShape) -> Normalization:
+    if not configs[0].agent.normalize_observations:
+        return NoNormalization()
+    return RunningNormalization(len(configs), shape.num_features, _device(configs))
+
+
+def _make_value(configs: Configs) -> Value:
+    agent = configs[0].agent
+    delta = _tensor(configs, "agent.huber_delta")
+    match agent.value:
+        case CategoricalConfig(num_atoms=num_atoms):
+            ends = ("agent.value.v_min", "agent.value.v_max")
+            return CategoricalValue(num_atoms, *(_tensor(configs, end) for end in ends))
+        case QuantileConfig(num_quantiles=num_quantiles):
+            return QuantileValue(num_quantiles, delta)
+        case _:
+            loss = SquaredLoss() if agent.loss == "mse" else HuberLoss(delta)
+            return ScalarValue(loss, _device(configs))
+
+
+def _make_target_rule(configs: Configs, value: Value) -> TargetRule:
+    if not configs[0].agent.munchausen:
+        return GreedyTarget(value, configs[0].agent.double)
+    return MunchausenTarget(
+        _tensor(configs, "agent.munchausen_scale"),
+        _tensor(configs, "agent.munchausen_temperature"),
+        _tensor(configs, "agent.munchausen_clip"),
+    )
+
+
+def _make_optimizer(configs: Configs, num_parameters: int) -> Optimizer:
+    epsilon = _floats(configs, "agent.optimizer.epsilon")
+    if configs[0].agent.optimizer.kind == "rmsprop":
+        decay = _floats(configs, "agent.optimizer.decay")
+        return RMSProp(decay, epsilon, num_parameters, _device(configs))
+    weight_decay = _floats(configs, "agent.optimizer.weight_decay")
+    return Adam(epsilon, weight_decay, num_parameters, _device(configs))
+
+
+def _make_buffer(configs: Configs, shape: EnvShape) -> Buffer:
+    size = (_ints(configs, "buffer.capacity"), shape.num_features, configs[0].agent.n_step)
+    if isinstance(configs[0].buffer, UniformConfig):
+        return UniformBuffer(*size, _device(configs))
+    return PrioritizedBuffer(
+        *size,
+        _device(configs),
+        priority_exponent=_floats(configs, "buffer.priority_exponent"),
+        smallest_priority=_floats(configs, "buffer.smallest_priority"),
+        importance_exponent=Schedule(
+            _floats(configs, "buffer.importance_exponent"),
+            _floats(configs, "buffer.importance_exponent_end"),
+            _ints(configs, "buffer.importance_exponent_steps"),
+            np.zeros(len(configs), dtype=np.bool_),
+        ),
+    )
+
+
+def _make_agent(configs: Configs, parameters: torch.Tensor, num_actions: int) -> Agent:
+    return Agent(
+        parameters=parameters,
+        num_actions=num_actions,
+        exploration=_make_stream(configs, Stream.EXPLORATION, 2),
+        epsilon=_make_schedule(configs, "epsilon_start", "epsilon"),
+        gamma=_floats(configs, "agent.gamma"),
+        bootstrap_truncated=np.array(_values(configs, "agent.bootstrap_truncated")),
+        learning_starts=_ints(configs, "agent.learning_starts"),
+        train_every=_ints(configs, "agent.train_every"),
+        # A soft update is one after every update, by a share of the way; a copy goes all of it.
+        target_update_period=_ints(configs, "agent.target_update_period", if_null=1),
+        target_update_tau=_floats(configs, "agent.target_update_tau", if_null=1.0),
+    )
+
+
+def _make_schedule(configs: Configs, start: str, end: str) -> Schedule:
+    # The one of the two that may be null is then what the other is.
+    name = min(start, end, key=len)
+    always = _floats(configs, f"agent.{name}")
+    starts, ends = (
+        np.where(np.isinf(given), always, given)
+        for given in (_floats(configs, f"agent.{key}") for key in (start, end))
+    )
+    decays = np.array(_values(configs, f"agent.{name}_decay")) == "exponential"
+    return Schedule(starts, ends, _ints(configs, f"agent.{name}_decay_steps", if_null=1), decays)
+
+
+def _make_stream(configs: Configs, stream: Stream, width: int) -> RandomStream:
+    return RandomStream([config.seed for config in configs], stream, width)
+
+
+def _device(configs: Configs) -> torch.device:
+    return torch.device(configs[0].device)
+
+
+def _num_cores() -> int:
+    # Only some systems tell which cores this process may use.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _values(configs: Configs, key: str) -> list[Any]:
+    return [attrgetter(key)(config) for config in configs]
+
+
+def _ints(configs: Configs, key: str, if_null: int = NEVER) -> Ints:
+    values = (if_null if value is None else value for value in _values(configs, key))
+    return np.fromiter(values, np.int64)
+
+
+def _floats(configs: Configs, key: str, if_null: float = np.inf) -> Floats:
+    values = (if_null if value is None else value for value in _values(configs, key))
+    return np.fromiter(values, np.float64)
+
+
+def _tensor(configs: Configs, key: str) -> torch.Tensor:
+    return torch.from_numpy(_floats(configs, key)).float().to(_device(configs))
