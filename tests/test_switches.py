@@ -73,3 +73,138 @@ def test_every_probe_is_learned(train, switches):
                 found = values_of(config, parameters, num_actions, observation)
                 wanted = truth_of(config, name, expected)
                 np.testing.assert_allclose(found, wanted, atol=0.1, err_msg=name)
+
+
+SMOKE = {
+    "agent__learning_starts": 40,
+    "agent__batch_size": 13,
+    "network__hidden_sizes": [20],
+    "trainer__total_steps": 120,
+    "eval__every_steps": 60,
+    "eval__episodes": 2,
+    "env__max_episode_steps": 30,
+    "log__every_steps": 50,
+}
+
+
+def make_runs(switches: Switches, count: int, **overrides) -> list[Config]:
+    """Runs that differ in what the ingredients let differ."""
+    runs = []
+    for i in range(count):
+        own = {
+            "seed": 500 + i,
+            "agent__gamma": (0.9, 0.99)[i % 2],
+            "agent__epsilon": (0.0, 0.2)[i % 2],
+            "agent__epsilon_start": (1.0, None)[i // 2 % 2],
+            "agent__epsilon_decay_steps": (70, None)[i // 2 % 2],
+            "agent__epsilon_decay": ("linear", "exponential")[i % 3 == 1],
+            "agent__learning_rate_end": (1e-4, None)[i % 2],
+            "agent__learning_rate_decay_steps": (90, None)[i % 2],
+            "agent__learning_rate_decay": ("exponential", "linear")[i // 2 % 2],
+            "agent__reward_clip": (None, 0.5)[i // 2 % 2],
+            "agent__munchausen_temperature": (0.03, 0.3)[i % 2],
+            "agent__munchausen_scale": (0.9, 0.5, 0.0)[i % 3],
+            "agent__train_every": 1 + i % 2,
+            "network__noisy_sigma": (0.5, 0.1, 0.0)[i % 3],
+            "buffer__capacity": (50, 200, 64)[i % 3],
+            "trainer__total_steps": 120 - 7 * (i % 3),
+            "trainer__total_episodes": (None, 5)[i == 1],
+        }
+        if own["agent__epsilon"] == 0.0:
+            own["agent__epsilon_decay"] = "linear"
+        if switches.buffer == "prioritized":
+            own["buffer__priority_exponent"] = (0.6, 1.0, 0.0, 0.3)[i % 4]
+            own["buffer__importance_exponent"] = (0.4, 1.0, 0.0)[i % 3]
+            own["buffer__importance_exponent_steps"] = (60, 1_000)[i % 2]
+        if switches.value == "categorical":
+            own["agent__value__v_min"] = (0.0, -3.0)[i % 2]
+            own["agent__value__v_max"] = (50.0, 20.0, 7.0)[i % 3]
+        runs.append(switches.config(**{**SMOKE, **own, **overrides}))
+    return runs
+
+
+@each
+def test_a_run_alone_equals_the_same_run_in_a_population(train, switches):
+    configs = make_runs(switches, 7)
+    together = train(configs, "together")
+    for row in (0, 3, 6):
+        (alone,) = train([configs[row]], f"alone {row}")
+        assert results_of(alone) == results_of(together[row])
+        statuses = [json.loads((d / "result.json").read_text()) for d in (alone, together[row])]
+        assert [s["status"] for s in statuses] == ["completed"] * 2
+        assert statuses[0]["updates"] == statuses[1]["updates"] > 10
+
+
+@each
+def test_a_poisoned_neighbour_changes_nothing(train, switches):
+    healthy, poisoned = make_runs(switches, 4), make_runs(switches, 4)
+    poisoned[1] = make_runs(switches, 4, agent__learning_rate=1e30)[1]
+    folders = train(poisoned, "poisoned")
+    for row, folder in enumerate(train(healthy, "healthy")):
+        if row != 1:
+            assert results_of(folder) == results_of(folders[row])
+    assert json.loads((folders[1] / "result.json").read_text())["status"] == "diverged"
+
+
+@each
+def test_runs_at_different_steps_go_on_as_they_would_alone(tmp_path, switches):
+    configs = make_runs(switches, 3, trainer__total_steps=10_000, trainer__total_episodes=None)
+    alone = [make_bare_trainer([config], tmp_path / f"{i}") for i, config in enumerate(configs)]
+    together = make_bare_trainer(configs, tmp_path / "together")
+    for row, trainer in enumerate(alone):
+        for _ in range(37 * row):
+            trainer.tick()
+        together.load_state_dict(row, trainer.state_dict(0))
+    for _ in range(50):
+        together.tick()
+    for row, trainer in enumerate(alone):
+        for _ in range(50):
+            trainer.tick()
+        assert_equal_states(trainer.state_dict(0), together.state_dict(row))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_same_holds_for_optimizers_and_normalization(train, optimizer, normalize):
+    configs = [
+        to_config(
+            {
+                **run.model_dump(),
+                "agent": {
+                    **run.model_dump()["agent"],
+                    "normalize_observations": normalize,
+                    "optimizer": {
+                        "kind": "adam",
+                        "epsilon": 10.0 ** -(i + 2),
+                        "weight_decay": decay,
+                    }
+                    if optimizer == "adam"
+                    else {"kind": "rmsprop", "decay": 0.9 + 0.01 * i, "epsilon": 0.01},
+                },
+            }
+        )
+        for i, (run, decay) in enumerate(
+            zip(make_runs(COVERING[1], 5), (0.0, 0.1, 0.0, 0.01, 1.0), strict=True)
+        )
+    ]
+    together = train(configs, "together")
+    for row in (0, 2, 3):
+        (alone,) = train([configs[row]], f"alone {row}")
+        assert results_of(alone) == results_of(together[row])
+
+
+@pytest.mark.parametrize(
+    ("options", "overrides", "reason"),
+    [
+        ((), {"agent__n_step": 3}, "every step on the way would need a log-probability"),
+        (("agent/value=categorical",), {}, "no place in a distribution"),
+        (("agent/value=quantile",), {}, "no place in a distribution"),
+        ((), {"agent__double": True}, "no maximum whose choice"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_with_the_reason(options, overrides, reason):
+    from tests.conftest import config_values
+
+    values = config_values(*options, agent__munchausen=True, **overrides)
+    with pytest.raises(ConfigError, match=f"agent.munchausen: expected .*{reason}"):
+        to_config(values)
