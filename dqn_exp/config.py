@@ -112,7 +112,8 @@ def _to_line(detail: ErrorDetails) -> str:
         return f"{key}.kind: missing; expected a value for this key."
     if detail["type"] == "union_tag_invalid":
         context = detail["ctx"]
-        return f"{key}.kind: expected {context['expected_tags']}, got {context['tag']!r}."
+        expected = context["expected_tags"].replace(", ", " or ")
+        return f"{key}.kind: expected {expected}, got {context['tag']!r}."
     return f"{key}: {_expected(detail)}, got {_shown(detail['input'])}."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dqn_exp"
 INGREDIENTS = 2
-FIRST_ROW_WITH_HYDRA = 10
+FIRST_ROW_WITH_HYDRA = 12
 
 
 def rows() -> dict[str, int]:
@@ -58,7 +58,8 @@ def test_imports_point_to_lower_rows():
 def test_ingredients_do_not_know_each_other():
     row = rows()
     ingredients = {name for name, number in row.items() if number == INGREDIENTS}
-    assert {"network", "buffer", "env", "optimizer", "value"} <= ingredients
+    known = {"network", "weights", "buffer", "n_step", "env", "optimizer", "value", "normalization"}
+    assert known <= ingredients
     assert all(not imports()[name] & ingredients for name in ingredients)
 
 
@@ -83,6 +84,11 @@ def imported_names(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+
+
+def test_the_equation_stands_in_one_place():
+    using = {path.stem for path in PACKAGE.glob("*.py") if "batch.discount" in path.read_text()}
+    assert using == {"td_target"}
 
 
 def test_formulas_of_termination_stand_in_one_place():

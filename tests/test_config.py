@@ -70,12 +70,47 @@ def test_each_problem_is_one_line_that_names_the_key(key, value, line):
         ({"agent__target_update_period": None}, "agent.target_update_period, agent.target_update_tau:"),
         ({"agent__epsilon_start": 1.0}, "agent.epsilon_start, agent.epsilon_decay_steps:"),
         ({"agent__epsilon_decay_steps": 10}, "agent.epsilon_start, agent.epsilon_decay_steps:"),
+        ({"agent__learning_rate_end": 1e-4}, "agent.learning_rate_end, agent.learning_rate_decay_steps: expected both"),
+        (
+            {"agent__epsilon": 0.0, "agent__epsilon_start": 1.0, "agent__epsilon_decay_steps": 9, "agent__epsilon_decay": "exponential"},
+            "agent.epsilon_decay: expected linear where agent.epsilon or agent.epsilon_start is 0, got exponential",
+        ),
+        ({"agent__loss": "cross_entropy"}, "agent.loss: expected mse or huber with agent/value=scalar, got cross_entropy."),
+        (
+            {"agent__n_step": 200, "buffer__capacity": 100, "agent__learning_starts": 9},
+            "agent.n_step: expected at most buffer.capacity, which is 100, got 200.",
+        ),
         ({"trainer__total_steps": None}, "trainer.total_steps, trainer.total_episodes:"),
     ],
 )  # fmt: skip
 def test_contradictions_are_problems(overrides, beginning):
     (line,) = problems_of(**overrides)
     assert line.startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("options", "overrides", "line"),
+    [
+        (("agent/value=categorical",), {"agent__value__v_min": 100.0}, "agent.value.v_min: expected less than agent.value.v_max, which is 100.0, got 100.0."),
+        (("agent/value=categorical",), {"agent__value__num_atoms": 1}, "agent.value.num_atoms: expected at least 2, got 1."),
+        (("agent/value=categorical",), {"agent__loss": "huber"}, "agent.loss: expected cross_entropy with agent/value=categorical, got huber."),
+        (("agent/value=quantile",), {"agent__value__num_atoms": 3}, "agent.value.num_atoms: unknown key. It comes with agent/value=categorical."),
+        ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It comes with buffer=prioritized."),
+        (("buffer=prioritized",), {"buffer__priority_exponent": 1.5}, "buffer.priority_exponent: expected at most 1, got 1.5."),
+        (("buffer=prioritized",), {"buffer__priority_exponnt": 1.5}, "buffer.priority_exponnt: unknown key. Did you mean buffer.priority_exponent?"),
+        ((), {"buffer__kind": "recent"}, "buffer.kind: expected 'uniform' or 'prioritized', got 'recent'."),
+        ((), {"agent__optimizer__decay": 0.9}, "agent.optimizer.decay: unknown key. It comes with agent/optimizer=rmsprop."),
+    ],
+)  # fmt: skip
+def test_keys_of_options_are_told_with_the_option(options, overrides, line):
+    with pytest.raises(ConfigError) as caught:
+        make_config(*options, **overrides)
+    assert caught.value.problems == [line]
+
+
+def test_a_kind_of_another_option_lacks_that_options_keys():
+    lines = problems_of(buffer__kind="prioritized")
+    assert len(lines) == 5 and all("It comes with buffer=prioritized." in line for line in lines)
 
 
 def test_all_problems_are_told_at_once():
@@ -143,12 +178,15 @@ def test_structure_is_what_is_not_declared_per_run():
         {"agent__target_update_period": 3}, {"buffer__capacity": 700}, {"trainer__total_steps": 3},
         {"agent__train_every": 3}, {"agent__huber_delta": 3.0}, {"agent__max_grad_norm": 3.0},
         {"eval__every_steps": 3}, {"log__every_steps": 3}, {"agent__learning_starts": 3},
+        {"agent__reward_clip": 1.0}, {"network__noisy_sigma": 0.1}, {"agent__epsilon_decay": "exponential"},
+        {"agent__optimizer__weight_decay": 0.1}, {"agent__munchausen_scale": 0.5},
     ):  # fmt: skip
         assert make_config(**per_run).structure() == first
     for structure in (
         {"agent__batch_size": 32}, {"agent__loss": "huber"}, {"network__hidden_sizes": [64]},
         {"env__max_episode_steps": 100}, {"eval__episodes": 3}, {"agent__gradient_steps": 2},
-        {"device": "cuda"},
+        {"device": "cuda"}, {"agent__double": True}, {"agent__n_step": 3}, {"network__dueling": True},
+        {"network__noisy": True}, {"agent__munchausen": True}, {"agent__normalize_observations": True},
     ):  # fmt: skip
         assert make_config(**structure).structure() != first
 

@@ -51,4 +51,4 @@ def test_values_are_within_a_tenth_of_the_truth(train, name, num_actions, truth,
         online = to_views(load_checkpoint(folder)["online"][None], network.layers)
         for observation, expected in truth:
             values = network.forward(online, torch.tensor([[observation]]))
-            np.testing.assert_allclose(values[0, 0].numpy(), expected, atol=0.1)
+            np.testing.assert_allclose(values[0, 0, :, 0].numpy(), expected, atol=0.1)

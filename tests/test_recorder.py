@@ -117,14 +117,17 @@ def test_a_checkpoint_comes_back_and_a_foreign_file_is_refused(tmp_path):
     import torch
 
     online = torch.arange(6.0)
-    save_checkpoint(tmp_path, 7, {"seed": 1, "network": {"hidden_sizes": [4]}}, online)
+    config, means = {"seed": 1, "network": {"hidden_sizes": [4]}}, np.arange(3.0)
+    save_checkpoint(tmp_path, 7, config, online, {"means": means, "counts": np.int64(5)})
     state = load_checkpoint(tmp_path)
     assert state["step"] == 7 and state["config"]["network"] == {"hidden_sizes": [4]}
     assert torch.equal(state["online"], online)
+    assert state["normalization"]["means"].tolist() == means.tolist()
+    assert state["normalization"]["counts"] == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt"]
     (tmp_path / "checkpoint.pt").write_bytes(b"something else")
     with pytest.raises(ValueError, match="expected a checkpoint of dqn_exp"):
         load_checkpoint(tmp_path)
     torch.save({"format": 99}, tmp_path / "checkpoint.pt")
-    with pytest.raises(ValueError, match="expected a checkpoint of format 1"):
+    with pytest.raises(ValueError, match="expected a checkpoint of format 2"):
         load_checkpoint(tmp_path)

@@ -16,7 +16,7 @@ from tests import probes
 from tests.conftest import results_of
 from tests.switches import ALL, COVERING, POSSIBLE_PAIRS, Switches
 from tests.test_population import assert_equal_states, make_bare_trainer
-from tests.test_probes import CASES, GAMMA, PROBE
+from tests.test_probes import CASES, PROBE
 
 probes.register()
 

@@ -66,7 +66,7 @@ def test_noise_has_mean_zero_and_the_variance_of_its_factors():
 
 
 def test_gradients_are_those_of_autograd():
-    weights, parameters, views = make_noisy(2)
+    weights, parameters, _views = make_noisy(2)
     weights.draw(np.array([4, 9]))
     noise = weights._noise.clone()
     means, scales = (part.clone().requires_grad_() for part in parameters.split(SIZE, dim=1))
