@@ -196,11 +196,11 @@ class PrioritizedBuffer(UniformBuffer):
         count, size = numbers.shape
         shares = (np.arange(size) + to_unit(numbers)) / size
         runs = np.repeat(np.arange(count), size)
-        found = self.tree.find(runs, (shares * self.tree.totals[:, None]).ravel())
-        # A run without transitions gets the row at its offset.
-        leaves = np.minimum(found, np.maximum(self.sizes[runs] - 1, 0))
-        masses = self.tree.masses(runs, leaves).reshape(count, size)
         with np.errstate(all="ignore"):  # What is not finite diverges, or has not begun.
+            found = self.tree.find(runs, (shares * self.tree.totals[:, None]).ravel())
+            # A run without transitions gets the row at its offset.
+            leaves = np.minimum(found, np.maximum(self.sizes[runs] - 1, 0))
+            masses = self.tree.masses(runs, leaves).reshape(count, size)
             # The size of the buffer and the total are the same for all of a batch.
             ratios = masses.min(axis=1, keepdims=True) / masses
             weights = _power(ratios, self._importance_exponent.value(steps))
