@@ -51,6 +51,13 @@ def test_ten_seeds_of_the_book_learn(tmp_path):
     assert statistics.mean(means) >= 188 and min(means) >= 150
 
 
+def test_ten_seeds_of_a_recipe_all_but_solve_cartpole(tmp_path):
+    run(tmp_path, "-m", "experiment=double", "seed=range(10)", "hydra.sweep.dir=s")
+    objectives = [float(row["objective"]) for row in table_of(tmp_path / "s")]
+    print(f"mean {statistics.mean(objectives):.1f}, lowest {min(objectives):.1f}")
+    assert statistics.mean(objectives) >= 490
+
+
 def test_81_runs_are_one_population_and_each_is_the_same_alone(tmp_path):
     out, _ = run(tmp_path, "-m", "experiment=book_sweep", "hydra.sweep.dir=s")
     assert "Training 81 runs as 1 population." in out

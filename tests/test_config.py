@@ -191,6 +191,21 @@ def test_structure_is_what_is_not_declared_per_run():
         assert make_config(**structure).structure() != first
 
 
+def test_settings_of_options_are_per_run_where_they_change_no_shape():
+    options = ("buffer=prioritized", "agent/value=categorical", "agent/optimizer=rmsprop")
+    first = make_config(*options).structure()
+    for per_run in (
+        {"buffer__priority_exponent": 0.1}, {"buffer__importance_exponent": 0.1},
+        {"buffer__importance_exponent_steps": 10}, {"buffer__smallest_priority": 0.1},
+        {"agent__value__v_min": -5.0}, {"agent__value__v_max": 5.0},
+        {"agent__optimizer__decay": 0.9}, {"agent__optimizer__epsilon": 0.1},
+    ):  # fmt: skip
+        assert make_config(*options, **per_run).structure() == first
+    assert make_config(*options, agent__value__num_atoms=21).structure() != first
+    for fewer in ((*options[1:],), (options[0], options[2]), options[:2]):
+        assert make_config(*fewer).structure() != first
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
