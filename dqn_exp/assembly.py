@@ -125,7 +125,9 @@ def _make_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngi
         ),
         target_rule=_make_target_rule(configs, value),
         optimizer=_make_optimizer(configs, agent.online.shape[1]),
-        learning_rate=_make_schedule(configs, "learning_rate", "learning_rate_end"),
+        learning_rate=_make_schedule(
+            configs, "learning_rate", start="learning_rate", end="learning_rate_end"
+        ),
         buffer=buffer,
         sampling=_make_stream(configs, Stream.SAMPLING, first.agent.batch_size),
         batch_size=first.agent.batch_size,
@@ -222,7 +224,7 @@ def _make_agent(configs: Configs, parameters: torch.Tensor, num_actions: int) ->
         parameters=parameters,
         num_actions=num_actions,
         exploration=_make_stream(configs, Stream.EXPLORATION, 2),
-        epsilon=_make_schedule(configs, "epsilon_start", "epsilon"),
+        epsilon=_make_schedule(configs, "epsilon", start="epsilon_start", end="epsilon"),
         gamma=_floats(configs, "agent.gamma"),
         bootstrap_truncated=np.array(_values(configs, "agent.bootstrap_truncated")),
         learning_starts=_ints(configs, "agent.learning_starts"),
@@ -233,9 +235,8 @@ def _make_agent(configs: Configs, parameters: torch.Tensor, num_actions: int) ->
     )
 
 
-def _make_schedule(configs: Configs, start: str, end: str) -> Schedule:
-    # The one of the two that may be null is then what the other is.
-    name = min(start, end, key=len)
+def _make_schedule(configs: Configs, name: str, start: str, end: str) -> Schedule:
+    # Where the other end is null, the value is what it is from the beginning to the end.
     always = _floats(configs, f"agent.{name}")
     starts, ends = (
         np.where(np.isinf(given), always, given)

@@ -129,7 +129,7 @@ class UniformBuffer(PerRunState):
                 f"{tuple(ring.shape)}, got {tuple(state['transitions'].shape)}."
             )
         ring.copy_(state["transitions"])
-        super().load_state_dict(run, {key: state[key] for key in self.saved})
+        super().load_state_dict(run, {k: v for k, v in state.items() if k != "transitions"})
 
     def _place(self, runs: Ints, transition: Transition) -> Ints:
         staged = self._staged[: len(runs)]
@@ -231,7 +231,7 @@ class PrioritizedBuffer(UniformBuffer):
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
         """Restores one run's ring; raises ValueError if it had another capacity."""
-        super().load_state_dict(run, state)
+        super().load_state_dict(run, {k: v for k, v in state.items() if k != "masses"})
         leaves = np.arange(self._capacities[run])
         self.tree.put(np.full_like(leaves, run), leaves, state["masses"])
 
@@ -241,10 +241,13 @@ def _power(
 ) -> npt.NDArray[np.float64]:
     """Returns `[N, B]` bases to the exponents `[N]` of their runs.
 
-    The power function may round differently in the vectorised part of an array and in its tail.
-    Rows that do not touch make numpy take them one by one, so that a run has the same numbers
-    whatever rows there are besides.
+    The power function may round differently in the vectorised part of an array and in its tail,
+    and takes a root where all exponents are one number, 1 / 2. Rows that do not touch make numpy
+    take them one by one, and exponents of their own leave it nothing to see in common; so a run
+    has the same numbers whatever rows there are besides.
     """
     count, size = bases.shape
-    powers = np.empty((count, size + 1))[:, :size]
-    return np.power(bases, exponents[:, None], out=powers)
+    each = np.empty((count, size + 1))[:, :size]
+    each[:] = exponents[:, None]
+    powers: npt.NDArray[np.float64] = np.power(bases, each)
+    return powers

@@ -18,6 +18,9 @@ LOSSES = {
 }
 """Which losses a meaning of outputs has."""
 
+SMALLEST_WIDTH = 1e-4
+"""Of the support of a distribution, over its ends: their difference is in single precision."""
+
 EXPECTED = {
     "greater_than_equal": "expected at least {ge}",
     "greater_than": "expected more than {gt}",
@@ -35,6 +38,7 @@ EXPECTED = {
     "model_attributes_type": "expected a group of keys",
     "dict_type": "expected a group of keys",
     "string_type": "expected a text",
+    "extreme": "expected a magnitude from 1e-30 to 1e30",
 }
 """What pydantic's kinds of errors mean to the user, with the names of their contexts."""
 
@@ -188,7 +192,14 @@ def _contradictions_of_decay(agent: AgentConfig, name: str, other: str) -> Itera
             f"agent.{other}, agent.{name}_decay_steps: expected both or neither, got "
             f"{_shown(other_value)} and {_shown(steps)}."
         )
-    elif getattr(agent, f"{name}_decay") == "exponential" and 0 in (value, other_value):
+    if getattr(agent, f"{name}_decay") == "linear":
+        return
+    if other_value is None:
+        yield (
+            f"agent.{name}_decay: expected linear, got exponential without agent.{other}: "
+            "there is nothing that decays."
+        )
+    elif 0 in (value, other_value):
         yield (
             f"agent.{name}_decay: expected linear where agent.{name} or agent.{other} is 0, got "
             "exponential: no factor leads to or from 0."
@@ -200,13 +211,16 @@ def _contradictions_of_targets(agent: AgentConfig) -> Iterator[str]:
     losses = LOSSES[kind]
     if agent.loss not in losses:
         yield (
-            f"agent.loss: expected {' or '.join(losses)} with agent/value={kind}, got {agent.loss}."
+            f"agent.loss: expected {' or '.join(losses)} with agent.value.kind={kind}, "
+            f"got {agent.loss}. The options of agent/value set both."
         )
-    if isinstance(agent.value, CategoricalConfig) and agent.value.v_min >= agent.value.v_max:
-        yield (
-            f"agent.value.v_min: expected less than agent.value.v_max, which is "
-            f"{agent.value.v_max}, got {agent.value.v_min}."
-        )
+    if isinstance(agent.value, CategoricalConfig):
+        least, greatest = agent.value.v_min, agent.value.v_max
+        if greatest - least <= SMALLEST_WIDTH * max(abs(least), abs(greatest)):
+            yield (
+                f"agent.value.v_min: expected less than agent.value.v_max, which is {greatest}, "
+                f"by more than {SMALLEST_WIDTH} of it, got {least}."
+            )
     if not agent.munchausen:
         return
     if agent.n_step > 1:

@@ -13,6 +13,9 @@ LayerShape = tuple[int, int]
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Returns `[N, B, out]` for inputs `[N, B, in]`, weight `[N, in, out]`, bias `[N, 1, out]`."""
+    if 1 in weight.shape[1:]:
+        # Products with a vector are computed in another order for one run than for many.
+        return (inputs[..., None] * weight[:, None]).sum(2) + bias
     return torch.baddbmm(bias, inputs, weight)
 
 

@@ -47,9 +47,3 @@ class Schedule(PerRunState):
         factors = np.multiply.reduce(np.where(has_bit, self._factors, 1.0), axis=1)
         exponential = np.where(remaining > 0.0, self._start * factors, self._end)
         return np.where(self._is_exponential, exponential, linear)
-
-
-def constant(values: npt.NDArray[np.float64]) -> Schedule:
-    """Builds a schedule that stays at values `[N]`."""
-    count = len(values)
-    return Schedule(values, values, np.ones(count, np.int64), np.zeros(count, np.bool_))

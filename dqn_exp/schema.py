@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from dqn_exp.per_run import PerRun, PerRunMark
@@ -18,13 +18,21 @@ def _refuse_lookalikes(value: Any) -> Any:
     return value
 
 
+def _refuse_extremes(value: float) -> float:
+    # Beyond these, single precision has nothing left to compute with.
+    if value and not 1e-30 <= abs(value) <= 1e30:
+        raise PydanticCustomError("extreme", "expected a magnitude from 1e-30 to 1e30")
+    return value
+
+
 Integer = Annotated[int, BeforeValidator(_refuse_lookalikes)]
 Number = Annotated[float, BeforeValidator(_refuse_lookalikes), Field(allow_inf_nan=False)]
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
 Count = Annotated[Integer, Field(ge=1, lt=2**31)]
 Period = Annotated[Integer, Field(ge=1, lt=2**62)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Positive = Annotated[Number, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0), AfterValidator(_refuse_extremes)]
+Return = Annotated[Number, AfterValidator(_refuse_extremes)]
 Decay = Literal["linear", "exponential"]
 
 
@@ -49,8 +57,8 @@ class CategoricalConfig(Section):
 
     kind: Literal["categorical"] = Field(description="Chosen by agent/value=categorical.")
     num_atoms: Annotated[Integer, Field(ge=2, le=65_536)] = Field(description="Returns.")
-    v_min: PerRun[Number] = Field(description="The least of them.")
-    v_max: PerRun[Number] = Field(description="The greatest of them.")
+    v_min: PerRun[Return] = Field(description="The least of them.")
+    v_max: PerRun[Return] = Field(description="The greatest of them.")
 
 
 class QuantileConfig(Section):

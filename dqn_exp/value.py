@@ -188,7 +188,8 @@ class CategoricalValue(PerRunState):
         lower = places.floor().clamp_max_(last - 1)
         to_upper = distribution.probabilities * (places - lower)
         to_lower = distribution.probabilities - to_upper
-        below = lower.long()
+        # What is not a number stays with its run; as an index it would fail them all.
+        below = lower.nan_to_num(0.0).long()
         projected = torch.zeros_like(to_upper).scatter_add_(2, below, to_lower)
         return projected.scatter_add_(2, below + 1, to_upper)
 
@@ -258,8 +259,9 @@ class QuantileValue(PerRunState):
     def judge(self, outputs: Tensor, target: Distribution) -> Judgement:
         """Compares outputs `[N, B, K]` with what they should mean: atoms of equal probability.
 
-        The loss is that of Huber, over delta, each error weighted by how far the quantile is from
-        0 or 1: summed over the quantiles, and averaged over the atoms of the target.
+        The loss is that of Huber, over delta (so that the plain loss of quantiles is its limit for
+        a small delta), each error weighted by how far the quantile is from 0 or 1: summed over
+        the quantiles, and averaged over the atoms of the target.
         """
         losses: Tensor = QuantileHuber.apply(  # type: ignore[no-untyped-call]
             outputs, target.atoms, self._levels, self._delta

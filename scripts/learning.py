@@ -27,13 +27,14 @@ RECIPES = (
 )
 
 
-def train(recipe: str, seeds: Sequence[int], folder: Path) -> None:
+def train(recipe: str, seeds: Sequence[int], folder: Path, overrides: Sequence[str]) -> None:
     """Trains a recipe over seeds, unless its folder is already there."""
     if (folder / "sweep.csv").exists():
         return
     first, end = seeds
-    arguments = [f"experiment={recipe}", f"seed=range({first},{end})", f"hydra.sweep.dir={folder}"]
-    subprocess.run([sys.executable, "-m", "dqn_exp.train", "-m", *arguments], check=True)
+    own = [f"experiment={recipe}", f"seed=range({first},{end})", f"hydra.sweep.dir={folder}"]
+    command = [sys.executable, "-m", "dqn_exp.train", "-m", *own, *overrides]
+    subprocess.run(command, check=True)
 
 
 def objectives(folder: Path) -> list[float]:
@@ -64,11 +65,12 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=RECIPES)
     parser.add_argument("--seeds", type=int, nargs=2, default=(0, 10), metavar=("FIRST", "END"))
     parser.add_argument("--folder", type=Path, default=Path("outputs/learning"))
+    parser.add_argument("--overrides", nargs="*", default=(), help="such as num_threads=1")
     options = parser.parse_args()
     rows = []
     for recipe in options.recipes:
         folder = options.folder.absolute() / f"{recipe}_{options.seeds[0]}_{options.seeds[1]}"
-        train(recipe, options.seeds, folder)
+        train(recipe, options.seeds, folder, options.overrides)
         rows.append(to_row(recipe, objectives(folder)))
     print("| recipe | mean return | 95 % interval | lowest run | runs of at least 475 |")
     print("|---|---|---|---|---|")
