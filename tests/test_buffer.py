@@ -1,4 +1,5 @@
 from collections import deque
+from itertools import product
 
 import numpy as np
 import pytest
@@ -248,9 +249,11 @@ def test_priorities_of_runs_that_do_not_learn_stay():
 def test_a_prioritized_run_is_the_same_whatever_its_neighbours():
     """The power function of numpy may round differently in different places of an array."""
     generator = np.random.default_rng(0)
-    for count, batch in ((2, 1), (3, 7), (5, 13), (7, 64)):
-        together = make_prioritized([100] * count)
-        alone = make_prioritized([100])
+    sizes = ((2, 1), (3, 7), (5, 13), (7, 64))
+    for (count, batch), exponent in product(sizes, (0.5, 0.6)):
+        half = {"importance_exponent": [0.5], "priority_exponent": [exponent]}
+        together = make_prioritized([100] * count, **{k: v * count for k, v in half.items()})
+        alone = make_prioritized([100], **half)
         for identity in range(60):
             together.add(np.arange(count), make_transition(identity + 1_000 * np.arange(count)))
             alone.add(np.zeros(1, dtype=np.int64), make_transition(np.array([identity])))

@@ -75,7 +75,9 @@ def test_each_problem_is_one_line_that_names_the_key(key, value, line):
             {"agent__epsilon": 0.0, "agent__epsilon_start": 1.0, "agent__epsilon_decay_steps": 9, "agent__epsilon_decay": "exponential"},
             "agent.epsilon_decay: expected linear where agent.epsilon or agent.epsilon_start is 0, got exponential",
         ),
-        ({"agent__loss": "cross_entropy"}, "agent.loss: expected mse or huber with agent/value=scalar, got cross_entropy."),
+        ({"agent__epsilon_decay": "exponential"}, "agent.epsilon_decay: expected linear, got exponential without agent.epsilon_start"),
+        ({"agent__learning_rate": 1e300}, "agent.learning_rate: expected a magnitude from 1e-30 to 1e30, got 1e+300."),
+        ({"agent__loss": "cross_entropy"}, "agent.loss: expected mse or huber with agent.value.kind=scalar, got cross_entropy."),
         (
             {"agent__n_step": 200, "buffer__capacity": 100, "agent__learning_starts": 9},
             "agent.n_step: expected at most buffer.capacity, which is 100, got 200.",
@@ -91,9 +93,9 @@ def test_contradictions_are_problems(overrides, beginning):
 @pytest.mark.parametrize(
     ("options", "overrides", "line"),
     [
-        (("agent/value=categorical",), {"agent__value__v_min": 100.0}, "agent.value.v_min: expected less than agent.value.v_max, which is 100.0, got 100.0."),
+        (("agent/value=categorical",), {"agent__value__v_min": 100.0}, "agent.value.v_min: expected less than agent.value.v_max, which is 100.0, by more than 0.0001 of it, got 100.0."),
         (("agent/value=categorical",), {"agent__value__num_atoms": 1}, "agent.value.num_atoms: expected at least 2, got 1."),
-        (("agent/value=categorical",), {"agent__loss": "huber"}, "agent.loss: expected cross_entropy with agent/value=categorical, got huber."),
+        (("agent/value=categorical",), {"agent__loss": "huber"}, "agent.loss: expected cross_entropy with agent.value.kind=categorical, got huber. The options of agent/value set both."),
         (("agent/value=quantile",), {"agent__value__num_atoms": 3}, "agent.value.num_atoms: unknown key. It comes with agent/value=categorical."),
         ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It comes with buffer=prioritized."),
         (("buffer=prioritized",), {"buffer__priority_exponent": 1.5}, "buffer.priority_exponent: expected at most 1, got 1.5."),
@@ -178,7 +180,7 @@ def test_structure_is_what_is_not_declared_per_run():
         {"agent__target_update_period": 3}, {"buffer__capacity": 700}, {"trainer__total_steps": 3},
         {"agent__train_every": 3}, {"agent__huber_delta": 3.0}, {"agent__max_grad_norm": 3.0},
         {"eval__every_steps": 3}, {"log__every_steps": 3}, {"agent__learning_starts": 3},
-        {"agent__reward_clip": 1.0}, {"network__noisy_sigma": 0.1}, {"agent__epsilon_decay": "exponential"},
+        {"agent__reward_clip": 1.0}, {"network__noisy_sigma": 0.1},
         {"agent__optimizer__weight_decay": 0.1}, {"agent__munchausen_scale": 0.5},
     ):  # fmt: skip
         assert make_config(**per_run).structure() == first

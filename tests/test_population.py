@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from dqn_exp.assembly import make_trainer
+from dqn_exp.config import to_config
 from dqn_exp.progress import NoProgress
 from dqn_exp.recorder import Result, RunRecord
 from dqn_exp.schema import Config
 from dqn_exp.trainer import Trainer
+from tests import probes
 from tests.conftest import make_config, results_of
 
 SHORT = {
@@ -70,6 +72,24 @@ def test_a_run_alone_equals_the_same_run_in_a_population(train, num_threads, hid
     }.items():
         for folder, row in zip(train([configs[row] for row in rows], name), rows, strict=True):
             assert results_of(folder) == results_of(among_32[row])
+
+
+@pytest.mark.parametrize("hidden_sizes", [[1], [7, 1], [1, 9], [128]])
+@pytest.mark.parametrize("env", ["CartPole-v0", "ProbeObservationReward-v0"])
+@pytest.mark.parametrize("option", ["agent/value=scalar", "agent/value=quantile"])
+def test_the_same_holds_for_layers_of_one_unit_and_for_one_action(train, hidden_sizes, env, option):
+    probes.register()
+    runs = make_runs(5, network__hidden_sizes=hidden_sizes, env__id=env)
+    if option.endswith("quantile"):
+        quantile = {"kind": "quantile", "num_quantiles": 1}
+        changed = {"value": quantile, "loss": "quantile_huber"}
+        runs = [
+            to_config({**r.model_dump(), "agent": {**r.model_dump()["agent"], **changed}})
+            for r in runs
+        ]
+    together = train(runs, "together")
+    for row in (1, 4):
+        assert results_of(train([runs[row]], f"alone {row}")[0]) == results_of(together[row])
 
 
 @pytest.mark.parametrize("env", ["Acrobot-v1", "MountainCar-v0"])

@@ -97,10 +97,10 @@ def make_runs(switches: Switches, count: int, **overrides) -> list[Config]:
             "agent__epsilon": (0.0, 0.2)[i % 2],
             "agent__epsilon_start": (1.0, None)[i // 2 % 2],
             "agent__epsilon_decay_steps": (70, None)[i // 2 % 2],
-            "agent__epsilon_decay": ("linear", "exponential")[i % 3 == 1],
+            "agent__epsilon_decay": ("linear", "exponential")[i == 1],
             "agent__learning_rate_end": (1e-4, None)[i % 2],
             "agent__learning_rate_decay_steps": (90, None)[i % 2],
-            "agent__learning_rate_decay": ("exponential", "linear")[i // 2 % 2],
+            "agent__learning_rate_decay": ("exponential", "linear")[i % 4 > 0],
             "agent__reward_clip": (None, 0.5)[i // 2 % 2],
             "agent__munchausen_temperature": (0.03, 0.3)[i % 2],
             "agent__munchausen_scale": (0.9, 0.5, 0.0)[i % 3],
@@ -110,10 +110,9 @@ def make_runs(switches: Switches, count: int, **overrides) -> list[Config]:
             "trainer__total_steps": 120 - 7 * (i % 3),
             "trainer__total_episodes": (None, 5)[i == 1],
         }
-        if own["agent__epsilon"] == 0.0:
-            own["agent__epsilon_decay"] = "linear"
         if switches.buffer == "prioritized":
-            own["buffer__priority_exponent"] = (0.6, 1.0, 0.0, 0.3)[i % 4]
+            own["buffer__priority_exponent"] = (0.5, 1.0, 0.0, 0.6, 0.3)[i % 5]
+            own["buffer__smallest_priority"] = (1e-6, 0.1, 1e-3)[i % 3]
             own["buffer__importance_exponent"] = (0.4, 1.0, 0.0)[i % 3]
             own["buffer__importance_exponent_steps"] = (60, 1_000)[i % 2]
         if switches.value == "categorical":
@@ -144,6 +143,26 @@ def test_a_poisoned_neighbour_changes_nothing(train, switches):
         if row != 1:
             assert results_of(folder) == results_of(folders[row])
     assert json.loads((folders[1] / "result.json").read_text())["status"] == "diverged"
+
+
+@each
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_reward_that_is_no_number_stays_with_its_run(tmp_path, switches, poison):
+    configs = make_runs(switches, 4, trainer__total_steps=10_000, trainer__total_episodes=None)
+    trainer, twin = (make_bare_trainer(configs, tmp_path / name) for name in ("a", "b"))
+    for number in range(80):
+        for each_trainer in (trainer, twin):
+            each_trainer.tick()
+        if number == 60:
+            buffer = trainer._buffer
+            ring = slice(buffer.offsets[1], buffer.offsets[1] + buffer.sizes[1])
+            buffer.storage[ring, -1] = poison
+    # An infinite return is the greatest that a distribution of fixed returns knows.
+    is_bounded = switches.value == "categorical" and poison == float("inf")
+    assert (1 in trainer.runs) == is_bounded
+    for row, run in enumerate(trainer.runs):
+        if run != 1:
+            assert_equal_states(trainer.state_dict(row), twin.state_dict(run))
 
 
 @each
