@@ -1,4 +1,4 @@
-"""Measures how fast runs train: this project, its ingredients, and others.
+"""Measures how fast runs train: this project, Stable-Baselines3, and the book's loop.
 
 All do the same work: CartPole with its 500-frame limit, one hidden layer of 128, batches of 64,
 one update a step, a buffer of 10,000, learning from step 500 on. They are measured in turn, in
@@ -8,7 +8,6 @@ difference in steps, without start-up, which is given too.
 
     python scripts/benchmark.py                    # a table, and benchmark.json
     python scripts/benchmark.py --num-runs 1 32 --repeats 5
-    python scripts/benchmark.py --ingredients      # what each ingredient costs at 32 runs
 
 Stable-Baselines3 comes with `pip install -e .[bench]` and is left out where it is missing.
 """
@@ -30,27 +29,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 CONTESTANTS = Path(__file__).parent / "benchmark_contestants.py"
-
-RAINBOW = (
-    *("agent.double=true", "network.dueling=true", "agent.n_step=3", "buffer=prioritized"),
-    *("network.noisy=true", "agent/value=categorical"),
-)
-
-INGREDIENTS: dict[str, tuple[str, ...]] = {
-    "plain DQN": (),
-    "Huber": ("agent.loss=huber",),
-    "Double DQN": ("agent.double=true",),
-    "dueling heads": ("network.dueling=true",),
-    "3-step returns": ("agent.n_step=3",),
-    "prioritized replay": ("buffer=prioritized",),
-    "noisy networks": ("network.noisy=true",),
-    "C51, 51 atoms": ("agent/value=categorical",),
-    "QR-DQN, 32 quantiles": ("agent/value=quantile",),
-    "Munchausen": ("agent.munchausen=true",),
-    "normalized observations": ("agent.normalize_observations=true",),
-    "RMSProp": ("agent/optimizer=rmsprop",),
-    "Rainbow": RAINBOW,
-}
 
 
 @dataclass
@@ -92,14 +70,6 @@ def contestants(num_runs: Sequence[int]) -> list[Contestant]:
         long = 11_500 if count <= 8 else 6_500
         found.append(Contestant("dqn_exp", count, 1_500, long, _own_command(count)))
     return found
-
-
-def ingredients() -> list[Contestant]:
-    """Returns 32 runs of this project with each ingredient, plain DQN first."""
-    return [
-        Contestant(name, 32, 1_500, 4_000, (*_own_command(32), *overrides))
-        for name, overrides in INGREDIENTS.items()
-    ]
 
 
 def _own_command(num_runs: int) -> tuple[str, ...]:
@@ -156,31 +126,20 @@ def to_table(rows: Sequence[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def to_cost_table(rows: Sequence[dict[str, object]]) -> str:
-    """Returns what a step costs in each row, against the first, as a table in Markdown."""
-    rates = [float(str(row["run_steps_per_second"])) for row in rows]
-    lines = [f"| with | run-steps/s | cost of a step against {rows[0]['name']} |", "|---|---|---|"]
-    for row, rate in zip(rows, rates, strict=True):
-        spread = f"{row['lowest']:,.0f} to {row['highest']:,.0f}"
-        lines.append(f"| {row['name']} | {rate:,.0f} ({spread}) | {rates[0] / rate:.2f} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measures, prints the table and writes the JSON."""
     parser = argparse.ArgumentParser(description="Measures how fast runs train.")
     parser.add_argument("--num-runs", type=int, nargs="+", default=[1, 8, 32, 128])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--ingredients", action="store_true", help="measure these instead")
     parser.add_argument("--json", type=Path, default=Path("benchmark.json"))
     options = parser.parse_args()
-    who = ingredients() if options.ingredients else contestants(options.num_runs)
+    who = contestants(options.num_runs)
     times = measure(who, options.repeats)
     rows = [summarise(contestant, times[index]) for index, contestant in enumerate(who)]
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
     report = {"machine": machine, "python": platform.python_version(), "rows": rows}
     options.json.write_text(json.dumps(report, indent=2) + "\n")
-    print(to_cost_table(rows) if options.ingredients else to_table(rows))
+    print(to_table(rows))
     print(f"\nWritten to {options.json}.")
 
 

@@ -1,0 +1,119 @@
+"""Measures what a step costs with each ingredient of the DQN family, against plain DQN.
+
+Populations of 32 runs with the work that scripts/benchmark.py describes stand side by side in one
+process, and make some steps in turn, once all of them learn. A figure is the median over the
+rounds; the ratio is that of medians.
+
+    python scripts/benchmark_ingredients.py
+    python scripts/benchmark_ingredients.py --num-runs 1 --rounds 15
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dqn_exp.assembly import make_trainer  # isort: skip  (It must be imported before torch.)
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from tqdm import tqdm
+
+from dqn_exp.conf_dir import conf_dir
+from dqn_exp.config import to_config
+from dqn_exp.progress import NoProgress
+from dqn_exp.recorder import Result, RunRecord
+from dqn_exp.trainer import Trainer
+
+LEARNING_STARTS = 100
+
+INGREDIENTS: dict[str, tuple[str, ...]] = {
+    "plain DQN": (),
+    "Huber": ("agent/value=scalar_huber",),
+    "Double DQN": ("agent.double=true",),
+    "dueling heads": ("network.dueling=true",),
+    "3-step returns": ("agent.n_step=3",),
+    "prioritized replay": ("buffer=prioritized",),
+    "noisy networks": ("network.noisy=true",),
+    "C51, 51 atoms": ("agent/value=categorical",),
+    "QR-DQN, 32 quantiles": ("agent/value=quantile",),
+    "Munchausen": ("agent.munchausen=true",),
+    "normalized observations": ("agent.normalize_observations=true",),
+    "clipped rewards": ("agent.reward_clip=1.0",),
+    "RMSProp": ("agent/optimizer=rmsprop",),
+    "Rainbow": (
+        *("agent.double=true", "network.dueling=true", "agent.n_step=3", "buffer=prioritized"),
+        *("network.noisy=true", "agent/value=categorical"),
+    ),
+}
+
+
+def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Trainer:
+    """Returns runs that all learn at every step."""
+    common = ("env=cartpole_v1", f"agent.learning_starts={LEARNING_STARTS}")
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        values: Any = OmegaConf.to_container(compose("config", [*common, *overrides]), resolve=True)
+    configs = [to_config({**values, "seed": seed}) for seed in range(num_runs)]
+    records = []
+    for config in configs:
+        directory = folder / str(config.seed)
+        directory.mkdir(parents=True)
+        result = Result("running", config.seed, config.hash())
+        records.append(RunRecord(directory, result, has_events=False))
+    trainer = make_trainer(
+        configs, records, on_end=lambda: None, progress=NoProgress(), should_stop=lambda: False
+    )
+    for _ in range(LEARNING_STARTS + 50):
+        trainer.tick()
+    return trainer
+
+
+def measure(populations: Mapping[str, Trainer], rounds: int, steps: int) -> dict[str, list[float]]:
+    """Returns the seconds of a step of all runs, for each population in each round."""
+    seconds: dict[str, list[float]] = {name: [] for name in populations}
+    for _ in tqdm(range(rounds), desc="measuring", disable=None):
+        for name, trainer in populations.items():
+            began = time.perf_counter()
+            for _ in range(steps):
+                trainer.tick()
+            seconds[name].append((time.perf_counter() - began) / steps)
+    return seconds
+
+
+def to_table(seconds: Mapping[str, Sequence[float]], num_runs: int) -> str:
+    """Returns the medians as a table in Markdown; the first row is what costs are relative to."""
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    first = next(iter(medians))
+    lines = [
+        f"| with | a step of {num_runs} runs, ms (lowest to highest) | against {first} |",
+        "|---|---|---|",
+    ]
+    for name, median in medians.items():
+        spread = f"{1e3 * min(seconds[name]):.2f} to {1e3 * max(seconds[name]):.2f}"
+        ratio = median / medians[first]
+        lines.append(f"| {name} | {1e3 * median:.2f} ({spread}) | {ratio:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description="Measures what the ingredients cost.")
+    parser.add_argument("--num-runs", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=60, help="of each population in a round")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        populations = {
+            name: make_population(overrides, options.num_runs, Path(folder, name))
+            for name, overrides in INGREDIENTS.items()
+        }
+        seconds = measure(populations, options.rounds, options.steps)
+    print(to_table(seconds, options.num_runs))
+    print(f"\nWith {torch.get_num_threads()} threads.")
+
+
+if __name__ == "__main__":
+    main()
