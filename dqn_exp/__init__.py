@@ -9,7 +9,10 @@ Axis letters, used in every docstring of the package:
 * A: actions,
 * K: outputs per action (1 where an output is a value),
 * P: parameters of one run,
-* C: capacity of a run's replay buffer, in transitions.
+* C: capacity of a run's replay buffer, in transitions,
+* n: steps of a transition, one reward each.
+
+M is any other count, such as that of some of the runs.
 
 A run with index `i` is row `i` of every array whose shape begins with N. Nothing in the package
 mixes rows, so a run has the same numbers whether it trains alone or among others.
