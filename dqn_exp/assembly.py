@@ -101,21 +101,14 @@ def _make_envs(
 
 def _make_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngine:
     first, device = configs[0], _device(configs)
-    value = _make_value(configs)
-    network = QNetwork(
-        shape.num_features,
-        first.network.hidden_sizes,
-        shape.num_actions,
-        num_outputs=value.num_outputs,
-        activation=first.network.activation,
-        dueling=first.network.dueling,
-    )
+    value = make_value(configs)
+    network = make_network(configs, shape, value.num_outputs)
     agent = _make_agent(configs, _make_parameters(configs, network), shape.num_actions)
     return TorchEngine(
         agent=agent,
         network=network,
         roles=_make_roles(configs, network),
-        normalization=_make_normalization(configs, shape),
+        normalization=make_normalization(configs, shape),
         value=value,
         reward_rule=RewardRule(
             _floats(configs, "agent.gamma"),
@@ -162,13 +155,28 @@ def _make_roles(configs: Configs, network: QNetwork) -> Roles:
     return Roles(acting, learning, target, choosing if configs[0].agent.double else plain)
 
 
-def _make_normalization(configs: Configs, shape: EnvShape) -> Normalization:
+def make_network(configs: Configs, shape: EnvShape, num_outputs: int) -> QNetwork:
+    """Builds the network that maps observations to `num_outputs` (K) per action."""
+    settings = configs[0].network
+    return QNetwork(
+        shape.num_features,
+        settings.hidden_sizes,
+        shape.num_actions,
+        num_outputs=num_outputs,
+        activation=settings.activation,
+        dueling=settings.dueling,
+    )
+
+
+def make_normalization(configs: Configs, shape: EnvShape) -> Normalization:
+    """Builds what stands between observations and networks."""
     if not configs[0].agent.normalize_observations:
         return NoNormalization()
     return RunningNormalization(len(configs), shape.num_features, _device(configs))
 
 
-def _make_value(configs: Configs) -> Value:
+def make_value(configs: Configs) -> Value:
+    """Builds the meaning of outputs."""
     agent = configs[0].agent
     delta = _tensor(configs, "agent.huber_delta")
     match agent.value:

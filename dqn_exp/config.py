@@ -81,7 +81,17 @@ def suggest(key: str) -> str:
         last_names[name]
         for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], last_names, n=1)
     ]
-    return f" Did you mean {near[0]}?" if near else " See the keys with --cfg job."
+    return f" Did you mean {_as_written(near[0])}?" if near else " See the keys with --cfg job."
+
+
+def _as_written(key: str) -> str:
+    # The option of a group is chosen with slashes, as in agent/value=categorical.
+    has_options = any(option.startswith(f"{key.replace('.', '/')}=") for option in _all_options())
+    return key.replace(".", "/") if has_options else key
+
+
+def _all_options() -> set[str]:
+    return {option for option in known_keys().values() if option}
 
 
 def _keys(section: type[Section], prefix: str, option: str) -> Iterator[tuple[str, str]]:
@@ -118,7 +128,10 @@ def _to_line(detail: ErrorDetails) -> str:
         context = detail["ctx"]
         expected = context["expected_tags"].replace(", ", " or ")
         return f"{key}.kind: expected {expected}, got {context['tag']!r}."
-    return f"{key}: {_expected(detail)}, got {_shown(detail['input'])}."
+    hint = ""
+    if (option := f"{key.replace('.', '/')}={detail['input']}") in _all_options():
+        hint = f" Say {option}."
+    return f"{key}: {_expected(detail)}, got {_shown(detail['input'])}.{hint}"
 
 
 def _path(detail: ErrorDetails) -> list[str]:
@@ -231,7 +244,7 @@ def _contradictions_of_targets(agent: AgentConfig) -> Iterator[str]:
         )
     if kind != "scalar":
         yield (
-            f"agent.munchausen: expected agent/value=scalar, got {kind}: the entropy that is "
+            f"agent.munchausen: expected agent.value.kind=scalar, got {kind}: the entropy that is "
             "added to the values has no place in a distribution of returns."
         )
     if agent.double:

@@ -100,7 +100,8 @@ def test_contradictions_are_problems(overrides, beginning):
         ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It comes with buffer=prioritized."),
         (("buffer=prioritized",), {"buffer__priority_exponent": 1.5}, "buffer.priority_exponent: expected at most 1, got 1.5."),
         (("buffer=prioritized",), {"buffer__priority_exponnt": 1.5}, "buffer.priority_exponnt: unknown key. Did you mean buffer.priority_exponent?"),
-        ((), {"buffer__kind": "recent"}, "buffer.kind: expected 'uniform' or 'prioritized', got 'recent'."),
+        ((), {"buffer__kind": "oldest"}, "buffer.kind: expected 'uniform' or 'prioritized', got 'oldest'."),
+        ((), {"agent__value": "categorical"}, "agent.value: expected a group of keys, got 'categorical'. Say agent/value=categorical."),
         ((), {"agent__optimizer__decay": 0.9}, "agent.optimizer.decay: unknown key. It comes with agent/optimizer=rmsprop."),
     ],
 )  # fmt: skip
@@ -217,6 +218,8 @@ def test_settings_of_options_are_per_run_where_they_change_no_shape():
         ("agent.capacity", "buffer.capacity"),
         ("trainer.steps", "trainer.total_steps"),
         ("bufer.capacity", "buffer.capacity"),
+        ("value", "agent/value"),
+        ("optimizer", "agent/optimizer"),
     ],
 )
 def test_the_nearest_known_key_is_suggested(wrong, right):

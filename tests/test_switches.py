@@ -225,5 +225,5 @@ def test_what_has_no_meaning_is_refused_with_the_reason(options, overrides, reas
     from tests.conftest import config_values
 
     values = config_values(*options, agent__munchausen=True, **overrides)
-    with pytest.raises(ConfigError, match=f"agent.munchausen: expected .*{reason}"):
+    with pytest.raises(ConfigError, match=f"agent.munchausen: expected agent.*{reason}"):
         to_config(values)

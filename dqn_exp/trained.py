@@ -1,0 +1,51 @@
+"""What a run has learned, read back from its directory."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp.assembly import (  # isort: skip  (To be imported before torch.)
+    make_network,
+    make_normalization,
+    make_value,
+)
+import torch
+
+from dqn_exp.checkpoint import load_checkpoint
+from dqn_exp.config import to_config
+from dqn_exp.env import describe
+from dqn_exp.layers import to_views
+
+QValues = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+"""Maps observations `[E, D]`, as an environment gives them, to values Q `[E, A]`."""
+
+
+def load_q_values(directory: Path) -> QValues:
+    """Returns the values that a run has learned: of the greedy policy, without noise.
+
+    Args:
+        directory: of the run.
+
+    Raises:
+        ValueError: if it has no checkpoint, or its environment is not there.
+        ConfigError: if the config of the checkpoint is not one of this version.
+    """
+    state = load_checkpoint(directory)
+    config = to_config({**state["config"], "device": "cpu"})
+    env = config.env
+    shape = describe(env.id, env.max_episode_steps, env.kwargs or {})
+    value = make_value([config])
+    network = make_network([config], shape, value.num_outputs)
+    normalization = make_normalization([config], shape)
+    normalization.load_state_dict(0, {k: row.numpy() for k, row in state["normalization"].items()})
+    views = to_views(state["online"][None], network.layers)
+
+    def q_values(observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        seen = normalization.normalize(torch.from_numpy(observations)[None])
+        with torch.no_grad():
+            found: npt.NDArray[np.float32] = value.means(network.forward(views, seen))[0].numpy()
+        return found
+
+    return q_values
