@@ -43,10 +43,13 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     table.write()
     size = sweeper.max_batch_size or len(jobs)
     batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
-    returns = [_launch(sweeper.launcher, batch, table) for batch in batches]
+    where = shorten(directory)
+    try:
+        returns = [_launch(sweeper.launcher, batch, table) for batch in batches]
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_next(where)) from None
     failures = list(_failures(jobs, returns))
     log.info("%d of %d runs completed.", len(jobs) - len(failures), len(jobs))
-    where = shorten(directory)
     if failures:
         # Hydra tells this to the callbacks only if no exception leaves the sweeper.
         name = config.hydra.job.config_name

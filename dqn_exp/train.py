@@ -44,8 +44,8 @@ def main() -> None:
         train()
     except RunError as error:
         _exit(1, str(error))
-    except KeyboardInterrupt:
-        _exit(130, "Interrupted. What runs have recorded so far is on disk.")
+    except KeyboardInterrupt as error:
+        _exit(130, f"Interrupted. {error}".strip())
     except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
         _exit(2, _to_message(error))
 
@@ -69,6 +69,8 @@ def train(config: DictConfig) -> float:
     try:
         run = Run(checked, directory, checked.hyperparameters())
         (result,) = train_population([run], lambda results: None)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"What it has recorded so far is in {shown}.") from None
     except Exception as error:
         log.exception("The run has failed.")
         raise RunError(f"failed: {error} See {shown / 'train.log'}.") from error
