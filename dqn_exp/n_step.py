@@ -44,6 +44,8 @@ class NStep(PerRunState):
             The runs `[M]`, in ascending order, and their transitions, the oldest of a run first.
         """
         everyone = np.arange(len(ended))
+        if self._n_step == 1:  # Nothing waits.
+            return everyone, step
         newest = (self._begins + self._counts) % self._n_step
         self._observations[everyone, newest] = step.observation
         self._actions[everyone, newest] = step.action

@@ -32,7 +32,9 @@ def td_target(reward: Tensor, discount: Tensor, bootstrap: Distribution) -> Dist
 
 def of_actions(outputs: Tensor, action: Tensor) -> Tensor:
     """Returns the outputs `[N, B, K]` of actions `[N, B]` among outputs `[N, B, A, K]`."""
-    indices = action.long()[..., None, None].expand(-1, -1, 1, outputs.shape[3])
+    indices = action.long()[..., None, None]
+    if outputs.shape[3] > 1:
+        indices = indices.expand(-1, -1, 1, outputs.shape[3])
     return outputs.gather(2, indices)[:, :, 0]
 
 
@@ -63,6 +65,8 @@ class RewardRule(PerRunState):
         """Returns the rewards `[N, B]` of transitions whose steps gave `[N, B, n]`."""
         if self._is_clipping:
             rewards = torch.minimum(torch.maximum(rewards, -self._limits), self._limits)
+        if rewards.shape[2] == 1:  # The first factor is 1.
+            return rewards[..., 0]
         return (rewards * self._factors).sum(2)
 
 
@@ -104,10 +108,13 @@ class GreedyTarget(PerRunState):
     ) -> Distribution:
         """Returns what the values of the actions taken should be, as `TargetRule` says."""
         outputs = target(batch.next_observation)
-        choosing = chooser(batch.next_observation) if self._double else outputs
-        best = self._value.means(choosing).max(2).indices
-        bootstrap = self._value.distribution(of_actions(outputs, best))
-        return td_target(reward, batch.discount, bootstrap)
+        if outputs.shape[3] == 1 and not self._double:  # The best of plain values is their maximum.
+            best_outputs = outputs.amax(2)
+        else:
+            choosing = chooser(batch.next_observation) if self._double else outputs
+            best = self._value.means(choosing).max(2).indices
+            best_outputs = of_actions(outputs, best)
+        return td_target(reward, batch.discount, self._value.distribution(best_outputs))
 
 
 class MunchausenTarget(PerRunState):
