@@ -156,20 +156,7 @@ def test_runs_that_stand_at_different_steps_go_on_as_they_would_alone(
     endless = {"trainer__total_steps": 100_000, "trainer__total_episodes": None}
     options = {"num_threads": num_threads, "network__hidden_sizes": hidden_sizes}
     configs = make_runs(count, **options, **endless)
-    alone = [
-        make_bare_trainer([config], tmp_path / f"alone {i}") for i, config in enumerate(configs)
-    ]
-    together = make_bare_trainer(configs, tmp_path / "together")
-    for row, trainer in enumerate(alone):
-        for _ in range(13 * row % 160):
-            trainer.tick()
-        together.load_state_dict(row, trainer.state_dict(0))
-    for _ in range(60):
-        together.tick()
-    for row, trainer in enumerate(alone):
-        for _ in range(60):
-            trainer.tick()
-        assert_equal_states(trainer.state_dict(0), together.state_dict(row))
+    check_staggered(configs, tmp_path, starts=[13 * row % 160 for row in range(count)])
 
 
 def test_a_serial_environment_is_brought_back_by_its_actions(tmp_path):
@@ -199,6 +186,21 @@ def make_bare_trainer(configs: list[Config], folder: Path) -> Trainer:
         progress=NoProgress(),
         should_stop=lambda: False,
     )
+
+
+def check_staggered(configs: list[Config], folder: Path, starts: list[int]) -> None:
+    """Runs that join a population at different steps go on in it as they would alone."""
+    alone = [make_bare_trainer([config], folder / f"alone {i}") for i, config in enumerate(configs)]
+    together = make_bare_trainer(configs, folder / "together")
+    for row, (trainer, start) in enumerate(zip(alone, starts, strict=True)):
+        for _ in range(start):
+            trainer.tick()
+        together.load_state_dict(row, trainer.state_dict(0))
+    for trainer in (together, *alone):
+        for _ in range(60):
+            trainer.tick()
+    for row, trainer in enumerate(alone):
+        assert_equal_states(trainer.state_dict(0), together.state_dict(row))
 
 
 def assert_equal_states(first: object, second: object) -> None:

@@ -15,7 +15,7 @@ from dqn_exp.schema import Config
 from tests import probes
 from tests.conftest import results_of
 from tests.switches import ALL, COVERING, POSSIBLE_PAIRS, Switches
-from tests.test_population import assert_equal_states, make_bare_trainer
+from tests.test_population import assert_equal_states, check_staggered, make_bare_trainer
 from tests.test_probes import CASES, PROBE
 
 probes.register()
@@ -168,18 +168,7 @@ def test_a_reward_that_is_no_number_stays_with_its_run(tmp_path, switches, poiso
 @each
 def test_runs_at_different_steps_go_on_as_they_would_alone(tmp_path, switches):
     configs = make_runs(switches, 3, trainer__total_steps=10_000, trainer__total_episodes=None)
-    alone = [make_bare_trainer([config], tmp_path / f"{i}") for i, config in enumerate(configs)]
-    together = make_bare_trainer(configs, tmp_path / "together")
-    for row, trainer in enumerate(alone):
-        for _ in range(37 * row):
-            trainer.tick()
-        together.load_state_dict(row, trainer.state_dict(0))
-    for _ in range(50):
-        together.tick()
-    for row, trainer in enumerate(alone):
-        for _ in range(50):
-            trainer.tick()
-        assert_equal_states(trainer.state_dict(0), together.state_dict(row))
+    check_staggered(configs, tmp_path, starts=[0, 37, 74])
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
