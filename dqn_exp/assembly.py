@@ -1,6 +1,5 @@
 """From the configs of N runs to the parts of one population."""
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -15,12 +14,16 @@ import torch
 from dqn_exp.agent import Agent
 from dqn_exp.buffer import Buffer, PrioritizedBuffer, UniformBuffer
 from dqn_exp.checkpoint import save_checkpoint
-from dqn_exp.env import Environments, EnvShape, describe, make_environments
+from dqn_exp.cores import num_cores
+from dqn_exp.env import make_environments
+from dqn_exp.episodes import Episodes
 from dqn_exp.evaluation import Evaluation
+from dqn_exp.gymnasium_env import EnvShape, describe
 from dqn_exp.n_step import NStep
 from dqn_exp.network import QNetwork
 from dqn_exp.normalization import NoNormalization, Normalization, RunningNormalization
 from dqn_exp.optimizer import Adam, Optimizer, RMSProp
+from dqn_exp.outcome import Environments
 from dqn_exp.per_run import NEVER
 from dqn_exp.progress import Progress
 from dqn_exp.random_streams import RandomStream, Stream, evaluation_seeds
@@ -60,22 +63,22 @@ def make_trainer(
     buffer = _make_buffer(configs, shape)
     engine = _make_engine(configs, shape, buffer)
 
-    def save(row: int, run: int) -> None:
-        save_checkpoint(
-            records[run].directory,
-            int(trainer.steps[row]),
-            configs[run].model_dump(),
-            engine.agent.online[row],
-            engine.normalization.state_dict(row),
-        )
+    def save(row: int, run: int, is_last: bool) -> None:
+        content = {
+            "config": configs[run].model_dump(),
+            "records": records[run].state_dict(int(trainer.steps[row])),
+            "state": trainer.state_dict(row),
+        }
+        save_checkpoint(records[run].directory, content, keeps_previous=not is_last)
 
     trainer = Trainer(
         agent=engine.agent,
         engine=engine,
         n_step=NStep(len(configs), shape.num_features, configs[0].agent.n_step),
         buffer=buffer,
-        environments=make_envs(len(configs)),
-        seeds=_make_stream(configs, Stream.EPISODES, 2),
+        episodes=Episodes(
+            make_envs(len(configs)), _make_stream(configs, Stream.EPISODES, 2), len(configs)
+        ),
         evaluation=Evaluation(
             np.stack([evaluation_seeds(c.eval.seed, c.eval.episodes) for c in configs]), make_envs
         ),
@@ -126,7 +129,7 @@ def _make_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngi
         batch_size=first.agent.batch_size,
         gradient_steps=first.agent.gradient_steps,
         max_grad_norm=_tensor(configs, "agent.max_grad_norm"),
-        num_threads=first.num_threads or _num_cores(),
+        num_threads=first.num_threads or num_cores(),
     )
 
 
@@ -260,13 +263,6 @@ def _make_stream(configs: Configs, stream: Stream, width: int) -> RandomStream:
 
 def _device(configs: Configs) -> torch.device:
     return torch.device(configs[0].device)
-
-
-def _num_cores() -> int:
-    # Only some systems tell which cores this process may use.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _values(configs: Configs, key: str) -> list[Any]:

@@ -116,19 +116,21 @@ class UniformBuffer(PerRunState):
         """Takes no notice: all transitions are alike."""
 
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns a copy of one run's ring and where it stands."""
-        ring = self.storage[self._ring(run)].clone()
-        return {**super().state_dict(run), "transitions": ring}
+        """Returns a copy of what one run's ring holds and where it stands."""
+        held = self.storage[self._ring(run)][: self.sizes[run]].clone()
+        return {**super().state_dict(run), "transitions": held}
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
-        """Restores one run's ring; raises ValueError if it had another capacity."""
-        ring = self.storage[self._ring(run)]
-        if state["transitions"].shape != ring.shape:
+        """Restores one run's ring; raises ValueError if it cannot be one of this capacity."""
+        ring, held = self.storage[self._ring(run)], state["transitions"]
+        size, position = int(state["sizes"]), int(state["_positions"])
+        is_possible = position == size if size < len(ring) else position < size == len(ring)
+        if held.shape != (size, ring.shape[1]) or not is_possible:
             raise ValueError(
-                f"state of {type(self).__name__}: expected transitions of shape "
-                f"{tuple(ring.shape)}, got {tuple(state['transitions'].shape)}."
+                f"state of {type(self).__name__}: expected at most {len(ring)} transitions of "
+                f"{ring.shape[1]} numbers, got {tuple(held.shape)} with {size} up to {position}."
             )
-        ring.copy_(state["transitions"])
+        ring[:size] = held
         super().load_state_dict(run, {k: v for k, v in state.items() if k != "transitions"})
 
     def _place(self, runs: Ints, transition: Transition) -> Ints:
@@ -224,16 +226,18 @@ class PrioritizedBuffer(UniformBuffer):
         self._importance_exponent.retire(run)
 
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns a copy of one run's ring, its masses, and where it stands."""
-        leaves = np.arange(self._capacities[run])
+        """Returns a copy of what one run's ring holds, its masses, and where it stands."""
+        leaves = np.arange(self.sizes[run])
         masses = self.tree.masses(np.full_like(leaves, run), leaves)
         return {**super().state_dict(run), "masses": masses}
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
-        """Restores one run's ring; raises ValueError if it had another capacity."""
+        """Restores one run's ring; raises ValueError if it cannot be one of this capacity."""
         super().load_state_dict(run, {k: v for k, v in state.items() if k != "masses"})
         leaves = np.arange(self._capacities[run])
-        self.tree.put(np.full_like(leaves, run), leaves, state["masses"])
+        masses = np.zeros(len(leaves))
+        masses[: self.sizes[run]] = state["masses"]
+        self.tree.put(np.full_like(leaves, run), leaves, masses)
 
 
 def _power(

@@ -41,6 +41,6 @@ def _problems(config: DictConfig) -> list[str]:
     problems += problems_of_run_directory(Path(config.hydra.run.dir).absolute(), "hydra.run.dir")
     if problems:
         return problems
-    from dqn_exp.population import check_machine
+    from dqn_exp.population import check_device, check_env
 
-    return check_machine(checked)
+    return check_env(checked) + check_device(checked.device)

@@ -1,56 +1,73 @@
-"""The trained parameters of a run, in a file that can be loaded without running foreign code."""
+"""The complete state of a run, in a file that can be loaded without running foreign code."""
 
-import io
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from dqn_exp.atomic_file import write_atomically
+from dqn_exp.atomic_file import replaced_durably
 
-FORMAT = 2
+FORMAT = 3
+NEWEST, PREVIOUS, REFUSED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.refused.pt"
 
 
 def save_checkpoint(
-    directory: Path,
-    step: int,
-    config: Mapping[str, Any],
-    online: torch.Tensor,
-    normalization: Mapping[str, Any],
+    directory: Path, content: Mapping[str, Any], *, keeps_previous: bool = True
 ) -> None:
-    """Writes `checkpoint.pt`, whole or not at all.
+    """Writes `checkpoint.pt`, and keeps the one before at least until this one is on the disk.
 
     Args:
         directory: of the run.
-        step: at which step of the run the parameters were these.
-        config: of the run, in plain containers.
-        online: `[P]` parameters of the online network, in the layout of `layers.to_views`.
-        normalization: numbers by which observations are normalized; none where they are not.
+        content: of mappings, sequences, numbers, texts, arrays and tensors.
+        keeps_previous: whether the one before stays, in case this one is damaged some day.
+
+    Raises:
+        OSError: if it cannot be written; what was there stays.
     """
-    content = io.BytesIO()
-    state = {
-        "format": FORMAT,
-        "step": step,
-        "config": dict(config),
-        "online": online.cpu().clone(),
-        "normalization": {name: torch.as_tensor(row) for name, row in normalization.items()},
-    }
-    torch.save(state, content)
-    write_atomically(directory / "checkpoint.pt", content.getvalue())
+    with replaced_durably(directory / NEWEST, directory / PREVIOUS) as file:
+        torch.save({"format": FORMAT, **_to_tensors(content)}, file)
+    if not keeps_previous:
+        (directory / PREVIOUS).unlink(missing_ok=True)
 
 
-def load_checkpoint(directory: Path) -> dict[str, Any]:
-    """Returns what `save_checkpoint` has written.
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Returns what `save_checkpoint` has written, arrays as tensors.
 
     Raises:
         ValueError: if there is no such file or it is damaged or foreign.
     """
-    path = directory / "checkpoint.pt"
+    try:
+        with zipfile.ZipFile(path) as archive:  # Torch itself would not look at the checksums.
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{path}: expected a checkpoint of dqn_exp: {error}.") from error
+    if damaged is not None:
+        raise ValueError(f"{path}: the checkpoint is damaged: checksum of {damaged}.")
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(f"{path}: expected a checkpoint of dqn_exp, got {error}") from error
+    except Exception as error:  # Torch raises many kinds for what is not its own.
+        raise ValueError(
+            f"{path}: expected a checkpoint of dqn_exp, got a file with other objects, none of "
+            f"which was made ({type(error).__name__})."
+        ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path}: expected a checkpoint of format {FORMAT}.")
     return state
+
+
+def checkpoints_of(directory: Path) -> list[Path]:
+    """Returns the files of the newest checkpoint and the one before, those that are there."""
+    return [path for path in (directory / NEWEST, directory / PREVIOUS) if path.exists()]
+
+
+def _to_tensors(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _to_tensors(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_tensors(inner) for inner in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return torch.from_numpy(np.array(value))
+    return value.cpu() if isinstance(value, torch.Tensor) else value

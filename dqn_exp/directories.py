@@ -37,17 +37,17 @@ def problems_of_run_directory(directory: Path, key: str) -> list[str]:
     """
     if problems := _problems_of_making(directory, key):
         return problems
-    for name, what in (("result.json", "a run"), ("sweep.csv", "a sweep")):
-        if (directory / name).exists():
-            return [
-                f"{key}: {directory} is that of {what} (it holds a {name}). Choose another one."
-            ]
-    return []
+    if (directory / "result.json").exists():
+        return [
+            f"{key}: {directory} is that of a run (it holds a result.json). Choose another one, or "
+            f"let the run go on with: python -m dqn_exp.resume {shorten(directory)}"
+        ]
+    return problems_of_old_sweep(directory, key)
 
 
 def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
     """Returns why a sweep cannot have this directory, which must be empty or missing."""
-    if problems := _problems_of_making(directory, key):
+    if problems := _problems_of_making(directory, key) or problems_of_old_sweep(directory, key):
         return problems
     if directory.is_dir() and any(directory.iterdir()):
         return [
@@ -55,6 +55,16 @@ def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
             "Choose another one."
         ]
     return []
+
+
+def problems_of_old_sweep(directory: Path, key: str = "hydra.sweep.dir") -> list[str]:
+    """Returns that a directory is that of a sweep already, if it is."""
+    if not any((directory / name).exists() for name in ("jobs.jsonl", "sweep.csv")):
+        return []
+    return [
+        f"{key}: {directory} is that of a sweep. Choose another one, or let the sweep go on with: "
+        f"python -m dqn_exp.resume {shorten(directory)}"
+    ]
 
 
 def shorten(path: Path) -> Path:

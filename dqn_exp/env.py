@@ -1,74 +1,27 @@
 """Environments of all runs, stepped together and reset one by one, without autoreset."""
 
-import importlib
-import warnings
+import logging
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
 from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.utils import seeding
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
+from dqn_exp.gymnasium_env import find_spec, make_single, shape_of
+from dqn_exp.outcome import Environments, Floats, Outcome
 from dqn_exp.per_run import PerRunState
 
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+log = logging.getLogger(__name__)
 
 VECTORISED = {"gymnasium.envs.classic_control.cartpole:CartPoleEnv"}
 """Entry points of environments that step all runs in one call."""
 
-
-class Outcome(NamedTuple):
-    """What a step of every run's environment has led to.
-
-    observations: `[N, D]` the true next observations, also where the episode has ended.
-    rewards: `[N]`.
-    terminated: `[N]` whether the task has ended.
-    truncated: `[N]` whether a limit, such as that of time, has ended the episode.
-    """
-
-    observations: Floats
-    rewards: Floats
-    terminated: Bools
-    truncated: Bools
-
-
-class EnvShape(NamedTuple):
-    """What a network must know of an environment: D and A."""
-
-    num_features: int
-    num_actions: int
-
-
-class Environments(Protocol):
-    """One environment for each run."""
-
-    def reset(self, runs: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Floats:
-        """Starts new episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
-        ...
-
-    def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
-        """Takes one action `[N]` in every environment."""
-        ...
-
-    def retire(self, run: int) -> None:
-        """Takes a run out: the last environment moves into its place."""
-        ...
-
-    def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns what brings one run's open episode back."""
-        ...
-
-    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
-        """Brings one run's open episode back."""
-        ...
-
-    def close(self) -> None:
-        """Frees what the environments hold."""
-        ...
+KNOWN_WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
+"""Wrappers that hold no state of an episode but its length."""
 
 
 class CartPoleEnvironments(PerRunState):
@@ -86,6 +39,7 @@ class CartPoleEnvironments(PerRunState):
         self._env.reset(seed=0)
         self._state = np.zeros((count, 4))
         self._steps = np.zeros(count, dtype=np.int32)
+        self.errors: dict[int, Exception] = {}
 
     def reset(self, runs: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Floats:
         """Starts new episodes of runs `[M]` with seeds `[M]`; returns observations `[M, 4]`."""
@@ -103,6 +57,11 @@ class CartPoleEnvironments(PerRunState):
         _, rewards, terminated, truncated, _ = self._env.step(actions)
         self._state = self._env.state.T
         return Outcome(self._state.astype(np.float32, order="C"), rewards, terminated, truncated)
+
+    def restore(self, run: int, state: dict[str, Any], observation: Floats) -> str | None:
+        """Brings one run's open episode back; that is always possible."""
+        self.load_state_dict(run, state)
+        return None
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last environment moves into its place."""
@@ -136,56 +95,132 @@ class SerialEnvironments:
         # The open episodes: their seeds, and the actions since.
         self._seeds = [0] * count
         self._actions: list[list[int]] = [[] for _ in range(count)]
+        self.errors: dict[int, Exception] = {}
 
     def reset(self, runs: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Floats:
         """Starts new episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
-        observations = np.empty((len(runs), self._num_features), dtype=np.float32)
-        for row, (run, seed) in enumerate(zip(runs, seeds, strict=True)):
-            observations[row] = np.ravel(self._envs[run].reset(seed=int(seed))[0])
-            self._seeds[run], self._actions[run] = int(seed), []
+        observations = np.zeros((len(runs), self._num_features), dtype=np.float32)
+        for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
+            self._seeds[run], self._actions[run] = seed, []
+            try:
+                observations[row] = np.ravel(self._envs[run].reset(seed=seed)[0])
+            except Exception as error:  # An environment may raise whatever it likes.
+                self.errors.setdefault(run, error)
         return observations
 
     def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
         """Takes one action `[N]` in every environment."""
         count = len(self._envs)
         outcome = Outcome(
-            np.empty((count, self._num_features), dtype=np.float32),
-            np.empty(count, dtype=np.float32),
-            np.empty(count, dtype=np.bool_),
-            np.empty(count, dtype=np.bool_),
+            np.zeros((count, self._num_features), dtype=np.float32),
+            np.zeros(count, dtype=np.float32),
+            np.zeros(count, dtype=np.bool_),
+            np.zeros(count, dtype=np.bool_),
         )
         for run, (env, action) in enumerate(zip(self._envs, actions.tolist(), strict=True)):
-            observation, reward, terminated, truncated, _ = env.step(action + self._first_action)
+            try:
+                observation, reward, terminated, truncated, _ = env.step(
+                    action + self._first_action
+                )
+                outcome.observations[run] = np.ravel(observation)
+                outcome.rewards[run] = float(reward)
+                outcome.terminated[run] = terminated
+                outcome.truncated[run] = truncated
+            except Exception as error:  # As in `reset`.
+                self.errors.setdefault(run, error)
             self._actions[run].append(action)
-            outcome.observations[run] = np.ravel(observation)
-            outcome.rewards[run] = float(reward)
-            outcome.terminated[run] = terminated
-            outcome.truncated[run] = truncated
         return outcome
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last environment moves into its place."""
-        self._envs[run].close()
+        _close(self._envs[run])
         rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions)
         for values in rows:
             values[run] = values[-1]
             values.pop()
 
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns the seed of one run's open episode and its actions."""
-        return {"seed": self._seeds[run], "actions": list(self._actions[run])}
+        """Returns what brings one run's open episode back.
 
-    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
-        """Plays one run's open episode again; it must be a function of seed and actions."""
-        self.reset(np.array([run]), np.array([state["seed"]]))
-        for action in state["actions"]:
-            self._envs[run].step(action + self._first_action)
-        self._actions[run] = list(state["actions"])
+        That is its seed and its actions, and the state itself where the environment can tell it:
+        where it has `state_dict()`, which returns plain containers, numbers and arrays, and
+        `load_state_dict(state)`.
+        """
+        env = self._envs[run]
+        state = env.unwrapped.state_dict() if _tells_its_state(env) else None  # type: ignore[attr-defined]
+        actions = np.array(self._actions[run], dtype=np.int64)
+        return {"seed": self._seeds[run], "actions": actions, "state": state}
+
+    def restore(self, run: int, state: dict[str, Any], observation: Floats) -> str | None:
+        """Brings one run's open episode back, in which `observation` `[D]` was the newest.
+
+        An environment that cannot tell its state is reset with the episode's seed, and the
+        actions are taken again.
+
+        Returns:
+            Why that could not be, or None. A new episode must then be started.
+        """
+        env, actions = self._envs[run], np.asarray(state["actions"]).tolist()
+        try:
+            newest = env.reset(seed=state["seed"])[0]
+            if state["state"] is not None and _tells_its_state(env):
+                env.unwrapped.load_state_dict(_to_arrays(state["state"]))  # type: ignore[attr-defined]
+                _set_length(env, len(actions))
+            else:
+                for action in actions:
+                    newest = env.step(action + self._first_action)[0]
+                if not np.array_equal(_to_row(newest), observation, equal_nan=True):
+                    return (
+                        f"after its {len(actions)} steps the environment was not where it had "
+                        "been: it is no function of seed and actions, and has no state_dict"
+                    )
+        except Exception as error:  # As in `reset`.
+            return f"the environment raised {type(error).__name__}: {error}"
+        self._seeds[run], self._actions[run] = state["seed"], actions
+        return None
 
     def close(self) -> None:
         """Frees what the environments hold."""
         for env in self._envs:
-            env.close()
+            _close(env)
+
+
+def _close(env: gymnasium.Env[Any, Any]) -> None:
+    try:
+        env.close()
+    except Exception as error:  # Its run has ended, well or badly; the others go on.
+        log.warning("Closing an environment raised %s: %s", type(error).__name__, error)
+
+
+def _tells_its_state(env: gymnasium.Env[Any, Any]) -> bool:
+    layer = env
+    while isinstance(layer, gymnasium.Wrapper):
+        if type(layer) not in KNOWN_WRAPPERS:
+            return False
+        layer = layer.env
+    return hasattr(layer, "state_dict") and hasattr(layer, "load_state_dict")
+
+
+def _set_length(env: gymnasium.Env[Any, Any], num_steps: int) -> None:
+    layer = env
+    while isinstance(layer, gymnasium.Wrapper):
+        if isinstance(layer, TimeLimit):
+            layer._elapsed_steps = num_steps  # type: ignore[assignment]
+        layer = layer.env
+
+
+def _to_row(observation: Any) -> Floats:
+    row: Floats = np.ravel(observation).astype(np.float32)
+    return row
+
+
+def _to_arrays(value: Any) -> Any:
+    """Returns nested containers with arrays for what a checkpoint holds as tensors."""
+    if isinstance(value, Mapping):
+        return {key: _to_arrays(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_to_arrays(inner) for inner in value]
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def make_environments(
@@ -202,67 +237,10 @@ def make_environments(
     Raises:
         ValueError: if there is no such environment or DQN cannot act in it.
     """
-    spec = _find_spec(env_id)
+    spec = find_spec(env_id)
     limit = max_episode_steps or spec.max_episode_steps
     if spec.entry_point in VECTORISED and limit and not spec.additional_wrappers:
         arguments = {**spec.kwargs, **kwargs}
         if set(arguments) <= {"sutton_barto_reward"}:
             return CartPoleEnvironments(count, limit, **arguments)
     return SerialEnvironments(env_id, count, max_episode_steps, kwargs)
-
-
-def make_single(
-    env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, Any]
-) -> gymnasium.Env[Any, Any]:
-    """Builds one environment; raises ValueError, naming the key, if that cannot be."""
-    _find_spec(env_id)
-    try:
-        with warnings.catch_warnings():
-            # Older versions of an environment are chosen on purpose, as in env=cartpole_v0.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return gymnasium.make(
-                env_id, max_episode_steps=max_episode_steps, disable_env_checker=True, **kwargs
-            )
-    except Exception as error:  # An environment may raise whatever it likes.
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"env.kwargs: {env_id} cannot be made with {kwargs}: {reason}") from error
-
-
-def shape_of(env: gymnasium.Env[Any, Any], env_id: str) -> EnvShape:
-    """Returns D and A; raises ValueError if observations are no box or actions not discrete."""
-    if not isinstance(env.action_space, spaces.Discrete):
-        raise ValueError(
-            f"env.id: expected an environment with discrete actions, which DQN needs, "
-            f"got {env_id} with {env.action_space}."
-        )
-    if not isinstance(env.observation_space, spaces.Box):
-        raise ValueError(
-            f"env.id: expected an environment whose observations are a box of numbers, "
-            f"got {env_id} with {env.observation_space}."
-        )
-    num_features = int(np.prod(env.observation_space.shape))
-    return EnvShape(num_features, int(env.action_space.n))
-
-
-def describe(env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, Any]) -> EnvShape:
-    """Returns D and A of an environment; raises ValueError if DQN cannot be trained in it."""
-    if max_episode_steps is None and _find_spec(env_id).max_episode_steps is None:
-        raise ValueError(
-            f"env.max_episode_steps: expected a limit, since {env_id} has none of its own and an "
-            "evaluation might never end."
-        )
-    env = make_single(env_id, max_episode_steps, kwargs)
-    try:
-        return shape_of(env, env_id)
-    finally:
-        env.close()
-
-
-def _find_spec(env_id: str) -> gymnasium.envs.registration.EnvSpec:
-    module, _, name = env_id.rpartition(":")
-    try:
-        if module:  # As in my_module:MyEnv-v0, where the module registers the environment.
-            importlib.import_module(module)
-        return gymnasium.spec(name)
-    except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"env.id: {error}") from error

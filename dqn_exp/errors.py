@@ -12,3 +12,12 @@ class ConfigError(ValueError):
 
 class RunError(Exception):
     """A run has failed, diverged or been interrupted."""
+
+
+class WorkerError(Exception):
+    """A process that trained runs has died, or could not begin."""
+
+
+def last_line_of(error: BaseException) -> str:
+    """Returns the last line of an error, where libraries put what matters, or its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

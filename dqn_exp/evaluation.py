@@ -1,13 +1,27 @@
 """How good the greedy policies are, in environments of their own."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dqn_exp.agent import Policy
-from dqn_exp.env import Environments
+from dqn_exp.outcome import Environments
 from dqn_exp.per_run import PerRunState
+
+
+class Played(NamedTuple):
+    """Episodes of an evaluation.
+
+    returns: `[M, E]`, undiscounted.
+    lengths: `[M, E]`, in steps.
+    errors: what environments have raised, by run of M; figures of such a run have no meaning.
+    """
+
+    returns: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
+    errors: dict[int, Exception]
 
 
 class Evaluation(PerRunState):
@@ -27,10 +41,8 @@ class Evaluation(PerRunState):
         self._environments: Environments | None = None
         self._count = 0
 
-    def play(
-        self, policy: Policy, runs: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Returns the undiscounted returns and the lengths `[M, E]` of one episode each."""
+    def play(self, policy: Policy, runs: npt.NDArray[np.int64]) -> Played:
+        """Plays E episodes with each of the policies of runs `[M]`."""
         seeds = self.seeds[runs]
         environments, everyone = self._open(seeds.size), np.arange(seeds.size)
         returns, lengths = np.zeros(seeds.size), np.zeros(seeds.size, dtype=np.int64)
@@ -43,13 +55,17 @@ class Evaluation(PerRunState):
             lengths += active
             ended = outcome.terminated | outcome.truncated
             active &= ~ended
+            active[list(environments.errors)] = False
             observations = outcome.observations
             if ended.any():
                 # A finished episode goes on from its beginning, unrecorded: the shape of what is
                 # forwarded must not depend on how long the neighbours' episodes are.
                 again = np.flatnonzero(ended)
                 observations[again] = environments.reset(again, seeds.ravel()[again])
-        return returns.reshape(seeds.shape), lengths.reshape(seeds.shape)
+        errors = {row // seeds.shape[1]: error for row, error in environments.errors.items()}
+        if errors:  # Nobody knows what the broken ones would do in another evaluation.
+            self.close()
+        return Played(returns.reshape(seeds.shape), lengths.reshape(seeds.shape), errors)
 
     def close(self) -> None:
         """Frees the environments."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
@@ -30,6 +30,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 HParamValue = bool | int | float | str
 
+PREFIX = "events.out.tfevents"
+
 _file_numbers = itertools.count()
 
 
@@ -40,13 +42,23 @@ class EventFile:
     hold no file open, where a thousand of TensorBoard's own writers hold as many threads.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Args: the run's directory, in which the file gets a name that no other has."""
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
+    def __init__(self, directory: Path, first_step: int = 0) -> None:
+        """Args: the run's directory, in which the file gets a name after all that are there.
+
+        first_step: where the run goes on, if it has an event file already. TensorBoard drops what
+            others have of this step and later ones.
+        """
+        earlier = [int(path.name.split(".")[3]) for path in directory.glob(f"{PREFIX}.*")]
+        # TensorBoard reads the files of a run in the order of their names.
+        second = max(int(time.time()), *(second + 1 for second in earlier), 0)
+        name = f"{PREFIX}.{second:010d}.{socket.gethostname()}"
         self._path = directory / f"{name}.{os.getpid()}.{next(_file_numbers)}"
         self._pending = bytearray()
         self._writer = RecordWriter(_Appender(self._pending))
         self._add(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        if earlier:
+            start = SessionLog(status=SessionLog.START)
+            self._add(Event(wall_time=time.time(), step=first_step, session_log=start))
 
     def add_scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Adds values by tag at one step of the run."""

@@ -21,7 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.config import to_config
 from dqn_exp.errors import ConfigError
-from dqn_exp.run_log import RunLogs
+from dqn_exp.job_list import JobEntry
+from dqn_exp.run_log import LogFile
 from dqn_exp.schema import Config
 
 
@@ -30,8 +31,9 @@ class Job:
     """A composed job of a sweep.
 
     title: what distinguishes it, as it was written on the command line.
-    packed: its config with Hydra's node. As objects the configs of a large sweep would take more
-        memory than what the runs learn with.
+    packed: its config with Hydra's node, and without it as plain containers with all
+        interpolations resolved. As objects the configs of a large sweep would take more memory
+        than what the runs learn with.
     environment: the variables that it sets, which a population must share.
     checked: the typed config of the run.
     directory: absolute; made by `open_job`.
@@ -48,8 +50,14 @@ class Job:
     @property
     def config(self) -> DictConfig:
         """A copy of the config with Hydra's node, which callbacks are given."""
-        config: DictConfig = pickle.loads(zlib.decompress(self.packed))
+        config: DictConfig = _unpack(self.packed)[0]
         return config
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The config of the run in plain containers, with all interpolations resolved."""
+        values: dict[str, Any] = _unpack(self.packed)[1]
+        return values
 
     def value_of(self, key: str) -> str:
         """Returns the value that the job gives to a swept key, as it was written."""
@@ -67,22 +75,74 @@ def compose_job(
         HydraException: where Hydra itself finds the problem.
     """
     config = loader.load_sweep_config(master, list(overrides))
-    with open_dict(config):
-        config.hydra.job.id = str(num)
-        config.hydra.job.num = num
+    _set_number(config, num)
     with hydra_config(config):
         # The directory is resolved once: its name may hold the time.
         directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
-        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-            config.hydra.runtime.output_dir = str(directory)
         if config.hydra.job.chdir:
             raise ConfigError(["hydra.job.chdir: expected false: the runs share a process."])
         variables: Any = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
+    _set_directory(config, directory)
     title = title_of(overrides, OmegaConf.select(config, "hydra.sweeper.swept"))
-    checked = checked_config(config)
-    packed = zlib.compress(pickle.dumps(config), level=1)
+    values = resolved_values(config)
     environment = {key: str(value) for key, value in variables.items()}
-    return Job(num, title, list(overrides), packed, environment, checked, directory)
+    packed = _pack(config, values)
+    return Job(num, title, list(overrides), packed, environment, to_config(values), directory)
+
+
+def to_entry(job: Job, sweep_directory: Path, swept: Sequence[str]) -> JobEntry:
+    """Returns what the list of a sweep's jobs says of a job."""
+    return JobEntry(
+        num=job.num,
+        directory=os.path.relpath(job.directory, sweep_directory),
+        title=job.title,
+        overrides=job.overrides,
+        swept={key: job.value_of(key) for key in swept},
+        environment=job.environment,
+        config=job.values,
+    )
+
+
+def entry_of_run(config: DictConfig, overrides: list[str]) -> JobEntry:
+    """Returns a single run as the only job of a list, its directory that of the list.
+
+    Args:
+        config: of the run, with Hydra's node.
+        overrides: with which it was composed.
+    """
+    with hydra_config(config):
+        variables: Any = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
+    environment = {key: str(value) for key, value in variables.items()}
+    return JobEntry(
+        0, ".", " ".join(overrides), overrides, {}, environment, resolved_values(config)
+    )
+
+
+def to_job(entry: JobEntry, hydra: DictConfig, sweep_directory: Path) -> Job:
+    """Returns a job that is on the list of a sweep's jobs, without composing it again.
+
+    Args:
+        entry: what the list says.
+        hydra: Hydra's node of the sweep.
+        sweep_directory: absolute.
+
+    Raises:
+        ConfigError: if its config is not one of this version.
+    """
+    directory = Path(os.path.normpath(sweep_directory / entry.directory))
+    config = OmegaConf.create({**entry.config, "hydra": copy.deepcopy(hydra)})
+    _set_number(config, entry.num)
+    _set_directory(config, directory)
+    config.hydra.overrides.task = entry.overrides
+    return Job(
+        num=entry.num,
+        title=entry.title,
+        overrides=entry.overrides,
+        packed=_pack(config, entry.config),
+        environment=entry.environment,
+        checked=to_config(entry.config),
+        directory=directory,
+    )
 
 
 def title_of(overrides: Sequence[str], swept: Sequence[str] | None) -> str:
@@ -98,12 +158,22 @@ def checked_config(config: DictConfig) -> Config:
     Raises:
         ConfigError: with what is wrong with it.
     """
+    return to_config(resolved_values(config))
+
+
+def resolved_values(config: DictConfig) -> dict[str, Any]:
+    """Returns a composed config, which holds Hydra's node too, in plain containers without that.
+
+    Raises:
+        ConfigError: if an interpolation cannot be resolved.
+    """
     with hydra_config(config):
         try:
             values: Any = OmegaConf.to_container(_without_hydra(config), resolve=True)
         except OmegaConfBaseException as error:
             raise ConfigError([str(error).splitlines()[0]]) from error
-    return to_config(values)
+    plain: dict[str, Any] = values
+    return plain
 
 
 @contextmanager
@@ -119,8 +189,8 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
         singleton.cfg = previous
 
 
-def open_job(job: Job, context: HydraContext, task: TaskFunction, logs: RunLogs) -> JobReturn:
-    """Makes a job's directory with `.hydra/`, opens its log, and tells the callbacks."""
+def open_job(job: Job, context: HydraContext, task: TaskFunction) -> JobReturn:
+    """Makes a job's directory with `.hydra/`, unless it is there, and tells the callbacks."""
     config, directory = job.config, job.directory
     with hydra_config(config):
         directory.mkdir(parents=True, exist_ok=True)
@@ -138,13 +208,12 @@ def open_job(job: Job, context: HydraContext, task: TaskFunction, logs: RunLogs)
             _save(returned.cfg, folder / "config.yaml")
             _save(returned.hydra_cfg, folder / "hydra.yaml")
             _save(config.hydra.overrides.task, folder / "overrides.yaml")
-        _add_log_files(config, directory, logs)
         context.callbacks.on_job_start(config=config, task_function=task)
     return returned
 
 
 def close_job(
-    job: Job, returned: JobReturn, value: float | Exception, context: HydraContext, logs: RunLogs
+    job: Job, returned: JobReturn, value: float | Exception, context: HydraContext
 ) -> None:
     """Gives a job its value, or the error it has ended with, and tells the callbacks."""
     config = job.config
@@ -153,7 +222,6 @@ def close_job(
     returned.status = JobStatus.FAILED if is_failed else JobStatus.COMPLETED
     with hydra_config(config):
         context.callbacks.on_job_end(config=config, job_return=returned)
-    logs.remove(job.directory)
 
 
 def configure_console(config: DictConfig) -> None:
@@ -191,18 +259,42 @@ def _file_handlers(settings: Mapping[str, Any]) -> list[str]:
     return [name for name, handler in settings["handlers"].items() if "filename" in handler]
 
 
-def _add_log_files(config: DictConfig, directory: Path, logs: RunLogs) -> None:
-    settings = _job_logging(config)
-    if settings is None:
-        return
-    for name in _file_handlers(settings):
-        if name not in settings["root"].get("handlers", []):
-            continue
-        handler = settings["handlers"][name]
-        form = settings.get("formatters", {}).get(handler.get("formatter"), {})
-        formatter = logging.Formatter(form.get("format"), form.get("datefmt"))
-        level = logging.getLevelName(handler.get("level", "NOTSET"))
-        logs.add(directory, Path(handler["filename"]), formatter, level)
+def log_files_of(job: Job) -> list[LogFile]:
+    """Returns the files into which a job wants its log."""
+    config, files = job.config, []
+    with hydra_config(config):
+        settings = _job_logging(config)
+        if settings is None:
+            return []
+        for name in _file_handlers(settings):
+            if name not in settings["root"].get("handlers", []):
+                continue
+            handler = settings["handlers"][name]
+            form = settings.get("formatters", {}).get(handler.get("formatter"), {})
+            formatter = logging.Formatter(form.get("format"), form.get("datefmt"))
+            level = logging.getLevelName(handler.get("level", "NOTSET"))
+            files.append(LogFile(Path(handler["filename"]), formatter, level))
+    return files
+
+
+def _set_number(config: DictConfig, num: int) -> None:
+    with open_dict(config):
+        config.hydra.job.id = str(num)
+        config.hydra.job.num = num
+
+
+def _set_directory(config: DictConfig, directory: Path) -> None:
+    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        config.hydra.runtime.output_dir = str(directory)
+
+
+def _pack(*values: Any) -> bytes:
+    return zlib.compress(pickle.dumps(values), level=1)
+
+
+def _unpack(packed: bytes) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = pickle.loads(zlib.decompress(packed))
+    return values
 
 
 def key_of(override: str) -> str:

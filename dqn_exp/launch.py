@@ -1,27 +1,25 @@
 """Trains a batch of Hydra jobs, in as few populations as their structures allow."""
 
+import itertools
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from hydra.core.utils import JobReturn, JobStatus, configure_log, env_override, setup_globals
+from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from dqn_exp.directories import duplicates, problems_of_run_directory, shorten
+from dqn_exp.directories import duplicates, problems_of_old_sweep, problems_of_run_directory
+from dqn_exp.dispatch import Dispatch, Sweep
 from dqn_exp.errors import ConfigError, RunError
-from dqn_exp.jobs import (
-    Job,
-    close_job,
-    compose_job,
-    configure_console,
-    key_of,
-    open_job,
-    title_of,
-)
-from dqn_exp.recorder import Result
-from dqn_exp.run_log import run_logs
+from dqn_exp.executors import IN_PROCESS, Settings, check_settings, is_remote, make_executor
+from dqn_exp.interruption import deferred_interrupts
+from dqn_exp.job_list import add_to_job_list, begin_job_list
+from dqn_exp.jobs import Job, compose_job, configure_console, key_of, title_of, to_entry
+from dqn_exp.lock import at_work
+from dqn_exp.progress import make_progress
 from dqn_exp.sweep_table import SweepTable
 
 log = logging.getLogger(__name__)
@@ -33,7 +31,7 @@ class Launcher(Protocol):
     hydra_context: HydraContext
     task_function: TaskFunction
     config: DictConfig
-    max_population_size: int | None
+    settings: dict[str, Any]
     table: SweepTable | None
 
 
@@ -46,35 +44,47 @@ def launch_overrides(
         ConfigError: with every problem of every job, before any of them trains.
     """
     setup_globals()
-    check_launcher(launcher)
+    check_settings(launcher.settings)
+    context, config = launcher.hydra_context, launcher.config
     has_begun = launcher.table is not None
-    directory = Path(launcher.config.hydra.sweep.dir).absolute()
-    if not has_begun and (directory / "sweep.csv").exists():
-        raise ConfigError([f"hydra.sweep.dir: expected no sweep in it, but {directory} has one."])
+    directory = Path(config.hydra.sweep.dir).absolute()
+    if not has_begun and (problems := problems_of_old_sweep(directory)):
+        raise ConfigError(problems)
     try:
-        jobs = compose_jobs(launcher.hydra_context, launcher.config, job_overrides, first)
+        jobs = compose_jobs(context, config, launcher.settings, job_overrides, first)
     except ConfigError as error:
         if has_begun:  # Runs of earlier batches have trained: this is not status 2 any more.
             raise RunError(str(error)) from error
         raise
     if launcher.table is None:
-        launcher.table = SweepTable(directory, _differing_keys(job_overrides))
-    add_rows(launcher.table, jobs)
-    return launch_jobs(launcher, jobs)
+        launcher.table = begin_sweep(config, _differing_keys(job_overrides))
+    add_jobs(launcher.table, directory, jobs)
+    with at_work(directory, is_alone=True):
+        return launch_jobs(launcher, jobs)
 
 
-def check_launcher(launcher: object) -> None:
-    """Raises ConfigError if an option of the launcher is out of range."""
-    size = getattr(launcher, "max_population_size", None)
-    if size is not None and size < 1:
-        raise ConfigError(
-            [f"hydra.launcher.max_population_size: expected at least 1 or null, got {size}."]
-        )
+def begin_sweep(config: DictConfig, swept: Sequence[str]) -> SweepTable:
+    """Makes the directory of a sweep with an empty list of jobs, and returns its table."""
+    directory = Path(config.hydra.sweep.dir).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
+    hydra["sweep"]["dir"] = str(directory)
+    begin_job_list(directory, hydra)
+    return SweepTable(directory, swept)
+
+
+def add_jobs(table: SweepTable, directory: Path, jobs: Sequence[Job]) -> None:
+    """Writes jobs that are about to begin to the sweep's list of jobs and its table."""
+    add_to_job_list(directory, [to_entry(job, directory, table.swept) for job in jobs])
+    for job in jobs:
+        table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
+    table.write()
 
 
 def compose_jobs(
     context: HydraContext,
     master: DictConfig,
+    settings: Settings,
     job_overrides: Sequence[Sequence[str]],
     first: int,
     swept: Sequence[str] | None = None,
@@ -84,6 +94,7 @@ def compose_jobs(
     Args:
         context: of Hydra.
         master: the config of the sweep.
+        settings: options of the launcher.
         job_overrides: of each job.
         first: number of the first job.
         swept: keys by which a problem's job is named; None for all.
@@ -91,8 +102,6 @@ def compose_jobs(
     Raises:
         ConfigError: with every problem of every job.
     """
-    from dqn_exp.population import check_machine
-
     jobs: list[Job] = []
     found: list[tuple[str, int]] = []
     for num, overrides in enumerate(job_overrides, first):
@@ -103,7 +112,7 @@ def compose_jobs(
     if not found:
         repeated = duplicates(job.directory for job in jobs)
         for job in jobs:
-            problems = check_machine(job.checked)
+            problems = check_machine(settings, job)
             problems += problems_of_run_directory(job.directory, "hydra.sweep.subdir")
             if job.directory in repeated:
                 problems.append(
@@ -117,100 +126,55 @@ def compose_jobs(
     return jobs
 
 
+def settings_of(launcher: object) -> Settings:
+    """Returns the options of a launcher, which may be one of Hydra's own."""
+    settings: Settings = getattr(launcher, "settings", {"executor": IN_PROCESS})
+    return settings
+
+
+def check_machine(settings: Settings, job: Job) -> list[str]:
+    """Returns what is wrong with the environment of a job, and its device where it trains here."""
+    from dqn_exp.population import check_device, check_env
+
+    problems = check_env(job.checked)
+    return problems if is_remote(settings) else problems + check_device(job.checked.device)
+
+
 def launch_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[JobReturn]:
-    """Trains composed and checked jobs; returns them in the same order, failed ones included."""
+    """Trains composed and checked jobs; returns them in the same order, failed ones included.
+
+    Raises:
+        KeyboardInterrupt: after the interrupted runs' files have been written.
+    """
+    table = launcher.table
+    assert table is not None
     config = launcher.config
-    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     directory = Path(config.hydra.sweep.dir).absolute()
-    directory.mkdir(parents=True, exist_ok=True)
-    if launcher.table is None:
-        launcher.table = SweepTable(directory, ())
-    for job in jobs:
-        launcher.table.add(
-            job.num, job.directory, [job.value_of(key) for key in launcher.table.swept]
-        )
-    launcher.table.write()
-    groups = list(_group(jobs, launcher.max_population_size))
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    first = jobs[0].checked
+    executor = make_executor(launcher.settings, first.device, directory / "submitit")
+    groups = list(_group(jobs, launcher.settings["max_population_size"], executor.num_workers))
     _announce(jobs, groups)
-    returns: dict[int, JobReturn] = {}
-    for group in groups:
-        returns |= _train_group(launcher, group, launcher.table)
-        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    return [returns[job.num] for job in jobs]
-
-
-class Outcomes:
-    """What has become of the jobs of one population, in their order."""
-
-    def __init__(self, jobs: Sequence[Job], table: SweepTable) -> None:
-        """Args: the jobs, none of which has begun, and the table that is kept up to date."""
-        self._jobs = jobs
-        self._table = table
-        self.values: list[float | Exception] = [RunError("It never began.") for _ in jobs]
-        self._ended = [False for _ in jobs]
-
-    def tell(self, results: Sequence[Result]) -> None:
-        """Takes over the results of the runs that have begun."""
-        for index, result in enumerate(results):
-            self._set(index, result.status, result.objective, result.error or "It has no result.")
-            self._ended[index] = result.status != "running"
-        self._write()
-
-    def fail(self, error: Exception) -> None:
-        """Marks as failed whatever has not ended."""
-        for index, has_ended in enumerate(self._ended):
-            if not has_ended:
-                self._set(index, "failed", None, f"{type(error).__name__}: {error}")
-        self._write()
-
-    def _set(self, index: int, status: str, objective: float | None, error: str) -> None:
-        job = self._jobs[index]
-        self._table.update(job.num, status, objective)
-        if status == "completed" and objective is not None:
-            self.values[index] = objective
-        else:
-            log_file = shorten(job.directory / "train.log")
-            self.values[index] = RunError(f"{status}: {error} See {log_file}.")
-
-    def _write(self) -> None:
-        try:
-            self._table.write()
-        except OSError:  # The runs' own files come first; the table can be made from them.
-            log.exception("The table of the sweep could not be written.")
-
-
-def _train_group(
-    launcher: Launcher, jobs: Sequence[Job], table: SweepTable
-) -> dict[int, JobReturn]:
-    from dqn_exp.population import Run, train_population
-
-    context, outcomes = launcher.hydra_context, Outcomes(jobs, table)
-    opened: dict[int, JobReturn] = {}
+    sweep = Sweep(
+        launcher.hydra_context,
+        launcher.task_function,
+        directory,
+        table,
+        launcher.settings["max_resubmissions"],
+        executor.num_threads,
+    )
+    is_here = launcher.settings["executor"] == IN_PROCESS
     configure_console(jobs[0].config)
-    with run_logs() as logs, env_override(jobs[0].environment):
-        try:
-            for job in jobs:
-                opened[job.num] = open_job(job, context, launcher.task_function, logs)
-            runs = [Run(job.checked, job.directory, _hparams(job, table.swept)) for job in jobs]
-            train_population(runs, outcomes.tell)
-        except Exception as error:  # Whatever it is, the other populations still train.
-            log.exception("A population of %d runs has failed.", len(jobs))
-            outcomes.fail(error)
-        finally:
-            values = dict(zip((job.num for job in jobs), outcomes.values, strict=True))
-            for job in jobs[: len(opened)]:
-                close_job(job, opened[job.num], values[job.num], context, logs)
-    return {job.num: opened.get(job.num) or _unopened(job, values[job.num]) for job in jobs}
-
-
-def _unopened(job: Job, value: float | Exception) -> JobReturn:
-    return JobReturn(overrides=job.overrides, status=JobStatus.FAILED, _return_value=value)
-
-
-def add_rows(table: SweepTable, jobs: Sequence[Job]) -> None:
-    """Adds pending jobs to the table of their sweep."""
-    for job in jobs:
-        table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
+    try:
+        with deferred_interrupts() as interruption:
+            progress = make_progress(first.log.progress and not is_here)
+            dispatch = Dispatch(sweep, executor, progress, interruption)
+            dispatch.train(groups)
+    finally:
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    if interruption.is_asked:
+        raise KeyboardInterrupt
+    return [dispatch.returns[job.num] for job in jobs]
 
 
 def _differing_keys(job_overrides: Sequence[Sequence[str]]) -> list[str]:
@@ -221,23 +185,17 @@ def _differing_keys(job_overrides: Sequence[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def _group(jobs: Sequence[Job], size: int | None) -> Iterable[Sequence[Job]]:
+def _group(jobs: Sequence[Job], most: int | None, num_workers: int) -> Iterable[Sequence[Job]]:
+    """Splits jobs into populations: of equal structure, and enough for all workers to be busy."""
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
         key = (job.checked.structure(), repr(sorted(job.environment.items())))
         groups.setdefault(key, []).append(job)
+    fair = math.ceil(len(jobs) / num_workers)
     for group in groups.values():
-        step = size or len(group)
-        for begin in range(0, len(group), step):
-            yield group[begin : begin + step]
-
-
-def _hparams(job: Job, swept: Sequence[str]) -> dict[str, object]:
-    values: dict[str, object] = job.checked.hyperparameters()
-    if not swept:
-        return values
-    # A swept group, such as network, is no key of the config but has a name all the same.
-    return {key: values.get(key, job.value_of(key)) for key in swept}
+        count = math.ceil(len(group) / min(fair, most or fair))
+        ends = [len(group) * part // count for part in range(count + 1)]
+        yield from (group[begin:end] for begin, end in itertools.pairwise(ends))
 
 
 def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:

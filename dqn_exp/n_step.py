@@ -59,6 +59,10 @@ class NStep(PerRunState):
         self._counts = counts - known
         return runs, transition
 
+    def forget(self, run: int) -> None:
+        """Drops the waiting steps of a run, whose episode nobody will see the end of."""
+        self._counts[run] = 0
+
     def _join(
         self, runs: Ints, ages: Ints, counts: Ints, next_observations: npt.NDArray[np.float32]
     ) -> Transition:

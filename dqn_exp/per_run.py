@@ -60,13 +60,21 @@ class PerRunState:
         """Overwrites one run's rows with what `state_dict` returned.
 
         Raises:
-            ValueError: if `state` does not name exactly the saved rows of this object.
+            ValueError: if `state` does not name exactly the saved rows of this object, or their
+                shapes are others.
         """
         if set(state) != set(self.saved):
             raise ValueError(
                 f"state of {type(self).__name__}: expected {sorted(self.saved)}, "
                 f"got {sorted(state)}."
             )
+        for name in self.saved:
+            row = getattr(self, name)[run]
+            if np.shape(state[name]) != np.shape(row):
+                raise ValueError(
+                    f"state of {type(self).__name__}: expected {name} of shape {np.shape(row)}, "
+                    f"got {np.shape(state[name])}."
+                )
         for name in self.saved:
             getattr(self, name)[run] = state[name]
 

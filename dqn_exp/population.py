@@ -4,7 +4,7 @@ import json
 import logging
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +15,13 @@ import torch
 import yaml
 
 from dqn_exp import __version__
-from dqn_exp.env import describe
-from dqn_exp.interruption import deferred_interrupts
-from dqn_exp.progress import make_progress
-from dqn_exp.recorder import Result, RunRecord, Status
+from dqn_exp.atomic_file import remove_remains
+from dqn_exp.checkpoint import NEWEST
+from dqn_exp.gymnasium_env import describe
+from dqn_exp.progress import Progress
+from dqn_exp.recorder import RunRecord, describe_error
+from dqn_exp.restoration import Standing, find_standing, set_aside_refused
+from dqn_exp.result import Result, Status
 from dqn_exp.schema import Config
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,8 @@ LIBRARIES = ("torch", "gymnasium", "numpy")
 class Run:
     """One run to be trained.
 
-    directory: exists, and belongs to this run alone.
+    directory: exists, and belongs to this run alone. Where it holds a checkpoint, the run goes on
+        from that; where it holds the result of a run that has ended, the run is left as it is.
     hparams: the run's columns in TensorBoard's table of hyperparameters.
     """
 
@@ -39,78 +43,102 @@ class Run:
     hparams: Mapping[str, Any]
 
 
-def train_population(runs: Sequence[Run], tell: Callable[[Sequence[Result]], None]) -> list[Result]:
+@dataclass
+class _Opened:
+    """A run whose files are open.
+
+    record: None where the run is not trained.
+    state: what it goes on from; None for the beginning.
+    """
+
+    result: Result
+    record: RunRecord | None = None
+    state: Mapping[str, Any] | None = None
+
+
+def train_population(
+    runs: Sequence[Run],
+    tell: Callable[[Sequence[Result]], None],
+    should_stop: Callable[[], bool],
+    progress: Progress,
+) -> list[Result]:
     """Trains runs of equal structure as one set of tensors and leaves their files.
 
     Args:
         runs: at least one.
         tell: called with all results, in the order of `runs`, at the start and whenever runs
             have ended.
+        should_stop: asked every tick; the runs are then interrupted.
+        progress: where it is shown; closed at the end.
 
     Returns:
-        The results, in the order of `runs`. A run that fails or diverges is one of them.
-
-    Raises:
-        KeyboardInterrupt: after the interrupted runs' files have been written.
+        The results, in the order of `runs`. A run that fails, diverges or is interrupted is one
+        of them.
     """
-    records: list[RunRecord] = []
-    progress = make_progress(runs[0].config.log.progress)
-    with deferred_interrupts() as interruption:
-        try:
-            for run in runs:
-                records.append(_make_record(run))
-            tell([record.result for record in records])
-            _train(
-                [run.config for run in runs],
-                records,
-                on_end=lambda: tell([record.result for record in records]),
-                progress=progress,
-                should_stop=lambda: interruption.is_asked,
-            )
-        except Exception as error:
-            log.exception("The population has failed.")
-            _finish_running(records, "failed", f"{type(error).__name__}: {error}")
-            if len(records) < len(runs):
-                raise
-        except KeyboardInterrupt:  # The user has asked twice, and does not wait for the step.
-            _finish_running(records, "interrupted", None)
-            raise
-        finally:
-            progress.close()
-            tell([record.result for record in records])
-    if interruption.is_asked:
-        raise KeyboardInterrupt
-    return [record.result for record in records]
+    opened = [_open(run) for run in runs]
+    results = [one.result for one in opened]
+    trained = [(run, one) for run, one in zip(runs, opened, strict=True) if one.record]
+    try:
+        tell(results)
+        if trained:
+            _train(trained, lambda: tell(results), progress, should_stop)
+    except Exception as error:
+        log.exception("The population has failed.")
+        _finish_running(opened, "failed", describe_error(error))
+    except BaseException:  # Somebody does not wait for the step.
+        _finish_running(opened, "interrupted", None)
+        raise
+    finally:
+        progress.close()
+        tell(results)
+    return results
 
 
-def check_machine(config: Config) -> list[str]:
-    """Returns what is wrong with a config on this machine: its environment or device."""
-    return list(_machine_problems(json.dumps(config.env.model_dump()), config.device))
+def check_env(config: Config) -> list[str]:
+    """Returns what is wrong with the environment of a config on this machine."""
+    return list(_problems_of_env(json.dumps(config.env.model_dump())))
 
 
 @cache
-def _machine_problems(env: str, device: str) -> tuple[str, ...]:
-    # The jobs of a sweep mostly share an environment, and making one may be slow.
-    problems = []
-    try:
-        settings = json.loads(env)
-        describe(settings["id"], settings["max_episode_steps"], settings["kwargs"] or {})
-    except ValueError as error:
-        problems.append(str(error))
+def check_device(device: str) -> list[str]:
+    """Returns what is wrong with a device on this machine."""
     try:
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        problems.append(f"device: expected a device of this machine, got {device!r}: {reason}")
-    return tuple(problems)
+        return [f"device: expected a device of this machine, got {device!r}: {reason}"]
+    return []
 
 
-def _train(configs: Sequence[Config], records: Sequence[RunRecord], **arguments: Any) -> None:
-    trainer = make_trainer(configs, records, **arguments)
+@cache
+def _problems_of_env(env: str) -> tuple[str, ...]:
+    # The jobs of a sweep mostly share an environment, and making one may be slow.
+    settings = json.loads(env)
     try:
+        describe(settings["id"], settings["max_episode_steps"], settings["kwargs"] or {})
+    except ValueError as error:
+        return (str(error),)
+    return ()
+
+
+def _train(
+    trained: Sequence[tuple[Run, _Opened]],
+    on_end: Callable[[], None],
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> None:
+    trainer = make_trainer(
+        [run.config for run, _ in trained],
+        [one.record for _, one in trained if one.record],
+        on_end=on_end,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    try:
+        trainer.restore([one.state for _, one in trained])
         trainer.train()
     except Exception as error:
-        trainer.abort(f"{type(error).__name__}: {error}")
+        trainer.abort(describe_error(error))
         raise
     finally:
         trainer.close()
@@ -122,19 +150,47 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), "dqn_exp": __version__, **libraries}
 
 
-def _make_record(run: Run) -> RunRecord:
-    config = run.config
-    result = Result("running", config.seed, config.hash(), versions=_versions())
-    record = RunRecord(run.directory, result, config.log.tensorboard)
-    hparams = {
-        key: value if isinstance(value, bool | int | float) else str(value)
-        for key, value in run.hparams.items()
-    }
-    record.describe(yaml.safe_dump(config.model_dump(), sort_keys=False), hparams)
-    return record
+def _open(run: Run) -> _Opened:
+    """Opens the files of a run where it is to be trained."""
+    result = Result("running", run.config.seed, run.config.hash(), versions=_versions())
+    try:
+        standing = find_standing(run.directory, result.config_hash)
+        if standing.result is not None:
+            if standing.result.has_ended:
+                return _Opened(standing.result)
+            result.seconds = standing.result.seconds
+        return _restore(run, result, standing)
+    except (OSError, ValueError) as error:
+        failed = replace(result, status="failed", error=describe_error(error))
+        log.error("%s: %s", run.directory, failed.error)
+        try:
+            failed.write(run.directory)
+        except OSError:
+            log.error("Its result.json could not be written.")
+        return _Opened(failed)
 
 
-def _finish_running(records: Sequence[RunRecord], status: Status, error: str | None) -> None:
-    for record in records:
-        if record.result.status == "running":
-            record.finish(status, error)
+def _restore(run: Run, result: Result, standing: Standing) -> _Opened:
+    for name in (NEWEST, "result.json"):
+        remove_remains(run.directory / name)
+    set_aside_refused(run.directory, standing)
+    saved = standing.checkpoint
+    marks = saved["records"] if saved else None
+    record = RunRecord(run.directory, result, run.config.log.tensorboard, marks)
+    for reason in standing.refused:
+        record.log("A checkpoint is not used. %s", reason)
+    if saved is None:
+        hparams = {
+            key: value if isinstance(value, bool | int | float) else str(value)
+            for key, value in run.hparams.items()
+        }
+        record.describe(yaml.safe_dump(run.config.model_dump(), sort_keys=False), hparams)
+        return _Opened(result, record)
+    record.log("Goes on from the checkpoint at step %d.", saved["records"]["step"])
+    return _Opened(result, record, saved["state"])
+
+
+def _finish_running(opened: Sequence[_Opened], status: Status, error: str | None) -> None:
+    for one in opened:
+        if one.record is not None and one.result.status == "running":
+            one.record.finish(status, error)

@@ -1,90 +1,62 @@
 """What the runs of a population leave on disk, collected in memory and written now and then."""
 
-import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dqn_exp.atomic_file import write_atomically
+from dqn_exp.csv_file import CsvFile, Mark, problem_of
 from dqn_exp.event_file import EventFile, HParamValue
+from dqn_exp.result import Result, Status
 from dqn_exp.run_log import log_of_run
 
-Status = Literal["running", "completed", "diverged", "failed", "interrupted"]
+log = logging.getLogger(__name__)
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+TABLES = {
+    "episodes": "step,episode,return,length,terminated",
+    "evaluations": "step,episode,seed,return,length",
+}
 FINAL_METRICS = ("eval/return_mean", "eval/return_std", "eval/length_mean", "episode/return")
-
-
-@dataclass
-class Result:
-    """What has become of a run, as `result.json` has it.
-
-    objective: mean return of the final evaluation; None unless the run has completed.
-    eval_return_mean, eval_return_std: of the newest evaluation.
-    seconds: wall time while the run was live.
-    versions: of Python and the libraries that the numbers depend on.
-    """
-
-    status: Status
-    seed: int
-    config_hash: str
-    objective: float | None = None
-    eval_return_mean: float | None = None
-    eval_return_std: float | None = None
-    steps: int = 0
-    episodes: int = 0
-    updates: int = 0
-    seconds: float = 0.0
-    versions: dict[str, str] = field(default_factory=dict)
-    error: str | None = None
-
-    def write(self, directory: Path) -> None:
-        """Writes `result.json`, whole or not at all."""
-        values = {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
-        }
-        text = json.dumps(values, indent=2, allow_nan=False) + "\n"
-        write_atomically(directory / "result.json", text.encode())
-
-
-class CsvFile:
-    """Rows of one run, collected in memory and appended on `flush`."""
-
-    def __init__(self, path: Path, header: str) -> None:
-        """Args: where the file is made, and its first line."""
-        self._path = path
-        self._pending = [header]
-        self.flush()
-
-    def add(self, *values: Any) -> None:
-        """Adds a row; floats are written so that they read back as the same numbers."""
-        self._pending.append(",".join(map(str, values)))
-
-    def flush(self) -> None:
-        """Appends what has been collected to the file."""
-        if self._pending:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("\n".join(self._pending) + "\n")
-            self._pending.clear()
 
 
 class RunRecord:
     """The files of one run."""
 
-    def __init__(self, directory: Path, result: Result, has_events: bool) -> None:
-        """Args: an existing directory, the result so far, whether TensorBoard is written."""
+    def __init__(
+        self,
+        directory: Path,
+        result: Result,
+        has_events: bool,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Args: an existing directory, the result so far, whether TensorBoard is written.
+
+        state: what `state_dict` returned when the run was saved; the files are cut back to it.
+
+        Raises:
+            OSError: if the files cannot be written.
+            ValueError: if they do not fit the state.
+        """
         self.directory = directory
         self.result = result
-        self.episodes = CsvFile(directory / "episodes.csv", "step,episode,return,length,terminated")
-        self.evaluations = CsvFile(directory / "evaluations.csv", "step,episode,seed,return,length")
-        self._events = EventFile(directory) if has_events else None
+        if state is not None:
+            result.eval_return_mean = state["eval_return_mean"]
+            result.eval_return_std = state["eval_return_std"]
+        marks = {name: Mark(*state[name]) if state else None for name in TABLES}
+        self._tables = {
+            name: CsvFile(directory / f"{name}.csv", header, marks[name])
+            for name, header in TABLES.items()
+        }
+        self._events = None
+        if has_events:
+            self._events = EventFile(directory, first_step=state["step"] + 1 if state else 0)
         result.write(directory)
 
     def describe(self, config: str, hparams: Mapping[str, HParamValue]) -> None:
@@ -99,13 +71,17 @@ class RunRecord:
             known = {tag: value for tag, value in values.items() if not math.isnan(value)}
             self._events.add_scalars(step, known)
 
+    def add_episode(self, *values: float) -> None:
+        """Adds a finished training episode, in the order of the table's header."""
+        self._tables["episodes"].add(*values)
+
     def add_evaluation(self, step: int, seeds: Ints, returns: Floats, lengths: Ints) -> None:
         """Adds the episodes `[E]` of one evaluation."""
         mean, std = float(returns.mean()), float(returns.std())
         for episode, row in enumerate(
             zip(seeds.tolist(), returns.tolist(), lengths.tolist(), strict=True)
         ):
-            self.evaluations.add(step, episode, *row)
+            self._tables["evaluations"].add(step, episode, *row)
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
         scalars = {"return_mean": mean, "return_std": std, "length_mean": float(lengths.mean())}
         self.add_scalars(step, {f"eval/{name}": value for name, value in scalars.items()})
@@ -116,37 +92,80 @@ class RunRecord:
         """Logs what concerns this run."""
         log_of_run(self.directory, message, *values)
 
-    def flush(self) -> None:
-        """Writes what has been collected to the files."""
-        self.episodes.flush()
-        self.evaluations.flush()
+    def log_error(self, error: BaseException) -> None:
+        """Logs what has ended this run, with its traceback."""
+        log_of_run(self.directory, "%s", describe_error(error), error=error)
+
+    def flush(self, *, is_durable: bool = False) -> None:
+        """Writes what has been collected to the files; raises OSError if that cannot be.
+
+        Args:
+            is_durable: whether to wait until the tables are on the disk itself.
+        """
+        for table in self._tables.values():
+            table.flush(is_durable=is_durable)
         if self._events is not None:
             self._events.flush()
 
+    def state_dict(self, step: int) -> dict[str, Any]:
+        """Returns where the files stand, which are flushed, at a step of the run."""
+        return {
+            "step": step,
+            "eval_return_mean": self.result.eval_return_mean,
+            "eval_return_std": self.result.eval_return_std,
+            **{name: list(table.mark) for name, table in self._tables.items()},
+        }
+
     def finish(self, status: Status, error: str | None = None) -> None:
-        """Writes everything and the result, whose other fields are already set."""
+        """Writes everything and the result, whose other fields are already set.
+
+        A run whose files cannot be written has failed; that is told on the console.
+        """
         mean = self.result.eval_return_mean
         if status == "completed" and mean is not None and not math.isfinite(mean):
             status, error = "diverged", f"The final evaluation has a mean return of {mean}."
-        self.result.status, self.result.error = status, error
-        if self._events is not None:
-            self._events.end_hparams(status == "completed")
-        self.flush()
         result = self.result
-        if status == "completed":
-            result.objective = result.eval_return_mean
-        result.write(self.directory)
+        result.status, result.error = status, error
+        result.objective = mean if status == "completed" else None
+        try:
+            if self._events is not None:
+                self._events.end_hparams(status == "completed")
+            self.flush()
+            result.write(self.directory)
+        except OSError as problem:
+            self._give_up(problem)
         self.log(
             "%s after %d steps, %d episodes and %d updates in %.1f s.%s",
-            status.capitalize(),
+            result.status.capitalize(),
             result.steps,
             result.episodes,
             result.updates,
             result.seconds,
-            f" {error}" if error else "",
+            f" {result.error}" if result.error else "",
         )
         if status == "completed" and result.updates == 0:
             self.log("It never learned: agent.learning_starts was not passed.")
+
+    def _give_up(self, problem: OSError) -> None:
+        result = self.result
+        if not result.has_ended or result.status == "completed":
+            result.status, result.error, result.objective = "failed", describe_error(problem), None
+        log.error("The files of %s cannot be written: %s", self.directory, problem)
+        try:  # The result is small, and may fit where the rest does not.
+            result.write(self.directory)
+        except OSError:
+            log.error("Its result.json still says what it said before.")
+
+
+def problems_of_files(directory: Path, state: Mapping[str, Any]) -> list[str]:
+    """Returns why the tables of a run cannot be cut back to what `state_dict` returned."""
+    found = (problem_of(directory / f"{name}.csv", Mark(*state[name])) for name in TABLES)
+    return [problem for problem in found if problem is not None]
+
+
+def describe_error(error: BaseException) -> str:
+    """Returns an error's kind and message in one line, as `result.json` has it."""
+    return f"{type(error).__name__}: {error}"
 
 
 def add_episodes(
@@ -160,4 +179,4 @@ def add_episodes(
     """Adds one finished training episode to each of some records, all arrays `[M]`."""
     columns = (steps, episodes, returns, lengths, terminated.astype(np.int64))
     for record, *row in zip(records, *(column.tolist() for column in columns), strict=True):
-        record.episodes.add(*row)
+        record.add_episode(*row)

@@ -1,17 +1,31 @@
 """One log file for each of many runs, none of them held open."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 RUN_LOGGER = "dqn_exp.run"
 """What single runs have to say goes to this logger, with the run's directory as `directory`."""
 
 
-def log_of_run(directory: Path, message: str, *values: object) -> None:
-    """Logs what concerns a single run."""
-    logging.getLogger(RUN_LOGGER).info(message, *values, extra={"directory": directory})
+def log_of_run(
+    directory: Path, message: str, *values: object, error: BaseException | None = None
+) -> None:
+    """Logs what concerns a single run, an error with its traceback."""
+    level = logging.INFO if error is None else logging.ERROR
+    logging.getLogger(RUN_LOGGER).log(
+        level, message, *values, exc_info=error, extra={"directory": directory}
+    )
+
+
+class LogFile(NamedTuple):
+    """A log of a run, for records from `level` on."""
+
+    path: Path
+    formatter: logging.Formatter
+    level: int
 
 
 class RunLogs(logging.Handler):
@@ -20,11 +34,11 @@ class RunLogs(logging.Handler):
     def __init__(self) -> None:
         """Has no file yet."""
         super().__init__()
-        self._files: dict[Path, list[tuple[Path, logging.Formatter, int]]] = {}
+        self._files: dict[Path, Sequence[LogFile]] = {}
 
-    def add(self, directory: Path, path: Path, formatter: logging.Formatter, level: int) -> None:
-        """Makes `path` a log of the run with this directory, for records from `level` on."""
-        self._files.setdefault(directory, []).append((path, formatter, level))
+    def add(self, directory: Path, files: Sequence[LogFile]) -> None:
+        """Gives the run with this directory its logs."""
+        self._files[directory] = files
 
     def remove(self, directory: Path) -> None:
         """Ends the logs of the run with this directory."""
@@ -40,6 +54,8 @@ class RunLogs(logging.Handler):
                     if record.levelno >= level:
                         with path.open("a", encoding="utf-8") as file:
                             file.write(formatter.format(record) + "\n")
+        except OSError:
+            pass  # Whose directory has vanished or is full, that run fails and tells so elsewhere.
         except Exception:
             self.handleError(record)
 

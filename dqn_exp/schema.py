@@ -217,9 +217,11 @@ class LogConfig(Section):
 
 
 class CheckpointConfig(Section):
-    """The file with the trained parameters; one at the end is always written."""
+    """The file with the complete state; one at the end is always written."""
 
-    every_steps: PerRun[Period | None] = Field(description="Steps; null: only at the end.")
+    every_steps: PerRun[Period | None] = Field(
+        description="Steps, as long as that takes 5 % of the time at most; null: only at the end."
+    )
 
 
 class Config(Section):

@@ -1,6 +1,5 @@
 """A whole sweep: expanded, checked before anything is created, launched, summed up."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,12 +9,16 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext
 from omegaconf import OmegaConf
 
 from dqn_exp.directories import problems_of_sweep_directory, shorten
 from dqn_exp.errors import ConfigError, RunError
+from dqn_exp.executors import check_settings
 from dqn_exp.jobs import Job
-from dqn_exp.launch import add_rows, check_launcher, compose_jobs
+from dqn_exp.launch import add_jobs, begin_sweep, compose_jobs, settings_of
+from dqn_exp.lock import at_work
+from dqn_exp.result import read_result
 from dqn_exp.sweep_table import SweepTable
 
 log = logging.getLogger(__name__)
@@ -29,34 +32,59 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
         RunError: at the end, if a run has not completed; all others have.
     """
     assert sweeper.config is not None and sweeper.hydra_context is not None
-    context, config = sweeper.hydra_context, sweeper.config
+    config, launcher = sweeper.config, sweeper.launcher
     directory = Path(config.hydra.sweep.dir).absolute()
     if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
         raise ConfigError(problems)
-    check_launcher(sweeper.launcher)
+    settings = settings_of(launcher)
+    check_settings(settings)
     overrides, swept = _expand(sweeper, arguments)
-    jobs = compose_jobs(context, config, overrides, 0, swept)
-    directory.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, directory / "multirun.yaml")
-    table = SweepTable(directory, swept)
-    add_rows(table, jobs)
-    table.write()
-    size = sweeper.max_batch_size or len(jobs)
-    batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
+    jobs = compose_jobs(sweeper.hydra_context, config, settings, overrides, 0, swept)
+    table = begin_sweep(config, swept)
+    with at_work(directory, is_alone=True):
+        OmegaConf.save(config, directory / "multirun.yaml")
+        add_jobs(table, directory, jobs)
+        size = sweeper.max_batch_size or len(jobs)
+        batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
+        try:
+            returns = [_launch(launcher, batch, table) for batch in batches]
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(advice_after_interruption(directory)) from None
+    failures = list(failures_of(jobs, returns))
+    conclude(directory, failures, len(jobs), sweeper.hydra_context, config)
+    return returns
+
+
+def conclude(
+    directory: Path, failures: Sequence[str], num_jobs: int, context: HydraContext, config: Any
+) -> None:
+    """Tells how a sweep has ended; raises RunError if a run has failed."""
+    log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
     where = shorten(directory)
-    try:
-        returns = [_launch(sweeper.launcher, batch, table) for batch in batches]
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_next(where)) from None
-    failures = list(_failures(jobs, returns))
-    log.info("%d of %d runs completed.", len(jobs) - len(failures), len(jobs))
+    advice = (
+        f"Results are in {where / 'sweep.csv'}. Look at them with: tensorboard --logdir {where}"
+    )
     if failures:
         # Hydra tells this to the callbacks only if no exception leaves the sweeper.
         name = config.hydra.job.config_name
         context.callbacks.on_multirun_end(config=config, config_name=name)
-        raise RunError("\n".join([*failures, _next(where)]))
-    log.info(_next(where))
-    return returns
+        again = f"Try the failed runs again with: python -m dqn_exp.resume {where} --retry-failed"
+        raise RunError("\n".join([*failures, again, advice]))
+    log.info(advice)
+
+
+def advice_after_interruption(directory: Path) -> str:
+    """Returns what to type next."""
+    return f"Go on with: python -m dqn_exp.resume {shorten(directory)}"
+
+
+def failures_of(jobs: Sequence[Job], returns: Sequence[Sequence[JobReturn]]) -> Iterator[str]:
+    """Returns a line for each job that has not completed."""
+    for job, returned in zip(jobs, (one for batch in returns for one in batch), strict=True):
+        if returned.status != JobStatus.COMPLETED:
+            error = returned._return_value
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            yield f"Run {job.num} ({job.title}) {reason}"
 
 
 def _expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
@@ -90,30 +118,11 @@ def _launch(launcher: Any, jobs: Sequence[Job], table: SweepTable) -> Sequence[J
         log.exception("A batch of %d runs has failed.", len(jobs))
         returns = [JobReturn(status=JobStatus.FAILED, _return_value=error) for _ in jobs]
     for job in jobs:
-        result = _read_result(job.directory)
-        table.update(job.num, result.get("status", "failed"), result.get("objective"))
+        try:
+            result = read_result(job.directory)
+        except ValueError:
+            result = None
+        status, objective = (result.status, result.objective) if result else ("failed", None)
+        table.update(job.num, status, objective)
     table.write()
     return returns
-
-
-def _read_result(directory: Path) -> dict[str, Any]:
-    try:
-        result: dict[str, Any] = json.loads((directory / "result.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return result
-
-
-def _failures(jobs: Sequence[Job], returns: Sequence[Sequence[JobReturn]]) -> Iterator[str]:
-    for job, returned in zip(jobs, (one for batch in returns for one in batch), strict=True):
-        if returned.status != JobStatus.COMPLETED:
-            error = returned._return_value
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            yield f"Run {job.num} ({job.title}) {reason}"
-
-
-def _next(directory: Path) -> str:
-    return (
-        f"Results are in {directory / 'sweep.csv'}. "
-        f"Look at them with: tensorboard --logdir {directory}"
-    )

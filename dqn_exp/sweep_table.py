@@ -21,11 +21,14 @@ class SweepTable:
     def add(self, job: int, directory: Path, values: Sequence[str]) -> None:
         """Adds a pending job with the values of its swept keys."""
         folder = os.path.relpath(directory, self._path.parent)
-        self._rows[job] = [str(job), folder, "pending", "", *values]
+        self._rows.setdefault(job, [str(job), folder, "pending", "", *values])
 
-    def update(self, job: int, status: str, objective: float | None) -> None:
-        """Sets the status and the objective of a job."""
-        self._rows[job][2:4] = [status, "" if objective is None else repr(objective)]
+    def update(self, job: int, status: str, objective: float | None) -> bool:
+        """Sets the status and the objective of a job; returns whether they have changed."""
+        row, new = self._rows[job], [status, "" if objective is None else repr(objective)]
+        has_changed = row[2:4] != new
+        row[2:4] = new
+        return has_changed
 
     def write(self) -> None:
         """Writes the file, whole or not at all."""
@@ -34,3 +37,16 @@ class SweepTable:
         writer.writerow(["job", "dir", "status", "objective", *self.swept])
         writer.writerows(row for _, row in sorted(self._rows.items()))
         write_atomically(self._path, text.getvalue().encode())
+
+
+class NoTable:
+    """Stands for the table where a run belongs to no sweep."""
+
+    swept: tuple[str, ...] = ()
+
+    def update(self, job: int, status: str, objective: float | None) -> bool:
+        """Takes no notice."""
+        return False
+
+    def write(self) -> None:
+        """Does nothing."""

@@ -13,9 +13,9 @@ from dqn_exp.assembly import (  # isort: skip  (To be imported before torch.)
 )
 import torch
 
-from dqn_exp.checkpoint import load_checkpoint
+from dqn_exp.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.config import to_config
-from dqn_exp.env import describe
+from dqn_exp.gymnasium_env import describe
 from dqn_exp.layers import to_views
 
 QValues = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
@@ -32,15 +32,16 @@ def load_q_values(directory: Path) -> QValues:
         ValueError: if it has no checkpoint, or its environment is not there.
         ConfigError: if the config of the checkpoint is not one of this version.
     """
-    state = load_checkpoint(directory)
-    config = to_config({**state["config"], "device": "cpu"})
+    content = load_checkpoint(directory / NEWEST)
+    config, engine = to_config({**content["config"], "device": "cpu"}), content["state"]["engine"]
     env = config.env
     shape = describe(env.id, env.max_episode_steps, env.kwargs or {})
     value = make_value([config])
     network = make_network([config], shape, value.num_outputs)
     normalization = make_normalization([config], shape)
-    normalization.load_state_dict(0, {k: row.numpy() for k, row in state["normalization"].items()})
-    views = to_views(state["online"][None], network.layers)
+    normalization.load_state_dict(0, engine["normalization"])
+    # Behind the weights lie the scales of their noise, where there is any.
+    views = to_views(engine["agent"]["online"][None], network.layers)
 
     def q_values(observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         seen = normalization.normalize(torch.from_numpy(observations)[None])

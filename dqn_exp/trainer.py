@@ -1,7 +1,7 @@
 """The loop: every tick, all live runs make one step of their own, and each learns from its own."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,19 +9,23 @@ import numpy.typing as npt
 
 from dqn_exp.agent import Agent, Engine
 from dqn_exp.buffer import Buffer
-from dqn_exp.env import Environments, Outcome
+from dqn_exp.cost_bound import CostBound
+from dqn_exp.episodes import Episodes
 from dqn_exp.evaluation import Evaluation
 from dqn_exp.n_step import NStep
+from dqn_exp.outcome import Outcome
 from dqn_exp.per_run import PerRunState, is_due
 from dqn_exp.progress import Progress, Standing
-from dqn_exp.random_streams import RandomStream, episode_seeds
-from dqn_exp.recorder import RunRecord, Status, add_episodes
+from dqn_exp.recorder import RunRecord, add_episodes, describe_error
+from dqn_exp.result import Status
 from dqn_exp.transition import Transition
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 FLUSH_SECONDS = 5.0
+SHARE_OF_SAVING = 0.05
+"""The most of the time that checkpoints on the way may take; they become more seldom for it."""
 
 
 class Trainer(PerRunState):
@@ -30,27 +34,15 @@ class Trainer(PerRunState):
     rows = (
         "runs",
         "steps",
-        "episodes",
-        "_observations",
-        "_returns",
-        "_lengths",
-        "_recent",
-        "_newest_return",
         "_periods",
         "_total_steps",
         "_total_episodes",
         "_evaluated_at",
+        "_saved_at",
+        "_is_owed",
+        "_earlier_seconds",
     )
-    saved = (
-        "steps",
-        "episodes",
-        "_observations",
-        "_returns",
-        "_lengths",
-        "_recent",
-        "_newest_return",
-        "_evaluated_at",
-    )
+    saved = ("steps", "_evaluated_at")
 
     def __init__(
         self,
@@ -59,11 +51,10 @@ class Trainer(PerRunState):
         engine: Engine,
         n_step: NStep,
         buffer: Buffer,
-        environments: Environments,
-        seeds: RandomStream,
+        episodes: Episodes,
         evaluation: Evaluation,
         records: Sequence[RunRecord],
-        save: Callable[[int, int], None],
+        save: Callable[[int, int, bool], None],
         on_end: Callable[[], None],
         progress: Progress,
         should_stop: Callable[[], bool],
@@ -75,33 +66,34 @@ class Trainer(PerRunState):
     ) -> None:
         """Args: the parts, and for each run its budgets and periods, in its own steps.
 
-        seeds: stream of two numbers an episode.
         records: where the runs are recorded, in the order of the rows.
-        save: writes the checkpoint of a run, given its present row and its first.
+        save: writes the checkpoint of a run, given its present row, its first, and whether it is
+            the last one.
         on_end: called when runs have ended, after their results are written.
         should_stop: asked every tick; the runs are then interrupted.
         """
         count = len(records)
         self._agent, self._engine = agent, engine
         self._n_step, self._buffer = n_step, buffer
-        self._environments, self._seeds, self._evaluation = environments, seeds, evaluation
+        self._episodes, self._evaluation = episodes, evaluation
         self._records, self._save, self._on_end = records, save, on_end
         self._progress, self._should_stop = progress, should_stop
         self._total_steps, self._total_episodes = total_steps, total_episodes
         self._periods = np.stack([log_every, evaluate_every, checkpoint_every], 1)
         self.runs = np.arange(count)  # Row -> index of the run in `records`.
-        self.steps, self.episodes, self._lengths = np.zeros((3, count), dtype=np.int64)
-        self._evaluated_at = np.full(count, -1)
-        self._returns = np.zeros(count)
-        self._recent = np.zeros((count, 3))  # Episodes since the last entry: count and sums.
-        self._newest_return = np.full(count, np.nan)
+        self.steps = np.zeros(count, dtype=np.int64)
+        self._evaluated_at, self._saved_at = np.full((2, count), -1)
+        self._is_owed = np.zeros(count, dtype=np.bool_)  # Whose checkpoint has been due.
+        self._earlier_seconds = np.array([record.result.seconds for record in records])
         self._ended_steps = 0
         self._began = time.perf_counter()
         self._next_flush = self._began + FLUSH_SECONDS
-        self._observations = self._start_episodes(self.runs)
+        self._saving = CostBound(SHARE_OF_SAVING)
 
     def train(self) -> None:
         """Trains until every run has ended or `should_stop` says so."""
+        # A run may have been saved at its very end, and killed before that was told.
+        self._end(dict.fromkeys(np.flatnonzero(self._is_over()).tolist(), ("completed", None)))
         while len(self.runs) and not self._should_stop():
             self.tick()
             now = time.perf_counter()
@@ -109,28 +101,30 @@ class Trainer(PerRunState):
                 self._flush()
             if now > self._progress.next_update:
                 self._progress.update(self._standing())
-        for row in range(len(self.runs)):
-            if self._agent.is_finite(row):
-                self._save_run(row)
-        self._finish_all("interrupted")
+        self._save_all()
+        self._end_all("interrupted")
 
     def tick(self) -> None:
         """Makes one step of every live run, with all that follows from it."""
-        actions = self._engine.act(self._observations, self.steps)
-        outcome = self._environments.step(actions)
-        self._store(actions, outcome)
+        observations = self._episodes.observations
+        actions = self._engine.act(observations, self.steps)
+        outcome = self._episodes.step(actions)
+        self._store(observations, actions, outcome)
         previous, self.steps = self.steps, self.steps + 1
         self._end_episodes(outcome)
         learning = self._agent.is_learning(previous, self.steps, self._buffer.sizes)
         diverged = self._engine.learn(learning, self.steps) if learning.any() else learning
         due = is_due(previous[:, None], self.steps[:, None], self._periods)
-        over = (self.steps >= self._total_steps) | (self.episodes >= self._total_episodes)
-        if due.any() or over.any() or diverged.any():
-            self._record(due, over, diverged)
+        over = self._is_over()
+        errors = self._episodes.take_errors()
+        if errors or due.any() or over.any() or diverged.any():
+            self._record(due, over, diverged, errors)
+        if self._is_owed.any():
+            self._save_owed()
 
     def abort(self, error: str) -> None:
         """Ends all live runs as failed."""
-        self._finish_all("failed", error)
+        self._end_all("failed", error)
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns a copy of all that training has made of one run, by part."""
@@ -138,135 +132,207 @@ class Trainer(PerRunState):
             "trainer": super().state_dict(run),
             "engine": self._engine.state_dict(run),
             "n_step": self._n_step.state_dict(run),
-            "environments": self._environments.state_dict(run),
+            "episodes": self._episodes.state_dict(run),
         }
 
-    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
-        """Overwrites one run with what `state_dict` returned; it goes on from there."""
+    def load_state_dict(self, run: int, state: Mapping[str, Any]) -> None:
+        """Overwrites one run with what `state_dict` returned; it goes on from there.
+
+        Raises:
+            ValueError: if the state is not one of such a run, which is then of no use.
+        """
         super().load_state_dict(run, state["trainer"])
         self._engine.load_state_dict(run, state["engine"])
         self._n_step.load_state_dict(run, state["n_step"])
-        self._environments.load_state_dict(run, state["environments"])
+        problem = self._episodes.restore(run, state["episodes"])
+        self._saved_at[run] = self.steps[run]
+        if problem is not None:
+            self._n_step.forget(run)
+            self._records[self.runs[run]].log(
+                "The open episode is lost, and a new one begins: %s.", problem
+            )
+
+    def restore(self, states: Sequence[Mapping[str, Any] | None]) -> None:
+        """Lets runs go on from what `state_dict` returned; None for the beginning.
+
+        A run whose state does not fit it has failed.
+        """
+        ended = {}
+        for row, state in enumerate(states):
+            try:
+                if state is not None:
+                    self.load_state_dict(row, state)
+            except (ValueError, KeyError, TypeError, RuntimeError, IndexError) as error:
+                ended[row] = self._fail(row, error)
+        self._end(ended)
 
     def close(self) -> None:
         """Frees the environments."""
-        self._environments.close()
+        self._episodes.close()
         self._evaluation.close()
 
-    def _store(self, actions: Ints, outcome: Outcome) -> None:
+    def _is_over(self) -> Bools:
+        is_over: Bools = (self.steps >= self._total_steps) | (
+            self._episodes.counts >= self._total_episodes
+        )
+        return is_over
+
+    def _store(
+        self, observations: npt.NDArray[np.float32], actions: Ints, outcome: Outcome
+    ) -> None:
         discounts = self._agent.discounts(outcome.terminated, outcome.truncated)
         step = Transition(
-            self._observations, actions, outcome.rewards[:, None], discounts, outcome.observations
+            observations, actions, outcome.rewards[:, None], discounts, outcome.observations
         )
         self._buffer.add(*self._n_step.push(step, outcome.terminated | outcome.truncated))
-        self._observations = outcome.observations
 
     def _end_episodes(self, outcome: Outcome) -> None:
-        self._returns += outcome.rewards
-        self._lengths += 1
-        ended = np.flatnonzero(outcome.terminated | outcome.truncated)
-        if not len(ended):
+        finished = self._episodes.end(outcome)
+        if finished is None:
             return
-        returns, lengths = self._returns[ended], self._lengths[ended]
-        columns = self.steps[ended], self.episodes[ended], returns, lengths
-        records = [self._records[run] for run in self.runs[ended]]
-        add_episodes(records, *columns, outcome.terminated[ended])
-        self._recent[ended] += np.stack([np.ones(len(ended)), returns, lengths], 1)
-        self._newest_return[ended] = returns
-        self._returns[ended] = self._lengths[ended] = 0
-        self.episodes[ended] += 1
-        # In place: what the transitions needed of these observations is in the buffer already.
-        self._observations[ended] = self._start_episodes(ended)
+        rows, numbers, returns, lengths, terminated = finished
+        records = [self._records[run] for run in self.runs[rows]]
+        add_episodes(records, self.steps[rows], numbers, returns, lengths, terminated)
 
-    def _start_episodes(self, rows: Ints) -> npt.NDArray[np.float32]:
-        seeds = episode_seeds(self._seeds.read(rows, self.episodes[rows]))
-        return self._environments.reset(rows, seeds)
-
-    def _record(self, due: Bools, over: Bools, diverged: Bools) -> None:
+    def _record(
+        self, due: Bools, over: Bools, diverged: Bools, errors: Mapping[int, Exception]
+    ) -> None:
+        ended: dict[int, tuple[Status, str | None]] = {}
+        for row, error in errors.items():
+            ended[row] = self._fail(row, error)
+            due[row] = over[row] = diverged[row] = False
         logged, evaluated, saved = due.T
         for row in np.flatnonzero(evaluated | saved | over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
         self._log(np.flatnonzero(logged | over | diverged))
-        self._evaluate(np.flatnonzero((evaluated | over) & ~diverged))
-        for row in np.flatnonzero((saved | over) & ~diverged).tolist():
-            self._save_run(row)
-        ended = np.flatnonzero(over | diverged).tolist()
-        for row in reversed(ended):
-            if diverged[row]:
-                step = self.steps[row]
-                self._finish(row, "diverged", f"Loss or parameters not finite at step {step}.")
-            else:
-                self._finish(row, "completed")
-        if ended:
-            self._on_end()
+        for row, error in self._evaluate(np.flatnonzero((evaluated | over) & ~diverged)).items():
+            ended[row] = self._fail(row, error)
+            over[row] = saved[row] = False
+        for row in np.flatnonzero(diverged).tolist():
+            ended[row] = "diverged", f"Loss or parameters not finite at step {self.steps[row]}."
+        self._is_owed |= saved & ~diverged
+        for row in np.flatnonzero(over & ~diverged).tolist():
+            ended[row] = self._complete(row)
+        self._end(ended)
 
-    def _save_run(self, row: int) -> None:
-        # What is recorded must never lag behind what can be restored.
+    def _fail(self, row: int, error: Exception) -> tuple[Status, str]:
+        self._records[self.runs[row]].log_error(error)
+        return "failed", describe_error(error)
+
+    def _complete(self, row: int) -> tuple[Status, str | None]:
+        error = self._save_run(row, is_last=True)
+        return ("completed", None) if error is None else self._fail(row, error)
+
+    def _save_run(self, row: int, *, is_last: bool = False) -> OSError | None:
+        """Writes the checkpoint of a run; returns what has kept it from that."""
         run = int(self.runs[row])
-        self._records[run].flush()
-        self._save(row, run)
+        try:
+            # What is recorded must never lag behind what can be restored.
+            self._records[run].flush(is_durable=True)
+            self._save(row, run, is_last)
+            self._count(row)
+            self._records[run].result.write(self._records[run].directory)
+        except OSError as error:
+            return error
+        self._is_owed[row], self._saved_at[row] = False, self.steps[row]
+        return None
+
+    def _save_owed(self) -> None:
+        ended = {}
+        owed = np.flatnonzero(self._is_owed)
+        for row in owed[np.argsort(self._saved_at[owed], kind="stable")].tolist():
+            if not self._saving.allows:
+                break
+            if self._agent.is_finite(row):
+                with self._saving.measured():
+                    error = self._save_run(row)
+                if error is not None:
+                    ended[row] = self._fail(row, error)
+        self._end(ended)
+
+    def _save_all(self) -> None:
+        ended = {}
+        for row in range(len(self.runs)):
+            if self._agent.is_finite(row) and (error := self._save_run(row)) is not None:
+                ended[row] = self._fail(row, error)
+        self._end(ended)
+
+    def _flush(self) -> None:
+        ended = {}
+        for row, run in enumerate(self.runs.tolist()):
+            try:
+                self._records[run].flush()
+            except OSError as error:
+                ended[row] = self._fail(row, error)
+        self._end(ended)
+        self._next_flush = time.perf_counter() + FLUSH_SECONDS
 
     def _log(self, rows: Ints) -> None:
         if not len(rows):
             return
-        seconds = time.perf_counter() - self._began
         epsilon = self._agent.epsilon.value(self.steps)
         rates = self._engine.learning_rate.value(self.steps)
         diagnostics = self._engine.diagnostics()
-        with np.errstate(invalid="ignore"):  # No episode has finished: nan, which is left out.
-            returns, lengths = (self._recent[:, 1:] / self._recent[:, :1]).T
-        for row in rows:
+        for row, (mean_return, length) in zip(rows, self._episodes.take_means(rows), strict=True):
             values = {
-                "episode/return": returns[row],
-                "episode/length": lengths[row],
+                "episode/return": mean_return,
+                "episode/length": length,
                 **{f"train/{name}": all_[row] for name, all_ in diagnostics._asdict().items()},
                 "train/epsilon": epsilon[row],
                 "train/learning_rate": rates[row],
                 "buffer/size": self._buffer.sizes[row],
-                "perf/steps_per_second": self.steps[row] / seconds,
+                "perf/steps_per_second": self.steps[row] / self._seconds(row),
             }
             self._records[self.runs[row]].add_scalars(int(self.steps[row]), values)
-        self._recent[rows] = 0
 
-    def _evaluate(self, rows: Ints) -> None:
+    def _evaluate(self, rows: Ints) -> dict[int, Exception]:
         rows = rows[self._evaluated_at[rows] != self.steps[rows]]
         if not len(rows):
-            return
+            return {}
         with self._engine.policy(rows) as policy:
-            returns, lengths = self._evaluation.play(policy, rows)
-        for row, its_returns, its_lengths in zip(rows, returns, lengths, strict=True):
-            seeds, step = self._evaluation.seeds[row], int(self.steps[row])
-            record = self._records[self.runs[row]]
-            record.add_evaluation(step, seeds, its_returns, its_lengths)
+            returns, lengths, errors = self._evaluation.play(policy, rows)
+        for index, row in enumerate(rows):
+            if index not in errors:
+                seeds, step = self._evaluation.seeds[row], int(self.steps[row])
+                record = self._records[self.runs[row]]
+                record.add_evaluation(step, seeds, returns[index], lengths[index])
         self._evaluated_at[rows] = self.steps[rows]
+        return {int(rows[index]): error for index, error in errors.items()}
+
+    def _end(self, ended: Mapping[int, tuple[Status, str | None]]) -> None:
+        for row in sorted(ended, reverse=True):
+            self._finish(row, *ended[row])
+        if ended:
+            self._on_end()
+
+    def _end_all(self, status: Status, error: str | None = None) -> None:
+        self._end(dict.fromkeys(range(len(self.runs)), (status, error)))
 
     def _finish(self, row: int, status: Status, error: str | None = None) -> None:
-        run = self.runs[row]
-        result = self._records[run].result
-        result.steps, result.episodes = int(self.steps[row]), int(self.episodes[row])
-        result.updates = int(self._agent.updates[row])
-        result.seconds = round(time.perf_counter() - self._began, 3)
-        self._records[run].finish(status, error)
-        self._ended_steps += result.steps
-        parts = (self._engine, self._n_step, self._environments, self._seeds, self._evaluation)
+        record = self._records[self.runs[row]]
+        self._count(row)
+        record.finish(status, error)
+        self._ended_steps += record.result.steps
+        parts = (self._engine, self._n_step, self._episodes, self._evaluation)
         for part in (*parts, self):
             part.retire(row)
 
-    def _finish_all(self, status: Status, error: str | None = None) -> None:
-        if len(self.runs):
-            for row in reversed(range(len(self.runs))):
-                self._finish(row, status, error)
-            self._on_end()
+    def _count(self, row: int) -> None:
+        result = self._records[self.runs[row]].result
+        result.steps, result.episodes = int(self.steps[row]), int(self._episodes.counts[row])
+        result.updates = int(self._agent.updates[row])
+        result.seconds = round(self._seconds(row), 3)
 
-    def _flush(self) -> None:
-        for run in self.runs.tolist():
-            self._records[run].flush()
-        self._next_flush = time.perf_counter() + FLUSH_SECONDS
+    def _seconds(self, row: int) -> float:
+        """Returns the wall time while a run was live, that of earlier sessions included."""
+        return float(self._earlier_seconds[row]) + time.perf_counter() - self._began
 
     def _standing(self) -> Standing:
         num_runs, num_live = len(self._records), len(self.runs)
-        shares = np.maximum(self.steps / self._total_steps, self.episodes / self._total_episodes)
-        known = self._newest_return[~np.isnan(self._newest_return)]
+        shares = np.maximum(
+            self.steps / self._total_steps, self._episodes.counts / self._total_episodes
+        )
+        known = self._episodes.newest_returns[~np.isnan(self._episodes.newest_returns)]
         return Standing(
             share=(num_runs - num_live + shares.sum()) / num_runs,
             num_live=num_live,

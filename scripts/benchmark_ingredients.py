@@ -25,7 +25,8 @@ from tqdm import tqdm
 from dqn_exp.conf_dir import conf_dir
 from dqn_exp.config import to_config
 from dqn_exp.progress import NoProgress
-from dqn_exp.recorder import Result, RunRecord
+from dqn_exp.recorder import RunRecord
+from dqn_exp.result import Result
 from dqn_exp.trainer import Trainer
 
 LEARNING_STARTS = 100

@@ -15,7 +15,8 @@ from omegaconf import OmegaConf
 from dqn_exp.conf_dir import conf_dir
 from dqn_exp.config import to_config
 from dqn_exp.population import Run, train_population
-from dqn_exp.recorder import Result
+from dqn_exp.progress import NoProgress
+from dqn_exp.result import Result
 from dqn_exp.schema import Config
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -53,6 +54,16 @@ def make_config(*options: str, **overrides: Any) -> Config:
     return to_config(config_values(*options, **overrides))
 
 
+def train_in_folders(
+    configs: Sequence[Config],
+    folders: Sequence[Path],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Result]:
+    """Trains configs as one population in folders that exist."""
+    runs = [Run(c, f, c.hyperparameters()) for c, f in zip(configs, folders, strict=True)]
+    return train_population(runs, ignore_results, should_stop, NoProgress())
+
+
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[[Sequence[Config], str], list[Path]]:
     """Trains configs as one population in a new folder; returns the directories of the runs."""
@@ -61,8 +72,7 @@ def train(tmp_path: Path) -> Callable[[Sequence[Config], str], list[Path]]:
         folders = [tmp_path / name / str(index) for index in range(len(configs))]
         for folder in folders:
             folder.mkdir(parents=True)
-        runs = [Run(c, f, c.hyperparameters()) for c, f in zip(configs, folders, strict=True)]
-        train_population(runs, lambda results: None)
+        train_in_folders(configs, folders)
         return folders
 
     return train_in

@@ -113,7 +113,9 @@ def test_a_saved_ring_comes_back():
     other.load_state_dict(1, saved)
     other.add(np.array([1]), make_transition(np.array([7])))
     assert contents(other, 1) == [4, 5, 6, 7] and contents(other, 0) == []
-    with pytest.raises(ValueError, match=r"expected transitions of shape \(9, 7\), got \(4, 7\)"):
+    with pytest.raises(
+        ValueError, match=r"expected at most 9 transitions of 7 numbers, got \(4, 7\)"
+    ):
         other.load_state_dict(0, saved)
 
 

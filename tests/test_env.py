@@ -2,13 +2,9 @@ import gymnasium
 import numpy as np
 import pytest
 
-from dqn_exp.env import (
-    CartPoleEnvironments,
-    Environments,
-    SerialEnvironments,
-    describe,
-    make_environments,
-)
+from dqn_exp.env import CartPoleEnvironments, SerialEnvironments, make_environments
+from dqn_exp.gymnasium_env import describe
+from dqn_exp.outcome import Environments
 from tests import probes
 
 probes.register()
@@ -77,8 +73,8 @@ def test_an_open_episode_is_brought_back(env_id):
     first.reset(np.arange(2), np.array([3, 4]))
     second.reset(np.arange(2), np.array([8, 9]))
     for action in (0, 1, 1, 0):
-        first.step(np.array([action, action]))
-    second.load_state_dict(0, first.state_dict(1))
+        observation = first.step(np.array([action, action])).observations[1]
+    assert second.restore(0, first.state_dict(1), observation) is None
     for action in (1, 0, 1):
         expected = first.step(np.array([0, action])).observations[1]
         found = second.step(np.array([action, 0])).observations[0]

@@ -36,7 +36,8 @@ def test_episodes_are_those_of_one_environment_after_the_other(env_id, limit):
         def policy(observations):
             return (observations[..., -1] + observations[..., -2] > 0).astype(np.int64)
 
-        returns, lengths = evaluation.play(policy, np.array(runs))
+        returns, lengths, errors = evaluation.play(policy, np.array(runs))
+        assert errors == {}
         for row, run in enumerate(runs):
             expected = [naive_episode(seed, env_id, limit, choose) for seed in seeds[run]]
             assert list(zip(returns[row], lengths[row], strict=True)) == expected

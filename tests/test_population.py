@@ -10,7 +10,8 @@ import torch
 from dqn_exp.assembly import make_trainer
 from dqn_exp.config import to_config
 from dqn_exp.progress import NoProgress
-from dqn_exp.recorder import Result, RunRecord
+from dqn_exp.recorder import RunRecord
+from dqn_exp.result import Result
 from dqn_exp.schema import Config
 from dqn_exp.trainer import Trainer
 from tests import probes
@@ -137,11 +138,11 @@ def test_a_run_that_diverges_does_so_alone_as_among_others(train, learning_rate)
 
 def test_two_seeds_differ_in_every_random_stream(train, tmp_path):
     trainer = make_bare_trainer([make_config(**SHORT, seed=seed) for seed in (1, 2)], tmp_path)
-    assert not np.array_equal(trainer._observations[0], trainer._observations[1])
+    assert not np.array_equal(trainer._episodes.observations[0], trainer._episodes.observations[1])
     agent, engine = trainer._agent, trainer._engine
     assert not torch.equal(agent.online[0], agent.online[1])
     rows, start = np.arange(2), np.zeros(2, dtype=np.int64)
-    for stream in (agent.exploration, engine._sampling, trainer._seeds):
+    for stream in (agent.exploration, engine._sampling, trainer._episodes._seeds):
         first, second = stream.read(rows, start)
         assert not np.array_equal(first, second)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.checkpoint import load_checkpoint
+from dqn_exp.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.layers import to_views
 from dqn_exp.network import QNetwork
 from tests import probes
@@ -48,7 +48,10 @@ def test_values_are_within_a_tenth_of_the_truth(train, name, num_actions, truth,
     ]
     network = QNetwork(1, [16], num_actions)
     for folder in train(configs, "runs"):
-        online = to_views(load_checkpoint(folder)["online"][None], network.layers)
+        online = to_views(
+            load_checkpoint(folder / NEWEST)["state"]["engine"]["agent"]["online"][None],
+            network.layers,
+        )
         for observation, expected in truth:
             values = network.forward(online, torch.tensor([[observation]]))
             np.testing.assert_allclose(values[0, 0, :, 0].numpy(), expected, atol=0.1)

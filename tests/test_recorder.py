@@ -1,14 +1,12 @@
-import csv
 import json
 import logging
 
 import numpy as np
-import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from dqn_exp.checkpoint import load_checkpoint, save_checkpoint
-from dqn_exp.recorder import CsvFile, Result, RunRecord, add_episodes
-from dqn_exp.run_log import log_of_run, run_logs
+from dqn_exp.recorder import RunRecord, add_episodes
+from dqn_exp.result import Result
+from dqn_exp.run_log import LogFile, log_of_run, run_logs
 
 
 def make_record(folder, has_events: bool = True) -> RunRecord:
@@ -19,19 +17,6 @@ def load_events(folder) -> EventAccumulator:
     events = EventAccumulator(str(folder))
     events.Reload()
     return events
-
-
-def test_rows_are_written_when_flushed_and_read_back_as_they_were(tmp_path):
-    file = CsvFile(tmp_path / "some.csv", "step,return")
-    values = [(1, 0.1), (2, -1e-17), (3, 200.0), (2**40, float("inf"))]
-    for row in values:
-        file.add(*row)
-    assert (tmp_path / "some.csv").read_text() == "step,return\n"
-    file.flush()
-    file.flush()
-    with (tmp_path / "some.csv").open() as text:
-        rows = list(csv.reader(text))[1:]
-    assert [(int(step), float(value)) for step, value in rows] == values
 
 
 def test_a_run_says_how_it_stands_from_the_first_moment(tmp_path):
@@ -101,8 +86,8 @@ def test_what_a_run_says_goes_to_its_own_log_and_the_rest_to_all(tmp_path, capsy
     first, second = tmp_path / "first.log", tmp_path / "second.log"
     logging.getLogger("dqn_exp.run").setLevel(logging.INFO)
     with run_logs() as logs:
-        logs.add(tmp_path / "first", first, formatter, logging.INFO)
-        logs.add(tmp_path / "second", second, formatter, logging.WARNING)
+        logs.add(tmp_path / "first", [LogFile(first, formatter, logging.INFO)])
+        logs.add(tmp_path / "second", [LogFile(second, formatter, logging.WARNING)])
         log_of_run(tmp_path / "first", "one says %d", 1)
         log_of_run(tmp_path / "second", "another says nothing that is shown")
         logging.getLogger("anything").warning("to all")
@@ -111,23 +96,3 @@ def test_what_a_run_says_goes_to_its_own_log_and_the_rest_to_all(tmp_path, capsy
     logging.getLogger("anything").warning("to none")
     assert first.read_text() == "INFO one says 1\nWARNING to all\n"
     assert second.read_text() == "WARNING to all\nWARNING to the rest\n"
-
-
-def test_a_checkpoint_comes_back_and_a_foreign_file_is_refused(tmp_path):
-    import torch
-
-    online = torch.arange(6.0)
-    config, means = {"seed": 1, "network": {"hidden_sizes": [4]}}, np.arange(3.0)
-    save_checkpoint(tmp_path, 7, config, online, {"means": means, "counts": np.int64(5)})
-    state = load_checkpoint(tmp_path)
-    assert state["step"] == 7 and state["config"]["network"] == {"hidden_sizes": [4]}
-    assert torch.equal(state["online"], online)
-    assert state["normalization"]["means"].tolist() == means.tolist()
-    assert state["normalization"]["counts"] == 5
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt"]
-    (tmp_path / "checkpoint.pt").write_bytes(b"something else")
-    with pytest.raises(ValueError, match="expected a checkpoint of dqn_exp"):
-        load_checkpoint(tmp_path)
-    torch.save({"format": 99}, tmp_path / "checkpoint.pt")
-    with pytest.raises(ValueError, match="expected a checkpoint of format 2"):
-        load_checkpoint(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.checkpoint import load_checkpoint
+from dqn_exp.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.config import to_config
 from dqn_exp.errors import ConfigError
 from dqn_exp.layers import to_views
@@ -68,7 +68,7 @@ def test_every_probe_is_learned(train, switches):
         options = {"env__id": f"Probe{name}-v0", "network__noisy_sigma": 0.1, **PROBE}
         configs = [switches.config(seed=seed, **options) for seed in range(2)]
         for folder, config in zip(train(configs, name), configs, strict=True):
-            parameters = load_checkpoint(folder)["online"]
+            parameters = load_checkpoint(folder / NEWEST)["state"]["engine"]["agent"]["online"]
             for observation, expected in truth:
                 found = values_of(config, parameters, num_actions, observation)
                 wanted = truth_of(config, name, expected)

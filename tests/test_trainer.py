@@ -70,7 +70,7 @@ def test_every_stored_transition_is_the_one_that_happened(tmp_path):
             ends["truncated"] += truncated and not terminated
             previous_end = None if terminated or truncated else after.tolist()
         assert min(ends.values()) > 5
-        assert sum(ends.values()) == trainer.episodes[run]
+        assert sum(ends.values()) == trainer._episodes.counts[run]
 
 
 def test_episodes_are_recorded_as_they_happened(train):

@@ -1,0 +1,252 @@
+"""Hands populations to an executor, and sees to it that every run of them comes to an end."""
+
+import logging
+import math
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, TaskFunction
+
+from dqn_exp.directories import shorten
+from dqn_exp.errors import RunError, WorkerError
+from dqn_exp.executor import Executor, Submitted, Task
+from dqn_exp.interruption import Interruption
+from dqn_exp.jobs import Job, close_job, log_files_of, open_job
+from dqn_exp.population import Run
+from dqn_exp.progress import Progress, Standing
+from dqn_exp.recorder import describe_error
+from dqn_exp.result import Result, Status, read_result
+from dqn_exp.run_log import RunLogs, run_logs
+from dqn_exp.sweep_table import NoTable, SweepTable
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2
+Group = Sequence[Job]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What all jobs of a sweep have in common.
+
+    directory: absolute.
+    table: kept up to date.
+    max_resubmissions: how often a run may be given to another worker when its own has died.
+    num_threads: of each population whose config does not say; None for one a core.
+    """
+
+    context: HydraContext
+    task_function: TaskFunction
+    directory: Path
+    table: SweepTable | NoTable
+    max_resubmissions: int
+    num_threads: int | None
+
+
+class Dispatch:
+    """Trains groups of jobs, each as a population, and closes every job that has ended.
+
+    Where a worker dies, what it has not brought to an end is split in two, so that in the end a
+    run that kills its worker is alone, and each half goes on from its checkpoints.
+    """
+
+    def __init__(
+        self, sweep: Sweep, executor: Executor, progress: Progress, interruption: Interruption
+    ) -> None:
+        """Args: the sweep, what trains, where the progress of workers is shown, and who stops."""
+        self._sweep, self._executor, self._progress = sweep, executor, progress
+        self._interruption = interruption
+        self._waiting: deque[Group] = deque()
+        self._running: list[tuple[Group, Submitted]] = []
+        self._opened: dict[int, JobReturn] = {}
+        self._results: dict[int, Result] = {}
+        self._num_deaths: Counter[int] = Counter()
+        self.returns: dict[int, JobReturn] = {}
+
+    def train(self, groups: Sequence[Group]) -> None:
+        """Trains all groups, unless interrupted; `returns` has what has become of each job."""
+        self._waiting.extend(groups)
+        with run_logs() as logs:
+            try:
+                self._work(logs)
+            finally:
+                self._executor.close()
+                self._progress.close()
+                for group, _ in self._running:  # Somebody does not wait for the step.
+                    for job in group:
+                        self._mark(job, "interrupted", None)
+                        self._close(job, logs)
+
+    def _work(self, logs: RunLogs) -> None:
+        is_stopping = False
+        while self._running or (self._waiting and not self._interruption.is_asked):
+            if self._interruption.is_asked and not is_stopping:
+                is_stopping = True
+                self._executor.stop()
+            while self._has_room():
+                self._begin(self._waiting.popleft(), logs)
+            self._look(logs)
+
+    def _has_room(self) -> bool:
+        is_idle = len(self._running) < self._executor.num_workers
+        return bool(self._waiting) and is_idle and not self._interruption.is_asked
+
+    def _begin(self, group: Group, logs: RunLogs) -> None:
+        group = [job for job in group if job.num in self._opened or self._open(job)]
+        files = {job.directory: log_files_of(job) for job in group}
+        for directory, of_run in files.items():
+            logs.add(directory, of_run)
+        if not group:
+            return
+        task = Task(
+            runs=[self._to_run(job) for job in group],
+            directory=self._sweep.directory,
+            environment=group[0].environment,
+            log_files=files,
+            log_level=logging.getLogger().level,
+            sys_path=list(sys.path),
+        )
+        tell = partial(self._tell, group)
+        submitted = self._executor.submit(task, tell, lambda: self._interruption.is_asked)
+        self._running.append((group, submitted))
+
+    def _look(self, logs: RunLogs) -> None:
+        for group, submitted in list(self._running):
+            if submitted.is_done():
+                self._running.remove((group, submitted))
+                self._settle(group, submitted, logs)
+            else:
+                self._tell(group, [_read(job) for job in group])
+        if time.perf_counter() > self._progress.next_update:
+            self._progress.update(self._standing())
+        if self._running:
+            time.sleep(POLL_SECONDS)
+
+    def _settle(self, group: Group, submitted: Submitted, logs: RunLogs) -> None:
+        reason = "was interrupted"
+        try:
+            self._tell(group, submitted.results())
+        except WorkerError as error:
+            reason = f"has died: {error}"
+            self._tell(group, [_read(job) for job in group])
+        rest = [job for job in group if not self._has_ended(job)]
+        if rest and not self._interruption.is_asked:
+            self._resubmit(rest, reason)
+        for job in group:
+            if self._has_ended(job) or self._interruption.is_asked:
+                self._close(job, logs)
+
+    def _resubmit(self, rest: Group, reason: str) -> None:
+        self._num_deaths.update(job.num for job in rest)
+        most = self._sweep.max_resubmissions
+        for job in rest:
+            if self._num_deaths[job.num] > most:
+                times = f"{most + 1} times" if most else "once"
+                self._mark(job, "failed", f"The worker of this run was lost {times}; it {reason}")
+        again = [job for job in rest if not self._has_ended(job)]
+        if again:
+            log.warning("A worker with %d runs %s. They go on.", len(again), reason)
+        middle = (len(again) + 1) // 2
+        self._waiting.extend(half for half in (again[:middle], again[middle:]) if half)
+
+    def _open(self, job: Job) -> bool:
+        try:
+            self._opened[job.num] = open_job(job, self._sweep.context, self._sweep.task_function)
+        except OSError as error:
+            self._mark(job, "failed", describe_error(error))
+            self.returns[job.num] = JobReturn(
+                overrides=job.overrides,
+                status=JobStatus.FAILED,
+                _return_value=self._to_value(job),
+            )
+        return job.num in self._opened
+
+    def _close(self, job: Job, logs: RunLogs) -> None:
+        returned = self._opened.pop(job.num, None)
+        if returned is not None:
+            close_job(job, returned, self._to_value(job), self._sweep.context)
+            logs.remove(job.directory)
+            self.returns[job.num] = returned
+
+    def _to_run(self, job: Job) -> Run:
+        config = job.checked
+        if config.num_threads is None:
+            config = config.model_copy(update={"num_threads": self._sweep.num_threads})
+        values: dict[str, object] = config.hyperparameters()
+        # A swept group, such as network, is no key of the config but has a name all the same.
+        swept = {key: values.get(key, job.value_of(key)) for key in self._sweep.table.swept}
+        return Run(config, job.directory, swept or values)
+
+    def _to_value(self, job: Job) -> float | Exception:
+        result = self._results.get(job.num)
+        if result is None:
+            return RunError("It never began.")
+        if result.status == "completed" and result.objective is not None:
+            return result.objective
+        log_file = shorten(job.directory / "train.log")
+        reason = f" {result.error}" if result.error else ""
+        return RunError(f"{result.status}:{reason} See {log_file}.")
+
+    def _has_ended(self, job: Job) -> bool:
+        return job.num in self._results and self._results[job.num].has_ended
+
+    def _tell(self, group: Group, results: Sequence[Result | None]) -> None:
+        """Takes over results, and writes the table if they change it."""
+        changes = False
+        for job, result in zip(group, results, strict=True):
+            if result is not None:
+                self._results[job.num] = result
+                changes |= self._sweep.table.update(job.num, result.status, result.objective)
+        if changes:
+            self._write_table()
+
+    def _mark(self, job: Job, status: Status, error: str | None) -> None:
+        """Says of a run, in the place of a worker that cannot, what has become of it."""
+        earlier = _read(job) or Result("running", job.checked.seed, job.checked.hash())
+        if not earlier.has_ended:
+            earlier = replace(earlier, status=status, error=error)
+            try:
+                earlier.write(job.directory)
+            except OSError as problem:
+                log.error("The result of %s cannot be written: %s", job.directory, problem)
+        self._tell([job], [earlier])
+
+    def _write_table(self) -> None:
+        try:
+            self._sweep.table.write()
+        except OSError:  # The runs' own files come first; the table can be made from them.
+            log.exception("The table of the sweep could not be written.")
+
+    def _standing(self) -> Standing:
+        jobs = [job for group, _ in self._running for job in group]
+        ended = sum(result.has_ended for result in self._results.values())
+        waiting = sum(map(len, self._waiting))
+        shares = [self._share(job) for job in jobs]
+        num_runs = ended + waiting + len(jobs)
+        return Standing(
+            share=(ended + sum(shares)) / num_runs,
+            num_live=len(jobs),
+            num_runs=num_runs,
+            run_steps=sum(result.steps for result in self._results.values()),
+            mean_return=math.nan,
+        )
+
+    def _share(self, job: Job) -> float:
+        result, budget = self._results.get(job.num), job.checked.trainer
+        if result is None:
+            return 0.0
+        steps = result.steps / (budget.total_steps or math.inf)
+        return max(steps, result.episodes / (budget.total_episodes or math.inf))
+
+
+def _read(job: Job) -> Result | None:
+    try:
+        return read_result(job.directory)
+    except (OSError, ValueError):  # Whoever trains it, or resumes it, will tell.
+        return None

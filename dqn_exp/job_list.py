@@ -1,0 +1,74 @@
+"""The jobs of a sweep with their configs, `jobs.jsonl`: what a sweep goes on from."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dqn_exp.atomic_file import sync_directory, write_atomically
+
+FORMAT = 1
+NAME = "jobs.jsonl"
+
+
+class JobEntry(NamedTuple):
+    """One job.
+
+    num: of the job.
+    directory: of its run, relative to that of the sweep.
+    title: what distinguishes it.
+    overrides: as Hydra's sweeper gave them.
+    swept: values of the swept keys, as they were written.
+    environment: variables that it sets.
+    config: with all interpolations resolved.
+    """
+
+    num: int
+    directory: str
+    title: str
+    overrides: list[str]
+    swept: dict[str, str]
+    environment: dict[str, str]
+    config: dict[str, Any]
+
+
+def begin_job_list(directory: Path, hydra: Mapping[str, Any]) -> None:
+    """Makes the list of a sweep without jobs so far.
+
+    Args:
+        directory: of the sweep.
+        hydra: Hydra's own settings of the sweep, in plain containers.
+    """
+    header = json.dumps({"format": FORMAT, "hydra": hydra}) + "\n"
+    write_atomically(directory / NAME, header.encode())
+
+
+def add_to_job_list(directory: Path, entries: Iterable[JobEntry]) -> None:
+    """Appends jobs, and waits until they are on the disk; raises OSError if that cannot be."""
+    lines = "".join(json.dumps(entry._asdict()) + "\n" for entry in entries)
+    with (directory / NAME).open("ab") as file:
+        file.write(lines.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(directory)
+
+
+def read_job_list(directory: Path) -> tuple[dict[str, Any], list[JobEntry]]:
+    """Returns Hydra's settings of a sweep and its jobs.
+
+    Raises:
+        ValueError: if there is no such list, or it is damaged.
+    """
+    path = directory / NAME
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        # A line without an end was being written when its process was killed: no run of it began.
+        whole = [json.loads(line) for line in lines if line.endswith("\n")]
+        header, entries = whole[0], [JobEntry(**values) for values in whole[1:]]
+        if header["format"] != FORMAT:
+            raise ValueError(f"expected format {FORMAT}, got {header['format']}")
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path}: expected the jobs of a sweep, got {reason}.") from error
+    return header["hydra"], entries

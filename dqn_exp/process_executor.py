@@ -1,0 +1,101 @@
+"""Workers that are processes of this machine, with loky, https://loky.readthedocs.io."""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import loky
+import torch
+
+from dqn_exp.errors import WorkerError, last_line_of
+from dqn_exp.executor import Task, Tell, train_task
+from dqn_exp.result import Result
+
+
+@dataclass
+class _Worker:
+    """A process, in a pool of its own: where one dies, its pool is broken and no other."""
+
+    pool: loky.ProcessPoolExecutor
+    pid: int
+    future: Future[list[Result]] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self.future is not None and not self.future.done()
+
+
+@dataclass(frozen=True)
+class _OfWorker:
+    """A task that a worker trains."""
+
+    worker: _Worker
+    future: Future[list[Result]]
+
+    def is_done(self) -> bool:
+        return self.future.done()
+
+    def results(self) -> list[Result]:
+        try:
+            return self.future.result()
+        except BaseException as error:  # A pool that breaks and a task that raises.
+            raise WorkerError(f"process {self.worker.pid}: {last_line_of(error)}") from error
+
+
+class ProcessExecutor:
+    """Trains each population in one of some processes; they share the cores, or have a GPU each."""
+
+    def __init__(self, num_workers: int | None, device: str, num_cores: int) -> None:
+        """Args: the number of processes; None for one a GPU or a core.
+
+        device: of the runs; where it is cuda, each worker sees one of the GPUs.
+        num_cores: that are shared out.
+        """
+        self._gpus = _visible_gpus() if device == "cuda" else []
+        self.num_workers = num_workers or len(self._gpus) or num_cores
+        self.num_threads: int | None = max(1, num_cores // self.num_workers)
+        self._workers: list[_Worker | None] = [None] * self.num_workers
+
+    def submit(self, task: Task, tell: Tell, should_stop: Callable[[], bool]) -> _OfWorker:
+        """Begins with a task; there is a worker that is free."""
+        del tell, should_stop
+        index = next(i for i, one in enumerate(self._workers) if one is None or not one.is_busy)
+        worker = self._alive(index)
+        worker.future = worker.pool.submit(train_task, task, is_child=True)
+        return _OfWorker(worker, worker.future)
+
+    def stop(self) -> None:
+        """Asks all workers to end at the next step, with checkpoints."""
+        for worker in self._workers:
+            if worker is not None and worker.is_busy:
+                os.kill(worker.pid, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Ends all workers, whatever they do."""
+        for worker in self._workers:
+            if worker is not None:
+                worker.pool.shutdown(wait=True, kill_workers=True)
+
+    def _alive(self, index: int) -> _Worker:
+        worker = self._workers[index]
+        if worker is not None and (worker.future is None or worker.future.exception() is None):
+            return worker
+        if worker is not None:
+            worker.pool.shutdown(wait=True, kill_workers=True)
+        gpu = {"CUDA_VISIBLE_DEVICES": self._gpus[index % len(self._gpus)]} if self._gpus else {}
+        pool = loky.ProcessPoolExecutor(max_workers=1, timeout=None, env=gpu, initializer=_begin)
+        worker = self._workers[index] = _Worker(pool, pool.submit(os.getpid).result())
+        return worker
+
+
+def _begin() -> None:
+    # A terminal sends Ctrl-C to all processes; what follows from it is for the first to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _visible_gpus() -> list[str]:
+    if chosen := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return chosen.split(",")
+    return [str(index) for index in range(torch.cuda.device_count())]

@@ -1,0 +1,71 @@
+"""Workers that are tasks of Ray, https://docs.ray.io."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from dqn_exp.errors import WorkerError, last_line_of
+from dqn_exp.executor import Task, Tell, train_task
+from dqn_exp.result import Result
+
+
+@dataclass(frozen=True)
+class _OfRay:
+    """A task that Ray has been given."""
+
+    reference: Any
+
+    def is_done(self) -> bool:
+        ready, _ = ray.wait([self.reference], timeout=0)
+        return bool(ready)
+
+    def results(self) -> list[Result]:
+        try:
+            found: list[Result] = ray.get(self.reference)
+        except Exception as error:  # Ray raises many kinds.
+            raise WorkerError(last_line_of(error)) from error
+        return found
+
+
+class RayExecutor:
+    """Trains each population as one task of a cluster, or of this machine."""
+
+    def __init__(
+        self, num_workers: int | None, address: str | None, num_cpus: int, num_gpus: int
+    ) -> None:
+        """Args: tasks at once; None for as many as the cluster has room for.
+
+        address: of the cluster; None for one that is started on this machine.
+        num_cpus: cores of each task.
+        num_gpus: GPUs of each task.
+        """
+        ray.init(address=address, include_dashboard=None if address else False, log_to_driver=False)
+        room = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        rooms = [room.get("CPU", 0) / num_cpus] + ([room.get("GPU", 0) / num_gpus] * bool(num_gpus))
+        self.num_workers = num_workers or max(1, int(min(rooms)))
+        self.num_threads: int | None = num_cpus
+        # Whether to begin again is decided where the checkpoints are known.
+        self._train = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(_train)
+        self._references: list[Any] = []
+
+    def submit(self, task: Task, tell: Tell, should_stop: Callable[[], bool]) -> _OfRay:
+        """Submits a task."""
+        del tell, should_stop
+        reference = self._train.remote(task)
+        self._references.append(reference)
+        return _OfRay(reference)
+
+    def stop(self) -> None:
+        """Interrupts all tasks; they end at the next step, with checkpoints."""
+        for reference in self._references:
+            ray.cancel(reference)
+
+    def close(self) -> None:
+        """Leaves the cluster, which ends its tasks."""
+        ray.shutdown()
+
+
+def _train(task: Task) -> list[Result]:
+    return train_task(task, is_child=False)

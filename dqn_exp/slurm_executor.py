@@ -1,0 +1,84 @@
+"""Workers that are jobs of SLURM, with submitit, https://github.com/facebookincubator/submitit."""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import submitit
+
+from dqn_exp.errors import WorkerError, last_line_of
+from dqn_exp.executor import Task, Tell, train_task
+from dqn_exp.result import Result
+
+
+@dataclass(frozen=True)
+class Work:
+    """A task that SLURM may take from one machine and begin again on another."""
+
+    task: Task
+
+    def __call__(self) -> list[Result]:
+        """Trains the runs from their checkpoints."""
+        return train_task(self.task, is_child=False)
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """Tells submitit what to submit again when the time is up or the job is preempted."""
+        return submitit.helpers.DelayedSubmission(self)
+
+
+@dataclass(frozen=True)
+class _OfJob:
+    """A task that is a job of the cluster."""
+
+    job: submitit.Job[list[Result]]
+
+    def is_done(self) -> bool:
+        return self.job.done()
+
+    def results(self) -> list[Result]:
+        try:
+            return self.job.result()
+        except Exception as error:  # Submitit raises many kinds.
+            where = self.job.paths.stderr
+            raise WorkerError(
+                f"job {self.job.job_id}: {last_line_of(error)} (see {where})"
+            ) from error
+
+
+class SlurmExecutor:
+    """Trains each population as one job."""
+
+    def __init__(
+        self, num_workers: int, cluster: str, folder: Path, parameters: Mapping[str, Any]
+    ) -> None:
+        """Args: how many jobs there may be at once.
+
+        cluster: slurm; or local, for processes of this machine that are started in the same way.
+        folder: for what submitit keeps, where all machines find it.
+        parameters: of submitit's `AutoExecutor`, such as timeout_min and slurm_partition.
+        """
+        self.num_workers = num_workers
+        self.num_threads: int | None = parameters["cpus_per_task"]
+        self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        self._executor.update_parameters(**parameters)
+        self._jobs: list[submitit.Job[list[Result]]] = []
+
+    def submit(self, task: Task, tell: Tell, should_stop: Callable[[], bool]) -> _OfJob:
+        """Submits a task."""
+        del tell, should_stop
+        job = self._executor.submit(Work(task))
+        self._jobs.append(job)
+        return _OfJob(job)
+
+    def stop(self) -> None:
+        """Cancels all jobs; they end at the next step, with checkpoints."""
+        for job in self._jobs:
+            if not job.done():
+                job.cancel(check=False)
+
+    def close(self) -> None:
+        """Cancels all jobs that are left."""
+        with contextlib.suppress(Exception):
+            self.stop()
