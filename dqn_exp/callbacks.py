@@ -29,7 +29,7 @@ class CheckRun(Callback):
 
 
 def _problems(config: DictConfig) -> list[str]:
-    from dqn_exp.jobs import checked_config
+    from dqn_exp.composed import checked_config
 
     problems = []
     if declared := config.hydra.sweeper.get("params"):

@@ -17,7 +17,8 @@ from dqn_exp.directories import shorten
 from dqn_exp.errors import RunError, WorkerError
 from dqn_exp.executor import Executor, Submitted, Task
 from dqn_exp.interruption import Interruption
-from dqn_exp.jobs import Job, close_job, log_files_of, open_job
+from dqn_exp.job_logging import log_files_of
+from dqn_exp.jobs import Job, close_job, open_job
 from dqn_exp.population import Run
 from dqn_exp.progress import Progress, Standing
 from dqn_exp.recorder import describe_error
@@ -99,7 +100,7 @@ class Dispatch:
 
     def _begin(self, group: Group, logs: RunLogs) -> None:
         group = [job for job in group if job.num in self._opened or self._open(job)]
-        files = {job.directory: log_files_of(job) for job in group}
+        files = {job.directory: log_files_of(job.config) for job in group}
         for directory, of_run in files.items():
             logs.add(directory, of_run)
         if not group:

@@ -1,28 +1,24 @@
 """Many Hydra jobs open at once in one process: what Hydra's `run_job` does, in separate steps."""
 
 import copy
-import logging
 import os
 import pickle
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, filter_overrides
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, filter_overrides
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
 
+from dqn_exp.composed import hydra_config, resolved_values, without_hydra
 from dqn_exp.config import to_config
 from dqn_exp.errors import ConfigError
 from dqn_exp.job_list import JobEntry
-from dqn_exp.run_log import LogFile
 from dqn_exp.schema import Config
 
 
@@ -152,43 +148,6 @@ def title_of(overrides: Sequence[str], swept: Sequence[str] | None) -> str:
     return " ".join(override for override in overrides if key_of(override) in swept)
 
 
-def checked_config(config: DictConfig) -> Config:
-    """Returns the typed config of a composed one, which holds Hydra's node too.
-
-    Raises:
-        ConfigError: with what is wrong with it.
-    """
-    return to_config(resolved_values(config))
-
-
-def resolved_values(config: DictConfig) -> dict[str, Any]:
-    """Returns a composed config, which holds Hydra's node too, in plain containers without that.
-
-    Raises:
-        ConfigError: if an interpolation cannot be resolved.
-    """
-    with hydra_config(config):
-        try:
-            values: Any = OmegaConf.to_container(_without_hydra(config), resolve=True)
-        except OmegaConfBaseException as error:
-            raise ConfigError([str(error).splitlines()[0]]) from error
-    plain: dict[str, Any] = values
-    return plain
-
-
-@contextmanager
-def hydra_config(config: DictConfig) -> Iterator[None]:
-    """Makes a config the one that `${hydra:...}` refers to, which is one for the process."""
-    singleton: Any = HydraConfig.instance()
-    previous = singleton.cfg
-    # Its own setter would copy the whole of Hydra's node, several times a job.
-    singleton.cfg = config
-    try:
-        yield
-    finally:
-        singleton.cfg = previous
-
-
 def open_job(job: Job, context: HydraContext, task: TaskFunction) -> JobReturn:
     """Makes a job's directory with `.hydra/`, unless it is there, and tells the callbacks."""
     config, directory = job.config, job.directory
@@ -197,7 +156,7 @@ def open_job(job: Job, context: HydraContext, task: TaskFunction) -> JobReturn:
         plain_overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
         returned = JobReturn(
             overrides=plain_overrides,
-            cfg=_without_hydra(config),
+            cfg=without_hydra(config),
             hydra_cfg=OmegaConf.masked_copy(config, "hydra"),
             working_dir=os.getcwd(),
             task_name=JobRuntime.instance().get("name"),
@@ -224,57 +183,8 @@ def close_job(
         context.callbacks.on_job_end(config=config, job_return=returned)
 
 
-def configure_console(config: DictConfig) -> None:
-    """Configures logging as a job wants it, without its files."""
-    with hydra_config(config):
-        settings = _job_logging(config)
-        if settings is None:
-            return
-        names = _file_handlers(settings)
-        settings["handlers"] = {k: v for k, v in settings["handlers"].items() if k not in names}
-        root = settings["root"]
-        root["handlers"] = [name for name in root.get("handlers", []) if name not in names]
-        configure_log(OmegaConf.create(settings), config.hydra.verbose)
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    task_config = copy.copy(config)
-    with read_write(task_config), open_dict(task_config):
-        del task_config["hydra"]
-    return copy.deepcopy(task_config)
-
-
 def _save(config: Any, path: Path) -> None:
     path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
-
-
-def _job_logging(config: DictConfig) -> dict[str, Any] | None:
-    if config.hydra.job_logging is None:
-        return None
-    settings: Any = OmegaConf.to_container(config.hydra.job_logging, resolve=True)
-    return settings if settings.get("root") is not None else None
-
-
-def _file_handlers(settings: Mapping[str, Any]) -> list[str]:
-    return [name for name, handler in settings["handlers"].items() if "filename" in handler]
-
-
-def log_files_of(job: Job) -> list[LogFile]:
-    """Returns the files into which a job wants its log."""
-    config, files = job.config, []
-    with hydra_config(config):
-        settings = _job_logging(config)
-        if settings is None:
-            return []
-        for name in _file_handlers(settings):
-            if name not in settings["root"].get("handlers", []):
-                continue
-            handler = settings["handlers"][name]
-            form = settings.get("formatters", {}).get(handler.get("formatter"), {})
-            formatter = logging.Formatter(form.get("format"), form.get("datefmt"))
-            level = logging.getLevelName(handler.get("level", "NOTSET"))
-            files.append(LogFile(Path(handler["filename"]), formatter, level))
-    return files
 
 
 def _set_number(config: DictConfig, num: int) -> None:

@@ -17,7 +17,8 @@ from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.executors import IN_PROCESS, Settings, check_settings, is_remote, make_executor
 from dqn_exp.interruption import deferred_interrupts
 from dqn_exp.job_list import add_to_job_list, begin_job_list
-from dqn_exp.jobs import Job, compose_job, configure_console, key_of, title_of, to_entry
+from dqn_exp.job_logging import configure_console
+from dqn_exp.jobs import Job, compose_job, key_of, title_of, to_entry
 from dqn_exp.lock import at_work
 from dqn_exp.progress import make_progress
 from dqn_exp.sweep_table import SweepTable

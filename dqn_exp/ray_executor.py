@@ -43,7 +43,8 @@ class RayExecutor:
         """
         ray.init(address=address, include_dashboard=None if address else False, log_to_driver=False)
         room = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        rooms = [room.get("CPU", 0) / num_cpus] + ([room.get("GPU", 0) / num_gpus] * bool(num_gpus))
+        needs = {"CPU": num_cpus, "GPU": num_gpus}
+        rooms = [room.get(name, 0) // need for name, need in needs.items() if need]
         self.num_workers = num_workers or max(1, int(min(rooms)))
         self.num_threads: int | None = num_cpus
         # Whether to begin again is decided where the checkpoints are known.

@@ -6,13 +6,11 @@ Nothing of the command that began it has to be repeated: the directory holds all
 import argparse
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import yaml
 from hydra._internal.callbacks import Callbacks
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobRuntime, configure_log, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
@@ -20,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.command import run_command
 from dqn_exp.directories import shorten
 from dqn_exp.errors import ConfigError
-from dqn_exp.job_list import NAME, JobEntry, read_job_list
+from dqn_exp.resumable import CHANGEABLE, Found, changed, find, split_changes
 
 log = logging.getLogger(__name__)
 
@@ -28,28 +26,6 @@ DESCRIPTION = """\
 Goes on with a run or a sweep that was interrupted or killed. Runs that have completed are left as
 they are; the others go on from their checkpoints and end as if nothing had happened. With the
 directory of one run of a sweep, only that run goes on."""
-
-CHANGEABLE = ("device", "num_threads", "log", "checkpoint")
-"""Keys and groups that do not change what a run learns."""
-
-LAUNCHER = "hydra_plugins.dqn_population.population_launcher.PopulationLauncher"
-
-
-class Found(NamedTuple):
-    """What a directory holds.
-
-    directory: of the sweep, or of the single run, absolute.
-    hydra: its Hydra node.
-    entries: its jobs.
-    chosen: the directory of the only run that is meant; None for all.
-    is_sweep: whether it has a table.
-    """
-
-    directory: Path
-    hydra: DictConfig
-    entries: list[JobEntry]
-    chosen: str | None
-    is_sweep: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -84,10 +60,10 @@ def resume(options: argparse.Namespace) -> None:
     setup_globals()
     JobRuntime.instance().set("name", "train")
     found = find(Path(os.path.abspath(options.directory)))
-    launcher_node, changes = _split(found.hydra.launcher, options.overrides)
+    launcher_node, changes = split_changes(found.hydra.launcher, options.overrides)
     found.hydra.launcher = launcher_node
     entries = [
-        entry._replace(config=_changed(entry.config, changes))
+        entry._replace(config=changed(entry.config, changes))
         for entry in found.entries
         if found.chosen in (None, entry.directory)
     ]
@@ -100,96 +76,6 @@ def resume(options: argparse.Namespace) -> None:
             print(f"{num_to_do} of {len(plan)} runs would be trained.")  # noqa: T201
         else:
             _carry_out(found, plan)
-
-
-def find(directory: Path) -> Found:
-    """Returns what an absolute directory holds.
-
-    Raises:
-        ConfigError: if it is not that of a sweep, of a run of one, or of a single run.
-    """
-    try:
-        if (directory / NAME).exists():
-            return _find_sweep(directory, None)
-        # Most runs of a sweep are right below it, but hydra.sweep.subdir may say otherwise.
-        for parent in directory.parents[:3]:
-            if (parent / NAME).exists():
-                return _find_sweep(parent, str(directory.relative_to(parent)))
-        return _find_run(directory)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError([str(error)]) from error
-
-
-def _find_sweep(directory: Path, chosen: str | None) -> Found:
-    hydra, entries = read_job_list(directory)
-    hydra["sweep"]["dir"] = str(directory)  # It may have been moved.
-    if chosen not in (None, *(entry.directory for entry in entries)):
-        raise ValueError(f"{directory / NAME}: it tells of no run in {chosen}.")
-    return Found(directory, OmegaConf.create(hydra), entries, chosen, is_sweep=True)
-
-
-def _find_run(directory: Path) -> Found:
-    from dqn_exp.jobs import entry_of_run
-
-    folder = directory / ".hydra"
-    if not (folder / "config.yaml").exists():
-        raise ValueError(
-            f"{directory}: expected the directory of a run or of a sweep, with .hydra/config.yaml "
-            f"or {NAME}, but it has neither."
-        )
-    config = OmegaConf.merge(
-        OmegaConf.load(folder / "hydra.yaml"), OmegaConf.load(folder / "config.yaml")
-    )
-    assert isinstance(config, DictConfig)
-    overrides: Any = OmegaConf.to_container(OmegaConf.load(folder / "overrides.yaml"))
-    config.hydra.run.dir = config.hydra.sweep.dir = str(directory)
-    entry = entry_of_run(config, overrides)
-    return Found(directory, config.hydra, [entry], None, is_sweep=False)
-
-
-def _split(launcher: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
-    """Returns the launcher's options and the changes of keys that overrides ask for."""
-    if launcher.get("_target_") != LAUNCHER:  # One of Hydra's own, which could not go on.
-        launcher = _launcher_node("population")
-    changes: dict[str, Any] = {}
-    for override in overrides:
-        key, _, text = override.partition("=")
-        value = yaml.safe_load(text)
-        if key == "hydra/launcher":
-            launcher = _launcher_node(text)
-        elif key.startswith("hydra.launcher."):
-            name = key.removeprefix("hydra.launcher.")
-            if name.split(".")[0] not in launcher:
-                raise ConfigError([f"{key}: expected one of {', '.join(launcher)}."])
-            OmegaConf.update(launcher, name, value, force_add=True)
-        elif key.split(".")[0] in CHANGEABLE:
-            changes[key] = value
-        else:
-            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *CHANGEABLE))
-            raise ConfigError([f"{key}: what a run learns cannot be changed; expected {names}."])
-    return launcher, changes
-
-
-def _launcher_node(name: str) -> DictConfig:
-    groups = ConfigStore.instance().list("hydra/launcher")
-    names = [group.removesuffix(".yaml") for group in groups if group.startswith("population")]
-    if name not in names:
-        raise ConfigError([f"hydra/launcher={name}: expected one of {', '.join(sorted(names))}."])
-    node = ConfigStore.instance().load(f"hydra/launcher/{name}.yaml").node
-    plain = OmegaConf.create(OmegaConf.to_container(node))
-    assert isinstance(plain, DictConfig)
-    return plain
-
-
-def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    if not changes:
-        return dict(config)
-    node = OmegaConf.create(dict(config))
-    for key, value in changes.items():
-        OmegaConf.update(node, key, value, force_add=True)
-    values: Any = OmegaConf.to_container(node)
-    plain: dict[str, Any] = values
-    return plain
 
 
 def _carry_out(found: Found, plan: Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dqn_exp.agent import Agent, Engine
 from dqn_exp.buffer import Buffer
-from dqn_exp.cost_bound import CostBound
+from dqn_exp.entries import Entries
 from dqn_exp.episodes import Episodes
 from dqn_exp.evaluation import Evaluation
 from dqn_exp.n_step import NStep
@@ -18,14 +18,16 @@ from dqn_exp.per_run import PerRunState, is_due
 from dqn_exp.progress import Progress, Standing
 from dqn_exp.recorder import RunRecord, add_episodes, describe_error
 from dqn_exp.result import Status
+from dqn_exp.saving import Saving
 from dqn_exp.transition import Transition
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 FLUSH_SECONDS = 5.0
-SHARE_OF_SAVING = 0.05
-"""The most of the time that checkpoints on the way may take; they become more seldom for it."""
+
+Ended = dict[int, tuple[Status, str | None]]
+"""How runs have ended, and why, by row."""
 
 
 class Trainer(PerRunState):
@@ -38,8 +40,6 @@ class Trainer(PerRunState):
         "_total_steps",
         "_total_episodes",
         "_evaluated_at",
-        "_saved_at",
-        "_is_owed",
         "_earlier_seconds",
     )
     saved = ("steps", "_evaluated_at")
@@ -82,13 +82,13 @@ class Trainer(PerRunState):
         self._periods = np.stack([log_every, evaluate_every, checkpoint_every], 1)
         self.runs = np.arange(count)  # Row -> index of the run in `records`.
         self.steps = np.zeros(count, dtype=np.int64)
-        self._evaluated_at, self._saved_at = np.full((2, count), -1)
-        self._is_owed = np.zeros(count, dtype=np.bool_)  # Whose checkpoint has been due.
+        self._evaluated_at = np.full(count, -1)
         self._earlier_seconds = np.array([record.result.seconds for record in records])
         self._ended_steps = 0
         self._began = time.perf_counter()
         self._next_flush = self._began + FLUSH_SECONDS
-        self._saving = CostBound(SHARE_OF_SAVING)
+        self._entries = Entries(agent, engine, buffer, episodes)
+        self._saving = Saving(count, agent.is_finite, self._save_run)
 
     def train(self) -> None:
         """Trains until every run has ended or `should_stop` says so."""
@@ -101,7 +101,7 @@ class Trainer(PerRunState):
                 self._flush()
             if now > self._progress.next_update:
                 self._progress.update(self._standing())
-        self._save_all()
+        self._fail(self._saving.save_all())
         self._end_all("interrupted")
 
     def tick(self) -> None:
@@ -119,8 +119,7 @@ class Trainer(PerRunState):
         errors = self._episodes.take_errors()
         if errors or due.any() or over.any() or diverged.any():
             self._record(due, over, diverged, errors)
-        if self._is_owed.any():
-            self._save_owed()
+        self._fail(self._saving.save_owed())
 
     def abort(self, error: str) -> None:
         """Ends all live runs as failed."""
@@ -145,7 +144,6 @@ class Trainer(PerRunState):
         self._engine.load_state_dict(run, state["engine"])
         self._n_step.load_state_dict(run, state["n_step"])
         problem = self._episodes.restore(run, state["episodes"])
-        self._saved_at[run] = self.steps[run]
         if problem is not None:
             self._n_step.forget(run)
             self._records[self.runs[run]].log(
@@ -157,14 +155,14 @@ class Trainer(PerRunState):
 
         A run whose state does not fit it has failed.
         """
-        ended = {}
+        errors: dict[int, Exception] = {}
         for row, state in enumerate(states):
             try:
                 if state is not None:
                     self.load_state_dict(row, state)
             except (ValueError, KeyError, TypeError, RuntimeError, IndexError) as error:
-                ended[row] = self._fail(row, error)
-        self._end(ended)
+                errors[row] = error
+        self._fail(errors)
 
     def close(self) -> None:
         """Frees the environments."""
@@ -197,93 +195,32 @@ class Trainer(PerRunState):
     def _record(
         self, due: Bools, over: Bools, diverged: Bools, errors: Mapping[int, Exception]
     ) -> None:
-        ended: dict[int, tuple[Status, str | None]] = {}
-        for row, error in errors.items():
-            ended[row] = self._fail(row, error)
+        for row in errors:
             due[row] = over[row] = diverged[row] = False
         logged, evaluated, saved = due.T
         for row in np.flatnonzero(evaluated | saved | over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
         self._log(np.flatnonzero(logged | over | diverged))
-        for row, error in self._evaluate(np.flatnonzero((evaluated | over) & ~diverged)).items():
-            ended[row] = self._fail(row, error)
-            over[row] = saved[row] = False
-        for row in np.flatnonzero(diverged).tolist():
-            ended[row] = "diverged", f"Loss or parameters not finite at step {self.steps[row]}."
-        self._is_owed |= saved & ~diverged
+        errors = {**errors, **self._evaluate(np.flatnonzero((evaluated | over) & ~diverged))}
+        ended: Ended = {
+            row: ("diverged", f"Loss or parameters not finite at step {self.steps[row]}.")
+            for row in np.flatnonzero(diverged).tolist()
+        }
         for row in np.flatnonzero(over & ~diverged).tolist():
-            ended[row] = self._complete(row)
-        self._end(ended)
-
-    def _fail(self, row: int, error: Exception) -> tuple[Status, str]:
-        self._records[self.runs[row]].log_error(error)
-        return "failed", describe_error(error)
-
-    def _complete(self, row: int) -> tuple[Status, str | None]:
-        error = self._save_run(row, is_last=True)
-        return ("completed", None) if error is None else self._fail(row, error)
-
-    def _save_run(self, row: int, *, is_last: bool = False) -> OSError | None:
-        """Writes the checkpoint of a run; returns what has kept it from that."""
-        run = int(self.runs[row])
-        try:
-            # What is recorded must never lag behind what can be restored.
-            self._records[run].flush(is_durable=True)
-            self._save(row, run, is_last)
-            self._count(row)
-            self._records[run].result.write(self._records[run].directory)
-        except OSError as error:
-            return error
-        self._is_owed[row], self._saved_at[row] = False, self.steps[row]
-        return None
-
-    def _save_owed(self) -> None:
-        ended = {}
-        owed = np.flatnonzero(self._is_owed)
-        for row in owed[np.argsort(self._saved_at[owed], kind="stable")].tolist():
-            if not self._saving.allows:
-                break
-            if self._agent.is_finite(row):
-                with self._saving.measured():
-                    error = self._save_run(row)
-                if error is not None:
-                    ended[row] = self._fail(row, error)
-        self._end(ended)
-
-    def _save_all(self) -> None:
-        ended = {}
-        for row in range(len(self.runs)):
-            if self._agent.is_finite(row) and (error := self._save_run(row)) is not None:
-                ended[row] = self._fail(row, error)
-        self._end(ended)
-
-    def _flush(self) -> None:
-        ended = {}
-        for row, run in enumerate(self.runs.tolist()):
             try:
-                self._records[run].flush()
+                if row not in errors:
+                    self._save_run(row, is_last=True)
+                    ended[row] = "completed", None
             except OSError as error:
-                ended[row] = self._fail(row, error)
-        self._end(ended)
-        self._next_flush = time.perf_counter() + FLUSH_SECONDS
+                errors[row] = error
+        self._saving.owe(saved)
+        self._fail(errors, ended)
 
     def _log(self, rows: Ints) -> None:
-        if not len(rows):
-            return
-        epsilon = self._agent.epsilon.value(self.steps)
-        rates = self._engine.learning_rate.value(self.steps)
-        diagnostics = self._engine.diagnostics()
-        for row, (mean_return, length) in zip(rows, self._episodes.take_means(rows), strict=True):
-            values = {
-                "episode/return": mean_return,
-                "episode/length": length,
-                **{f"train/{name}": all_[row] for name, all_ in diagnostics._asdict().items()},
-                "train/epsilon": epsilon[row],
-                "train/learning_rate": rates[row],
-                "buffer/size": self._buffer.sizes[row],
-                "perf/steps_per_second": self.steps[row] / self._seconds(row),
-            }
-            self._records[self.runs[row]].add_scalars(int(self.steps[row]), values)
+        if len(rows):
+            all_values = self._entries.collect(rows, self.steps, self._seconds)
+            for row, values in zip(rows, all_values, strict=True):
+                self._records[self.runs[row]].add_scalars(int(self.steps[row]), values)
 
     def _evaluate(self, rows: Ints) -> dict[int, Exception]:
         rows = rows[self._evaluated_at[rows] != self.steps[rows]]
@@ -299,7 +236,35 @@ class Trainer(PerRunState):
         self._evaluated_at[rows] = self.steps[rows]
         return {int(rows[index]): error for index, error in errors.items()}
 
-    def _end(self, ended: Mapping[int, tuple[Status, str | None]]) -> None:
+    def _save_run(self, row: int, *, is_last: bool = False) -> None:
+        """Writes the checkpoint of a run; raises OSError if that cannot be."""
+        run = int(self.runs[row])
+        record = self._records[run]
+        # What is recorded must never lag behind what can be restored.
+        record.flush(is_durable=True)
+        self._save(row, run, is_last)
+        self._count(row)
+        record.result.write(record.directory)
+
+    def _flush(self) -> None:
+        errors = {}
+        for row, run in enumerate(self.runs.tolist()):
+            try:
+                self._records[run].flush()
+            except OSError as error:
+                errors[row] = error
+        self._fail(errors)
+        self._next_flush = time.perf_counter() + FLUSH_SECONDS
+
+    def _fail(self, errors: Mapping[int, Exception], ended: Ended | None = None) -> None:
+        """Ends the runs that have failed, by row, and others with them."""
+        all_ended: Ended = dict(ended or {})
+        for row, error in errors.items():
+            self._records[self.runs[row]].log_error(error)
+            all_ended[row] = "failed", describe_error(error)
+        self._end(all_ended)
+
+    def _end(self, ended: Ended) -> None:
         for row in sorted(ended, reverse=True):
             self._finish(row, *ended[row])
         if ended:
@@ -313,7 +278,7 @@ class Trainer(PerRunState):
         self._count(row)
         record.finish(status, error)
         self._ended_steps += record.result.steps
-        parts = (self._engine, self._n_step, self._episodes, self._evaluation)
+        parts = (self._engine, self._n_step, self._episodes, self._evaluation, self._saving)
         for part in (*parts, self):
             part.retire(row)
 
@@ -321,11 +286,13 @@ class Trainer(PerRunState):
         result = self._records[self.runs[row]].result
         result.steps, result.episodes = int(self.steps[row]), int(self._episodes.counts[row])
         result.updates = int(self._agent.updates[row])
-        result.seconds = round(self._seconds(row), 3)
+        result.seconds = round(float(self._seconds[row]), 3)
 
-    def _seconds(self, row: int) -> float:
-        """Returns the wall time while a run was live, that of earlier sessions included."""
-        return float(self._earlier_seconds[row]) + time.perf_counter() - self._began
+    @property
+    def _seconds(self) -> npt.NDArray[np.float64]:
+        """The wall time `[N]` while the runs were live, that of earlier sessions included."""
+        now: npt.NDArray[np.float64] = self._earlier_seconds + (time.perf_counter() - self._began)
+        return now
 
     def _standing(self) -> Standing:
         num_runs, num_live = len(self._records), len(self.runs)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dqn_exp"
 INGREDIENTS = 2
 LIGHT = ("train", "resume", "command", "callbacks", "errors", "directories", "job_list")
-FIRST_ROW_WITH_HYDRA = 14
+FIRST_ROW_WITH_HYDRA = 15
 
 
 def rows() -> dict[str, int]:
