@@ -116,18 +116,12 @@ class InProcessExecutor:
         """Does nothing."""
 
 
-def train_task(task: Task, *, is_child: bool) -> list[Result]:
-    """Trains a population in a worker; returns the results, in the order of the runs.
-
-    Args:
-        task: the population.
-        is_child: whether the worker is to stop when the process that has started it is gone.
-    """
+def train_task(task: Task) -> list[Result]:
+    """Trains a population in a worker; returns the results, in the order of the runs."""
     for path in task.sys_path:
         if path not in sys.path:
             sys.path.append(path)
     logging.getLogger().setLevel(task.log_level)
-    parent = os.getppid()
     with (
         run_logs() as logs,
         at_work(task.directory, is_alone=False),
@@ -135,11 +129,7 @@ def train_task(task: Task, *, is_child: bool) -> list[Result]:
     ):
         for directory, files in task.log_files.items():
             logs.add(directory, files)
-
-        def should_stop() -> bool:
-            return interruption.is_asked or (is_child and os.getppid() != parent)
-
-        return _train(task, lambda results: None, should_stop, NoProgress())
+        return _train(task, lambda results: None, lambda: interruption.is_asked, NoProgress())
 
 
 def _train(

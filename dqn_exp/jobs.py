@@ -129,7 +129,7 @@ def to_job(entry: JobEntry, hydra: DictConfig, sweep_directory: Path) -> Job:
     config = OmegaConf.create({**entry.config, "hydra": copy.deepcopy(hydra)})
     _set_number(config, entry.num)
     _set_directory(config, directory)
-    config.hydra.overrides.task = entry.overrides
+    config.hydra.overrides.task = filter_overrides(entry.overrides)
     return Job(
         num=entry.num,
         title=entry.title,

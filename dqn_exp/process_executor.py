@@ -1,7 +1,10 @@
 """Workers that are processes of this machine, with loky, https://loky.readthedocs.io."""
 
 import os
+import re
 import signal
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,6 +15,8 @@ import torch
 from dqn_exp.errors import WorkerError, last_line_of
 from dqn_exp.executor import Task, Tell, train_task
 from dqn_exp.result import Result
+
+WATCH_SECONDS = 0.5
 
 
 @dataclass
@@ -41,7 +46,9 @@ class _OfWorker:
         try:
             return self.future.result()
         except BaseException as error:  # A pool that breaks and a task that raises.
-            raise WorkerError(f"process {self.worker.pid}: {last_line_of(error)}") from error
+            ended = re.search(r"exit codes of the workers are {(.+?)}", str(error))
+            reason = f"ended with {ended[1]}" if ended else last_line_of(error)
+            raise WorkerError(f"process {self.worker.pid}: {reason}") from error
 
 
 class ProcessExecutor:
@@ -63,7 +70,7 @@ class ProcessExecutor:
         del tell, should_stop
         index = next(i for i, one in enumerate(self._workers) if one is None or not one.is_busy)
         worker = self._alive(index)
-        worker.future = worker.pool.submit(train_task, task, is_child=True)
+        worker.future = worker.pool.submit(train_task, task)
         return _OfWorker(worker, worker.future)
 
     def stop(self) -> None:
@@ -93,6 +100,15 @@ class ProcessExecutor:
 def _begin() -> None:
     # A terminal sends Ctrl-C to all processes; what follows from it is for the first to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    # Where the parent is gone, runs end at their next step; after them, the process does.
+    while True:
+        time.sleep(WATCH_SECONDS)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _visible_gpus() -> list[str]:

@@ -48,7 +48,7 @@ class RayExecutor:
         self.num_workers = num_workers or max(1, int(min(rooms)))
         self.num_threads: int | None = num_cpus
         # Whether to begin again is decided where the checkpoints are known.
-        self._train = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(_train)
+        self._train = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(train_task)
         self._references: list[Any] = []
 
     def submit(self, task: Task, tell: Tell, should_stop: Callable[[], bool]) -> _OfRay:
@@ -66,7 +66,3 @@ class RayExecutor:
     def close(self) -> None:
         """Leaves the cluster, which ends its tasks."""
         ray.shutdown()
-
-
-def _train(task: Task) -> list[Result]:
-    return train_task(task, is_child=False)

@@ -21,7 +21,7 @@ class Work:
 
     def __call__(self) -> list[Result]:
         """Trains the runs from their checkpoints."""
-        return train_task(self.task, is_child=False)
+        return train_task(self.task)
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """Tells submitit what to submit again when the time is up or the job is preempted."""

@@ -60,10 +60,9 @@ def conclude(
 ) -> None:
     """Tells how a sweep has ended; raises RunError if a run has failed."""
     log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
-    where = shorten(directory)
-    advice = (
-        f"Results are in {where / 'sweep.csv'}. Look at them with: tensorboard --logdir {where}"
-    )
+    where, table = shorten(directory), directory / "sweep.csv"
+    results = shorten(table) if table.exists() else where
+    advice = f"Results are in {results}. Look at them with: tensorboard --logdir {where}"
     if failures:
         # Hydra tells this to the callbacks only if no exception leaves the sweeper.
         name = config.hydra.job.config_name

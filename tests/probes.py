@@ -4,6 +4,8 @@ The probes follow Andy Jones, Debugging RL, Without the Agonizing Pain,
 https://andyljones.com/posts/rl-debugging.html: each isolates one thing that can fail.
 """
 
+import os
+import signal
 from typing import Any
 
 import gymnasium
@@ -118,8 +120,92 @@ class Counting(gymnasium.Env[Any, Any]):
         return np.array([[self.name, self.count], [self.ends, action - 5]], dtype=np.float64)
 
 
+class Fragile(Counting):
+    """Breaks in some of its episodes, which their seeds choose.
+
+    `how` is step, reset or kill: it raises in one of the two, or ends its process at once.
+    """
+
+    def __init__(self, how: str = "step", one_in: int = 40) -> None:
+        super().__init__()
+        self._how, self._one_in = how, one_in
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict]:
+        answer = super().reset(seed=seed)
+        if self._how == "reset":
+            self._break()
+        return answer
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
+        if self._how != "reset":
+            self._break()
+        return super().step(action)
+
+    def _break(self) -> None:
+        if self.name % self._one_in == 0:
+            if self._how == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise RuntimeError(f"the environment is broken in its {self._how}")
+
+
+class Walk(gymnasium.Env[Any, Any]):
+    """A random walk whose noise is from its own generator; actions push it."""
+
+    def __init__(self) -> None:
+        self.action_space = spaces.Discrete(2)
+        self.observation_space = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict]:
+        super().reset(seed=seed)
+        self.place, self.count = 0.0, 0
+        return self.observe(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
+        self.place += float(action) - 0.5 + self.noise()
+        self.count += 1
+        return self.observe(), -abs(self.place), abs(self.place) > 3, False, {}
+
+    def noise(self) -> float:
+        return float(self.np_random.normal())
+
+    def observe(self) -> Any:
+        return np.array([self.place, self.count], dtype=np.float32)
+
+
+class Fickle(Walk):
+    """The same with noise that no seed can bring back."""
+
+    num_made = 0
+
+    def noise(self) -> float:
+        Fickle.num_made += 1
+        return float(np.random.default_rng(Fickle.num_made).normal())
+
+
+class Telling(Fickle):
+    """It cannot be brought back by its actions, but tells its state."""
+
+    num_restored = 0
+
+    def noise(self) -> float:
+        self.calls = getattr(self, "calls", 0) + 1
+        return float(np.random.default_rng(self.calls).normal())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"place": self.place, "counts": np.array([self.count, self.calls]), "none": None}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        assert isinstance(state["counts"], np.ndarray) and state["none"] is None
+        self.place, (self.count, self.calls) = state["place"], state["counts"].tolist()
+        Telling.num_restored += 1
+
+
 def register() -> None:
     for entry in (
+        Fragile,
+        Walk,
+        Fickle,
+        Telling,
         ConstantReward,
         ObservationReward,
         DelayedReward,

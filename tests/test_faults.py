@@ -1,0 +1,248 @@
+"""What breaks, really broken: the run is marked, the others complete, the table is right."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dqn_exp import trainer
+from tests import probes
+from tests.conftest import make_config, results_of, train_in_folders
+from tests.test_resume import SETTINGS, make_folders, resumed  # noqa: F401
+from tests.test_sweep import SHORT, command, table_of  # noqa: F401
+
+probes.register()
+
+
+def is_broken(folder: Path) -> bool:
+    return json.loads((folder / "result.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.parametrize("how", ["step", "reset"])
+@pytest.mark.parametrize("breaks", ["training", "evaluation"])
+def test_an_environment_that_raises_ends_its_own_run_alone(tmp_path, caplog, how, breaks):
+    # Which episodes break follows from their seeds, and those from the seeds of the run.
+    seeds = [{"seed": 0 if breaks == "evaluation" else i, "eval__seed": i} for i in range(6)]
+    fragile = {"env__id": "ProbeFragile-v0", "env__kwargs": {"how": how, "one_in": 40}}
+    if breaks == "evaluation":
+        fragile |= {"eval__episodes": 5, "trainer__total_episodes": 3}
+        fragile["env__kwargs"] = {"how": how, "one_in": 11}
+    configs = [make_config(**{**SETTINGS, **fragile, **one}) for one in seeds]
+    folders = make_folders(tmp_path / "together", len(configs))
+    with caplog.at_level("INFO"):
+        results = train_in_folders(configs, folders)
+    statuses = Counter(result.status for result in results)
+    assert statuses.keys() == {"completed", "failed"}, statuses
+    assert "Traceback" in caplog.text and "probes.py" in caplog.text
+    for row, config in enumerate(configs):
+        alone = make_folders(tmp_path / f"alone {row}", 1)
+        (result,) = train_in_folders([config], alone)
+        assert result.status == results[row].status
+        found, expected = results_of(folders[row]), results_of(alone[0])
+        if result.status == "failed":  # When it was last saved is a matter of the clock.
+            assert result.error == f"RuntimeError: the environment is broken in its {how}"
+            found, expected = ({**one, "checkpoint.pt": b""} for one in (found, expected))
+        assert found == expected
+
+
+def test_the_log_of_a_run_whose_environment_raises_has_the_traceback(command, tmp_path):  # noqa: F811
+    ended = command(
+        "-m", "env.id=ProbeFragile-v0", "env.max_episode_steps=8", "seed=range(5)",
+        "hydra.sweep.dir=s",
+    )  # fmt: skip
+    rows = table_of(tmp_path / "s")
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert 0 < len(failed) < 5 and {row["status"] for row in rows} == {"completed", "failed"}
+    assert ended.status == 1 and f"{5 - len(failed)} of 5 runs completed." in ended.out
+    lines = ended.err.splitlines()
+    for row, line in zip(failed, lines, strict=False):
+        where = f"s/{row['dir']}/train.log"
+        reason = "failed: RuntimeError: the environment is broken in its step"
+        assert line == f"Run {row['job']} (seed={row['seed']}) {reason} See {where}."
+        assert "Traceback" in (tmp_path / where).read_text()
+    for row in rows:
+        if row["status"] == "completed":
+            assert "Traceback" not in (tmp_path / "s" / row["dir"] / "train.log").read_text()
+
+
+def test_a_directory_that_vanishes_fails_its_run_alone(tmp_path, monkeypatch):
+    configs = [make_config(**{**SETTINGS, "seed": seed}) for seed in range(3)]
+    peace, folders = make_folders(tmp_path / "peace", 3), make_folders(tmp_path / "broken", 3)
+    train_in_folders(configs, peace)
+    count = iter(range(10**9))
+
+    def remove() -> bool:
+        if next(count) == 60:
+            shutil.rmtree(folders[1])
+        return False
+
+    results = train_in_folders(configs, folders, remove)
+    assert [result.status for result in results] == ["completed", "failed", "completed"]
+    assert results[1].error.startswith("FileNotFoundError:") and results[1].steps < 200
+    assert not folders[1].exists()
+    for row in (0, 2):
+        assert results_of(folders[row]) == results_of(peace[row])
+
+
+def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
+    command, tmp_path, monkeypatch  # noqa: F811
+):  # fmt: skip
+    tick, ticks = trainer.Trainer.tick, iter(range(10**9))
+
+    def ticking(self) -> None:
+        if next(ticks) == 60:
+            shutil.rmtree(tmp_path / "s/1_seed=2")
+        tick(self)
+
+    monkeypatch.setattr(trainer.Trainer, "tick", ticking)
+    ended = command("-m", "seed=1,2,3", "hydra.sweep.dir=s")
+    assert ended.status == 1 and ended.err.startswith("Run 1 (seed=2) failed: FileNotFoundError:")
+    statuses = [row["status"] for row in table_of(tmp_path / "s")]
+    assert statuses == ["completed", "failed", "completed"]
+    assert not (tmp_path / "s/1_seed=2").exists() and "Logging error" not in ended.err
+
+
+def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_again(
+    tmp_path, resumed  # noqa: F811
+):  # fmt: skip
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    sweep = [
+        *SHORT, "-m", "network.hidden_sizes=[8]", "buffer.capacity=300,10_000",
+        "trainer.total_steps=3_000", "checkpoint.every_steps=300", "eval.every_steps=1_000",
+    ]  # fmt: skip
+    ended = {}
+    for name, before in (("peace", None), ("full", limit)):
+        ended[name] = subprocess.run(
+            [sys.executable, "-m", "dqn_exp.train", *sweep, f"hydra.sweep.dir={name}"],
+            cwd=tmp_path, preexec_fn=before, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert (ended["peace"].returncode, ended["full"].returncode) == (0, 1), ended
+    first, second = ended["full"].stderr.splitlines()[:2]
+    assert "File too large" in first + second and "Traceback" not in ended["full"].stderr
+    rows = table_of(tmp_path / "full")
+    assert [row["status"] for row in rows] == ["completed", "failed"]
+    big = tmp_path / "full" / rows[1]["dir"]
+    result = json.loads((big / "result.json").read_text())
+    assert result["status"] == "failed" and "File too large" in result["error"]
+    assert result["steps"] < 3_000 and not list(big.glob(".*.[0-9]*"))
+    assert "File too large" in (big / "train.log").read_text()
+    again = resumed("full", "--retry-failed")
+    assert again.status == 0, again
+    for row in rows:
+        peace = results_of(tmp_path / "peace" / row["dir"])
+        assert results_of(tmp_path / "full" / row["dir"]) == peace
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dqn_exp.train", *SHORT, *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+
+
+def wait_for(process: subprocess.Popen, condition) -> None:
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """The processes that a process has started and that run the code of a worker of loky."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (path / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            if int(parent) == pid and b"popen_loky" in (path / "cmdline").read_bytes():
+                yield int(path.name)
+        except OSError:
+            continue
+
+
+LONG = ("trainer.total_steps=4_000", "eval.every_steps=1_000", "checkpoint.every_steps=100")
+TWO_WORKERS = ("hydra/launcher=population_processes", "hydra.launcher.num_workers=2")
+
+
+def steps_of(sweep: Path) -> list[int]:
+    results = [json.loads(path.read_text()) for path in sweep.glob("*/result.json")]
+    return [result["steps"] for result in results]
+
+
+def test_a_worker_that_is_killed_costs_what_its_runs_did_since_their_checkpoints(tmp_path):
+    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
+    wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 4 and min(steps_of(tmp_path / "s")))
+    workers = list(children_of(process.pid))
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, (out, err)
+    assert out.count("ended with SIGKILL(-9). They go on.") == 1 and "4 of 4 runs" in out
+    configs = [path.parent for path in sorted((tmp_path / "s").glob("*/result.json"))]
+    logs = [(folder / "train.log").read_text() for folder in configs]
+    assert sum("Goes on from the checkpoint at step" in log for log in logs) == 2
+    quiet = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=peace", *LONG)
+    assert quiet.wait(timeout=120) == 0
+    quiet.communicate()
+    for folder in configs:
+        assert results_of(folder) == results_of(tmp_path / "peace" / folder.name)
+
+
+def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_complete(tmp_path):
+    fragile = ("env.id=tests.probes:ProbeFragile-v0", "env.max_episode_steps=8")
+    process = start(
+        tmp_path, "-m", "seed=range(6)", "hydra.sweep.dir=s", *fragile,
+        "env.kwargs={how: kill, one_in: 16}", *TWO_WORKERS,
+        "hydra.launcher.max_resubmissions=3", "trainer.total_steps=80",
+    )  # fmt: skip
+    out, err = process.communicate(timeout=240)
+    rows = table_of(tmp_path / "s")
+    statuses = Counter(row["status"] for row in rows)
+    assert process.returncode == 1 and statuses.keys() == {"completed", "failed"}, (out, err)
+    lost = "failed: The worker of this run was lost 4 times; it has died: process"
+    for row in rows:
+        is_listed = f"Run {row['job']} (seed={row['seed']}) {lost}" in err
+        assert is_listed == (row["status"] == "failed")
+        assert is_broken(tmp_path / "s" / row["dir"]) == is_listed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("launcher", [(), TWO_WORKERS])
+def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
+    tmp_path, resumed, number, launcher  # noqa: F811
+):  # fmt: skip
+    endless = ("trainer.total_steps=100_000", "checkpoint.every_steps=50")
+    process = start(tmp_path, "-m", "seed=1,2,3", "hydra.sweep.dir=s", *endless, *launcher)
+    wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 3 and min(steps_of(tmp_path / "s")))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert err.strip().splitlines()[-1] == "Interrupted. Go on with: python -m dqn_exp.resume s"
+    assert [row["status"] for row in table_of(tmp_path / "s")] == ["interrupted"] * 3
+    plan = resumed("s", "--dry-run").out.splitlines()[:-1]
+    steps = {f"s/{p.parent.name}": json.loads(p.read_text())["steps"]
+             for p in (tmp_path / "s").glob("*/result.json")}  # fmt: skip
+    assert sorted(plan) == sorted(f"go on  {run}, from step {step}" for run, step in steps.items())
+
+
+def test_a_sweep_that_was_killed_with_its_workers_left_behind_can_go_on(
+    tmp_path, resumed  # noqa: F811
+):  # fmt: skip
+    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
+    wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 4 and min(steps_of(tmp_path / "s")))
+    process.kill()
+    process.wait()
+    ended = resumed("s", "hydra/launcher=population")  # It waits until the workers have ended.
+    assert ended.status == 0 and "4 of 4 runs completed." in ended.out, ended
+    process.communicate()
