@@ -38,7 +38,8 @@ class Sweep:
 
     directory: absolute.
     table: kept up to date.
-    max_resubmissions: how often a run may be given to another worker when its own has died.
+    max_resubmissions: how often a run may be given to another worker when it was alone with one
+        that has died. Before it was alone, it shared populations that were ever smaller.
     num_threads: of each population whose config does not say; None for one a core.
     """
 
@@ -144,17 +145,19 @@ class Dispatch:
                 self._close(job, logs)
 
     def _resubmit(self, rest: Group, reason: str) -> None:
-        self._num_deaths.update(job.num for job in rest)
-        most = self._sweep.max_resubmissions
-        for job in rest:
-            if self._num_deaths[job.num] > most:
-                times = f"{most + 1} times" if most else "once"
-                self._mark(job, "failed", f"The worker of this run was lost {times}; it {reason}")
-        again = [job for job in rest if not self._has_ended(job)]
-        if again:
-            log.warning("A worker with %d runs %s. They go on.", len(again), reason)
-        middle = (len(again) + 1) // 2
-        self._waiting.extend(half for half in (again[:middle], again[middle:]) if half)
+        if len(rest) == 1:
+            (job,) = rest
+            self._num_deaths[job.num] += 1
+            count = self._num_deaths[job.num]
+            if count > self._sweep.max_resubmissions:
+                times = "once" if count == 1 else f"{count} times"
+                error = f"A worker with this run alone was lost {times}; the last one {reason}."
+                self._mark(job, "failed", error)
+                return
+        what = "1 run" if len(rest) == 1 else f"{len(rest)} runs"
+        log.warning("A worker with %s %s. They go on from their checkpoints.", what, reason)
+        middle = (len(rest) + 1) // 2
+        self._waiting.extend(half for half in (rest[:middle], rest[middle:]) if half)
 
     def _open(self, job: Job) -> bool:
         try:

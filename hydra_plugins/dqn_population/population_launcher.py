@@ -21,7 +21,7 @@ class PopulationLauncherConf:
     _target_: str = "hydra_plugins.dqn_population.population_launcher.PopulationLauncher"
     executor: str = "in_process"
     max_population_size: int | None = None  # The most runs of a population.
-    max_resubmissions: int = 3  # How often a run whose worker has died gets another.
+    max_resubmissions: int = 2  # How often a run, alone with a worker that dies, gets another.
 
 
 @dataclass
