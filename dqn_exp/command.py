@@ -15,6 +15,9 @@ from dqn_exp.directories import job_directory_name
 from dqn_exp.errors import RunError
 from dqn_exp.interruption import raise_at_termination
 
+EXTRAS = {"optuna": "pip install 'dqn-exp[optuna]'"}
+"""Options of Hydra's groups that are there once an optional extra is installed."""
+
 
 def run_command(command: Callable[[], object]) -> None:
     """Runs a command, and ends the process with a status unless it is 0.
@@ -60,7 +63,10 @@ def _to_message(error: Exception) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return f"{group}={name}: expected one of {', '.join(error.options)}."
+        hint = f" Say {EXTRAS[name]} first." if name in EXTRAS else ""
+        return f"{group}={name}: expected one of {', '.join(error.options)}.{hint}"
+    if "hydra/sweeper/optuna" in text:  # A recipe asks for it.
+        return f"hydra/sweeper=optuna: it is not installed. Say {EXTRAS['optuna']} first."
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}:{mark.line + 1}: {error.problem}"

@@ -19,7 +19,7 @@ def job_directory_name(num: int, overrides: Sequence[str], swept: Sequence[str] 
         swept: keys to be named; None for all but the recipe.
     """
     named = [
-        f"{key.rsplit('.', 1)[-1]}={value}"
+        f"{key.rsplit('.', 1)[-1]}={_shorten_number(value)}"
         for key, _, value in (override.partition("=") for override in overrides)
         if (key != "experiment" if swept is None else key in swept)
     ]
@@ -75,6 +75,14 @@ def shorten(path: Path) -> Path:
 def duplicates(directories: Iterable[Path]) -> list[Path]:
     """Returns the directories that occur more than once."""
     return [path for path, count in Counter(directories).items() if count > 1]
+
+
+def _shorten_number(text: str) -> str:
+    # The number of the job tells apart what looks the same then.
+    try:
+        return f"{float(text):.4g}" if len(text) > 10 else text
+    except ValueError:
+        return text
 
 
 def _problems_of_making(directory: Path, key: str) -> list[str]:

@@ -7,11 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from hydra.core.utils import JobReturn, configure_log, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from dqn_exp.directories import duplicates, problems_of_old_sweep, problems_of_run_directory
+from dqn_exp.directories import (
+    duplicates,
+    problems_of_old_sweep,
+    problems_of_run_directory,
+    shorten,
+)
 from dqn_exp.dispatch import Dispatch, Sweep
 from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.executors import IN_PROCESS, Settings, check_settings, is_remote, make_executor
@@ -60,8 +65,22 @@ def launch_overrides(
     if launcher.table is None:
         launcher.table = begin_sweep(config, _differing_keys(job_overrides))
     add_jobs(launcher.table, directory, jobs)
-    with at_work(directory, is_alone=True):
-        return launch_jobs(launcher, jobs)
+    where = shorten(directory)
+    try:
+        with at_work(directory, is_alone=True):
+            returns = launch_jobs(launcher, jobs)
+    except KeyboardInterrupt:
+        advice = f"Let the runs that have begun end with: python -m dqn_exp.resume {where}"
+        raise KeyboardInterrupt(advice) from None
+    num_completed = sum(returned.status == JobStatus.COMPLETED for returned in returns)
+    log.info(
+        "%d of %d runs completed. Results are in %s. Look at them with: tensorboard --logdir %s",
+        num_completed,
+        len(jobs),
+        where / "sweep.csv",
+        where,
+    )
+    return returns
 
 
 def begin_sweep(config: DictConfig, swept: Sequence[str]) -> SweepTable:
