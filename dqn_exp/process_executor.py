@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 import loky
-import torch
 
 from dqn_exp.errors import WorkerError, last_line_of
 from dqn_exp.executor import Task, Tell, train_task
@@ -114,4 +113,6 @@ def _end_with_parent(parent: int) -> None:
 def _visible_gpus() -> list[str]:
     if chosen := os.environ.get("CUDA_VISIBLE_DEVICES"):
         return chosen.split(",")
+    import torch  # Late: a worker, which imports this module first, must import the engine before.
+
     return [str(index) for index in range(torch.cuda.device_count())]

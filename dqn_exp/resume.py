@@ -101,6 +101,9 @@ def _carry_out(found: Found, plan: Sequence[Any]) -> None:
     left = [_failure(step, found.directory) for step in plan if step.action == "leave"]
     failures = [*left, *failures_of(jobs, [returns])]
     conclude(found.directory, failures, len(plan), launcher.hydra_context, launcher.config)
+    if found.is_sweep:
+        name = launcher.config.hydra.job.config_name
+        launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
 
 
 def _make_launcher(found: Found) -> Any:
@@ -131,7 +134,9 @@ def _make_table(found: Found, plan: Sequence[Any]) -> Any:
         directory = found.directory / places.get(entry.num, entry.directory)
         table.add(entry.num, directory, list(entry.swept.values()))
         if (result := read_result(directory)) is not None:
-            table.update(entry.num, result.status, result.objective)
+            # Nobody is at work here, whatever a run that was killed has said before.
+            status = "interrupted" if result.status == "running" else result.status
+            table.update(entry.num, status, result.objective)
     table.write()
     return table
 

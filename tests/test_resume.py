@@ -318,7 +318,7 @@ def test_a_single_run_and_one_run_of_a_sweep_go_on(command, resumed, tmp_path):
     for run in (tmp_path / "s").glob("*_*"):
         interrupt(run)
     assert resumed("s/1_seed=2").status == 0
-    assert [row["status"] for row in table_of(tmp_path / "s")] == ["running", "completed"]
+    assert [row["status"] for row in table_of(tmp_path / "s")] == ["interrupted", "completed"]
 
 
 def test_the_log_goes_on_in_the_same_file(command, resumed, tmp_path):
