@@ -10,6 +10,8 @@ from typing import BinaryIO
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces a file's content; a reader sees the old one or the new one, never a part.
 
+    That holds when the power fails, too.
+
     Raises:
         OSError: if it cannot be written; the old content then stays.
     """
@@ -29,8 +31,6 @@ def replaced_durably(path: Path, previous: Path) -> Iterator[BinaryIO]:
     """
     with _written_beside(path) as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
     if path.exists():
         path.replace(previous)
     _temporary(path).replace(path)
@@ -58,6 +58,8 @@ def _written_beside(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -49,7 +49,7 @@ def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
     """Returns why a sweep cannot have this directory, which must be empty or missing."""
     if problems := _problems_of_making(directory, key) or problems_of_old_sweep(directory, key):
         return problems
-    if directory.is_dir() and any(directory.iterdir()):
+    if directory.is_dir() and any(not _is_remains(path) for path in directory.iterdir()):
         return [
             f"{key}: expected an empty or a new directory, but {directory} holds files. "
             "Choose another one."
@@ -75,6 +75,11 @@ def shorten(path: Path) -> Path:
 def duplicates(directories: Iterable[Path]) -> list[Path]:
     """Returns the directories that occur more than once."""
     return [path for path, count in Counter(directories).items() if count > 1]
+
+
+def _is_remains(path: Path) -> bool:
+    # A sweep that was killed while its list of jobs was written has not begun.
+    return path.name.startswith(".jobs.jsonl.")
 
 
 def _shorten_number(text: str) -> str:

@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 
 from dqn_exp.directories import shorten
-from dqn_exp.errors import RunError, WorkerError
+from dqn_exp.errors import RunError, WorkerError, last_line_of
 from dqn_exp.executor import Executor, Submitted, Task
 from dqn_exp.interruption import Interruption
 from dqn_exp.job_logging import log_files_of
@@ -29,6 +29,9 @@ from dqn_exp.sweep_table import NoTable, SweepTable
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
+READING_SECONDS = 2.0
+"""How often the results of runs that workers train are read."""
+
 Group = Sequence[Job]
 
 
@@ -69,6 +72,7 @@ class Dispatch:
         self._opened: dict[int, JobReturn] = {}
         self._results: dict[int, Result] = {}
         self._num_deaths: Counter[int] = Counter()
+        self._next_reading = 0.0
         self.returns: dict[int, JobReturn] = {}
 
     def train(self, groups: Sequence[Group]) -> None:
@@ -115,15 +119,22 @@ class Dispatch:
             sys_path=list(sys.path),
         )
         tell = partial(self._tell, group)
-        submitted = self._executor.submit(task, tell, lambda: self._interruption.is_asked)
-        self._running.append((group, submitted))
+        try:
+            submitted = self._executor.submit(task, tell, lambda: self._interruption.is_asked)
+        except Exception as error:  # Whatever a cluster may answer; the other populations begin.
+            self._resubmit(group, f"could not be started: {last_line_of(error)}", logs)
+        else:
+            self._running.append((group, submitted))
 
     def _look(self, logs: RunLogs) -> None:
+        is_due = time.perf_counter() > self._next_reading
+        if is_due:
+            self._next_reading = time.perf_counter() + READING_SECONDS
         for group, submitted in list(self._running):
             if submitted.is_done():
                 self._running.remove((group, submitted))
                 self._settle(group, submitted, logs)
-            else:
+            elif is_due:
                 self._tell(group, [_read(job) for job in group])
         if time.perf_counter() > self._progress.next_update:
             self._progress.update(self._standing())
@@ -138,13 +149,13 @@ class Dispatch:
             reason = f"has died: {error}"
             self._tell(group, [_read(job) for job in group])
         rest = [job for job in group if not self._has_ended(job)]
-        if rest and not self._interruption.is_asked:
-            self._resubmit(rest, reason)
         for job in group:
-            if self._has_ended(job) or self._interruption.is_asked:
+            if job not in rest or self._interruption.is_asked:
                 self._close(job, logs)
+        if rest and not self._interruption.is_asked:
+            self._resubmit(rest, reason, logs)
 
-    def _resubmit(self, rest: Group, reason: str) -> None:
+    def _resubmit(self, rest: Group, reason: str, logs: RunLogs) -> None:
         if len(rest) == 1:
             (job,) = rest
             self._num_deaths[job.num] += 1
@@ -153,6 +164,7 @@ class Dispatch:
                 times = "once" if count == 1 else f"{count} times"
                 error = f"A worker with this run alone was lost {times}; the last one {reason}."
                 self._mark(job, "failed", error)
+                self._close(job, logs)
                 return
         what = "1 run" if len(rest) == 1 else f"{len(rest)} runs"
         log.warning("A worker with %s %s. They go on from their checkpoints.", what, reason)

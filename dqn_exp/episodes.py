@@ -107,6 +107,7 @@ class Episodes(PerRunState):
         """
         environment = state["environment"]
         self.load_state_dict(run, {k: v for k, v in state.items() if k != "environment"})
+        self._environments.errors.pop(run, None)  # Of an episode that is not played.
         problem = self._environments.restore(run, environment, self.observations[run])
         if problem is not None:
             self._returns[run] = self._lengths[run] = 0

@@ -33,25 +33,25 @@ class JobEntry(NamedTuple):
     config: dict[str, Any]
 
 
-def begin_job_list(directory: Path, hydra: Mapping[str, Any]) -> None:
-    """Makes the list of a sweep without jobs so far.
+def begin_job_list(directory: Path, hydra: Mapping[str, Any], entries: Iterable[JobEntry]) -> None:
+    """Makes the list of a sweep with its first jobs: it is there as a whole or not at all.
 
     Args:
         directory: of the sweep.
         hydra: Hydra's own settings of the sweep, in plain containers.
+        entries: the jobs.
     """
     header = json.dumps({"format": FORMAT, "hydra": hydra}) + "\n"
-    write_atomically(directory / NAME, header.encode())
+    write_atomically(directory / NAME, (header + _to_lines(entries)).encode())
+    sync_directory(directory)
 
 
 def add_to_job_list(directory: Path, entries: Iterable[JobEntry]) -> None:
     """Appends jobs, and waits until they are on the disk; raises OSError if that cannot be."""
-    lines = "".join(json.dumps(entry._asdict()) + "\n" for entry in entries)
     with (directory / NAME).open("ab") as file:
-        file.write(lines.encode())
+        file.write(_to_lines(entries).encode())
         file.flush()
         os.fsync(file.fileno())
-    sync_directory(directory)
 
 
 def read_job_list(directory: Path) -> tuple[dict[str, Any], list[JobEntry]]:
@@ -72,3 +72,7 @@ def read_job_list(directory: Path) -> tuple[dict[str, Any], list[JobEntry]]:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: expected the jobs of a sweep, got {reason}.") from error
     return header["hydra"], entries
+
+
+def _to_lines(entries: Iterable[JobEntry]) -> str:
+    return "".join(json.dumps(entry._asdict()) + "\n" for entry in entries)

@@ -63,8 +63,10 @@ def launch_overrides(
             raise RunError(str(error)) from error
         raise
     if launcher.table is None:
-        launcher.table = begin_sweep(config, _differing_keys(job_overrides))
-    add_jobs(launcher.table, directory, jobs)
+        launcher.table = begin_sweep(config, _differing_keys(job_overrides), jobs)
+    else:
+        add_to_job_list(directory, [to_entry(job, directory, launcher.table.swept) for job in jobs])
+        add_jobs(launcher.table, jobs)
     where = shorten(directory)
     try:
         with at_work(directory, is_alone=True):
@@ -83,19 +85,19 @@ def launch_overrides(
     return returns
 
 
-def begin_sweep(config: DictConfig, swept: Sequence[str]) -> SweepTable:
-    """Makes the directory of a sweep with an empty list of jobs, and returns its table."""
+def begin_sweep(config: DictConfig, swept: Sequence[str], jobs: Sequence[Job]) -> SweepTable:
+    """Makes the directory of a sweep with the list of its first jobs; returns its table."""
     directory = Path(config.hydra.sweep.dir).absolute()
     directory.mkdir(parents=True, exist_ok=True)
     hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
-    hydra["sweep"]["dir"] = str(directory)
-    begin_job_list(directory, hydra)
-    return SweepTable(directory, swept)
+    begin_job_list(directory, hydra, [to_entry(job, directory, swept) for job in jobs])
+    table = SweepTable(directory, swept)
+    add_jobs(table, jobs)
+    return table
 
 
-def add_jobs(table: SweepTable, directory: Path, jobs: Sequence[Job]) -> None:
-    """Writes jobs that are about to begin to the sweep's list of jobs and its table."""
-    add_to_job_list(directory, [to_entry(job, directory, table.swept) for job in jobs])
+def add_jobs(table: SweepTable, jobs: Sequence[Job]) -> None:
+    """Writes jobs that are about to begin to the table, as pending."""
     for job in jobs:
         table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
     table.write()

@@ -123,11 +123,13 @@ def _make_launcher(found: Found) -> Any:
 
 
 def _make_table(found: Found, plan: Sequence[Any]) -> Any:
+    from dqn_exp.atomic_file import remove_remains
     from dqn_exp.result import read_result
     from dqn_exp.sweep_table import NoTable, SweepTable
 
     if not found.is_sweep:
         return NoTable()
+    remove_remains(found.directory / "sweep.csv")
     table = SweepTable(found.directory, list(found.entries[0].swept) if found.entries else [])
     places = {step.entry.num: step.entry.directory for step in plan}
     for entry in found.entries:

@@ -16,7 +16,7 @@ from dqn_exp.directories import problems_of_sweep_directory, shorten
 from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.executors import check_settings
 from dqn_exp.jobs import Job
-from dqn_exp.launch import add_jobs, begin_sweep, compose_jobs, settings_of
+from dqn_exp.launch import begin_sweep, compose_jobs, settings_of
 from dqn_exp.lock import at_work
 from dqn_exp.result import read_result
 from dqn_exp.sweep_table import SweepTable
@@ -40,10 +40,9 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     check_settings(settings)
     overrides, swept = _expand(sweeper, arguments)
     jobs = compose_jobs(sweeper.hydra_context, config, settings, overrides, 0, swept)
-    table = begin_sweep(config, swept)
+    table = begin_sweep(config, swept, jobs)
     with at_work(directory, is_alone=True):
         OmegaConf.save(config, directory / "multirun.yaml")
-        add_jobs(table, directory, jobs)
         size = sweeper.max_batch_size or len(jobs)
         batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
         try:

@@ -15,7 +15,7 @@ BAD = [
     (["agent=dnq"], "agent=dnq: expected one of dqn."),
     (["env=cartpol"], "env=cartpol: expected one of acrobot, cartpole_v0"),
     (["agnet=dqn"], "agnet: unknown key. Did you mean agent?"),
-    (["experiment=bok"], "experiment=bok: expected one of ablation, book, book_sweep, c51,"),
+    (["experiment=bok"], "experiment=bok: expected one of ablation, book, book_optuna, book_sweep,"),
     (["~agent.gamma"], "agent.gamma: missing"),
     (["~agent.gama"], "agent.gama: unknown key. Did you mean agent.gamma?"),
     (["--config-dir=extra", "experiment=typo"], "agent.learning_rte: unknown key. Did you mean agent.learning_rate?"),
@@ -79,7 +79,7 @@ BAD = [
     (["hydra.run.dir=" + "x" * 300], "hydra.run.dir: expected names of at most 255 bytes"),
     (["device=gpu"], "device: expected a device of this machine, got 'gpu'"),
     (["hydra.run.dir=a_file/run"], "hydra.run.dir: "),
-    (["hydra.run.dir=old_run"], "is that of a run (it holds a result.json). Choose another one."),
+    (["hydra.run.dir=old_run"], "go on with: python -m dqn_exp.resume old_run"),
     (["seed=range(3)"], "seed=range(3): several values; add -m to sweep over them."),
     # Sweeps: all jobs are checked before the first one trains.
     (["-m", "agent.gamma=0.9,1.5,0.8"], "agent.gamma: expected at most 1, got 1.5. (job 1: agent.gamma=1.5)"),
@@ -94,7 +94,7 @@ BAD = [
     (["-m", "seed=1,2", "hydra.launcher.max_population_size=0"], "hydra.launcher.max_population_size: expected at least 1"),
     (["-m", "agent.gamma=interval(0,1)"], "does not support sweep type"),
     (["-m", "seed=1,2", "hydra.job.chdir=true"], "hydra.job.chdir: expected false"),
-    (["-m", "hydra/launcher=populatoin"], "hydra/launcher=populatoin: expected one of basic, population."),
+    (["-m", "hydra/launcher=populatoin"], "hydra/launcher=populatoin: expected one of basic, population, population_processes, population_ray, population_slurm."),
 ]  # fmt: skip
 
 TOLD_BY_HYDRA = (["-m", "agent.gamma=interval(0,1)"],)

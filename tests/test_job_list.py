@@ -9,14 +9,13 @@ ENTRIES = [
 
 
 def test_jobs_come_back_as_they_were(tmp_path):
-    begin_job_list(tmp_path, {"job": {"name": "train"}})
-    add_to_job_list(tmp_path, ENTRIES[:2])
+    begin_job_list(tmp_path, {"job": {"name": "train"}}, ENTRIES[:2])
     add_to_job_list(tmp_path, ENTRIES[2:])
     assert read_job_list(tmp_path) == ({"job": {"name": "train"}}, ENTRIES)
 
 
 def test_a_line_that_was_being_written_is_left_out(tmp_path):
-    begin_job_list(tmp_path, {})
+    begin_job_list(tmp_path, {}, [])
     add_to_job_list(tmp_path, ENTRIES)
     content = (tmp_path / NAME).read_bytes()
     (tmp_path / NAME).write_bytes(content[:-10])
