@@ -1,5 +1,6 @@
 """The complete state of a run, in a file that can be loaded without running foreign code."""
 
+import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +28,11 @@ def save_checkpoint(
     Raises:
         OSError: if it cannot be written; what was there stays.
     """
+    # By way of the memory: where a disk is full, torch's own writing ends in errors of many kinds.
+    serialized = io.BytesIO()
+    torch.save({"format": FORMAT, **_to_tensors(content)}, serialized)
     with replaced_durably(directory / NEWEST, directory / PREVIOUS) as file:
-        torch.save({"format": FORMAT, **_to_tensors(content)}, file)
+        file.write(serialized.getbuffer())
     if not keeps_previous:
         (directory / PREVIOUS).unlink(missing_ok=True)
 
