@@ -66,7 +66,7 @@ def make_trainer(
     def save(row: int, run: int, is_last: bool) -> None:
         content = {
             "config": configs[run].model_dump(),
-            "records": records[run].state_dict(int(trainer.steps[row])),
+            "records": records[run].state_dict(),
             "state": trainer.state_dict(row),
         }
         save_checkpoint(records[run].directory, content, keeps_previous=not is_last)

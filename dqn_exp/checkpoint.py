@@ -26,6 +26,7 @@ def save_checkpoint(
         keeps_previous: whether the one before stays, in case this one is damaged some day.
 
     Raises:
+        TypeError: if something is none of these.
         OSError: if it cannot be written; what was there stays.
     """
     # By way of the memory: where a disk is full, torch's own writing ends in errors of many kinds.
@@ -74,4 +75,11 @@ def _to_tensors(value: Any) -> Any:
         return [_to_tensors(inner) for inner in value]
     if isinstance(value, np.ndarray | np.generic):
         return torch.from_numpy(np.array(value))
-    return value.cpu() if isinstance(value, torch.Tensor) else value
+    if isinstance(value, torch.Tensor):
+        return value.cpu()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        "state for a checkpoint: expected mappings, lists, numbers, texts, arrays and tensors, got "
+        f"a {type(value).__name__}."
+    )

@@ -21,6 +21,13 @@ class CostBound:
         return self._spent + self._newest <= self._share * elapsed
 
     @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Takes the time of this block for what the first time will take, but does not count it."""
+        began = time.perf_counter()
+        yield
+        self._newest = max(self._newest, time.perf_counter() - began)
+
+    @contextmanager
     def measured(self) -> Iterator[None]:
         """Counts what is done in this block."""
         began = time.perf_counter()

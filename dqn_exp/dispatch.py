@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from dqn_exp.executor import Executor, Submitted, Task
 from dqn_exp.interruption import Interruption
 from dqn_exp.job_logging import log_files_of
 from dqn_exp.jobs import Job, close_job, open_job
+from dqn_exp.lease import end_lease, grant_lease, new_token
 from dqn_exp.population import Run
 from dqn_exp.progress import Progress, Standing
 from dqn_exp.recorder import describe_error
@@ -29,6 +31,9 @@ from dqn_exp.sweep_table import NoTable, SweepTable
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
+RESTING_SECONDS = 1.0
+"""How long after a worker that could not be started the next one is tried."""
+
 READING_SECONDS = 2.0
 """How often the results of runs that workers train are read."""
 
@@ -69,7 +74,7 @@ class Dispatch:
         self._interruption = interruption
         self._waiting: deque[Group] = deque()
         self._running: list[tuple[Group, Submitted]] = []
-        self._opened: dict[int, JobReturn] = {}
+        self._opened: dict[int, tuple[Job, JobReturn]] = {}
         self._results: dict[int, Result] = {}
         self._num_deaths: Counter[int] = Counter()
         self._next_reading = 0.0
@@ -84,10 +89,10 @@ class Dispatch:
             finally:
                 self._executor.close()
                 self._progress.close()
-                for group, _ in self._running:  # Somebody does not wait for the step.
-                    for job in group:
-                        self._mark(job, "interrupted", None)
-                        self._close(job, logs)
+                # Those whose workers nobody waits for, and those that wait for another one.
+                for job, _ in list(self._opened.values()):
+                    self._mark(job, "interrupted", None)
+                    self._close(job, logs)
 
     def _work(self, logs: RunLogs) -> None:
         is_stopping = False
@@ -110,8 +115,9 @@ class Dispatch:
             logs.add(directory, of_run)
         if not group:
             return
+        lease = new_token() if self._executor.has_workers else None
         task = Task(
-            runs=[self._to_run(job) for job in group],
+            runs=[self._to_run(job, lease) for job in group],
             directory=self._sweep.directory,
             environment=group[0].environment,
             log_files=files,
@@ -122,7 +128,9 @@ class Dispatch:
         try:
             submitted = self._executor.submit(task, tell, lambda: self._interruption.is_asked)
         except Exception as error:  # Whatever a cluster may answer; the other populations begin.
-            self._resubmit(group, f"could not be started: {last_line_of(error)}", logs)
+            if not self._interruption.is_asked:
+                time.sleep(RESTING_SECONDS)
+                self._resubmit(group, f"could not be started: {last_line_of(error)}", logs)
         else:
             self._running.append((group, submitted))
 
@@ -173,7 +181,8 @@ class Dispatch:
 
     def _open(self, job: Job) -> bool:
         try:
-            self._opened[job.num] = open_job(job, self._sweep.context, self._sweep.task_function)
+            returned = open_job(job, self._sweep.context, self._sweep.task_function)
+            self._opened[job.num] = job, returned
         except OSError as error:
             self._mark(job, "failed", describe_error(error))
             self.returns[job.num] = JobReturn(
@@ -184,20 +193,25 @@ class Dispatch:
         return job.num in self._opened
 
     def _close(self, job: Job, logs: RunLogs) -> None:
-        returned = self._opened.pop(job.num, None)
+        _, returned = self._opened.pop(job.num, (job, None))
         if returned is not None:
+            if self._executor.has_workers:
+                end_lease(job.directory)
             close_job(job, returned, self._to_value(job), self._sweep.context)
             logs.remove(job.directory)
             self.returns[job.num] = returned
 
-    def _to_run(self, job: Job) -> Run:
+    def _to_run(self, job: Job, lease: str | None) -> Run:
+        if lease is not None:
+            with suppress(OSError):  # Its worker will find out.
+                grant_lease(job.directory, lease)
         config = job.checked
         if config.num_threads is None:
             config = config.model_copy(update={"num_threads": self._sweep.num_threads})
         values: dict[str, object] = config.hyperparameters()
         # A swept group, such as network, is no key of the config but has a name all the same.
         swept = {key: values.get(key, job.value_of(key)) for key in self._sweep.table.swept}
-        return Run(config, job.directory, swept or values)
+        return Run(config, job.directory, swept or values, lease)
 
     def _to_value(self, job: Job) -> float | Exception:
         result = self._results.get(job.num)

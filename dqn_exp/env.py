@@ -134,6 +134,10 @@ class SerialEnvironments:
     def retire(self, run: int) -> None:
         """Takes a run out: the last environment moves into its place."""
         _close(self._envs[run])
+        last = len(self._envs) - 1
+        self.errors.pop(run, None)
+        if last in self.errors:
+            self.errors[run] = self.errors.pop(last)
         rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions)
         for values in rows:
             values[run] = values[-1]

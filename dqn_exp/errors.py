@@ -19,5 +19,6 @@ class WorkerError(Exception):
 
 
 def last_line_of(error: BaseException) -> str:
-    """Returns the last line of an error, where libraries put what matters, or its kind."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    """Returns the last line of an error that tells of one, as libraries write long ones."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return next((line for line in reversed(lines) if "rror" in line), lines[-1]).strip()

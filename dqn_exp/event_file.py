@@ -98,11 +98,18 @@ class EventFile:
         end = SessionEndInfo(status=status, end_time_secs=time.time())
         self._add_hparams_value("session_end_info", HParamsPluginData(session_end_info=end))
 
-    def flush(self) -> None:
-        """Appends what has been collected to the file."""
+    def flush(self, *, is_durable: bool = False) -> None:
+        """Appends what has been collected to the file; raises OSError if that cannot be.
+
+        Args:
+            is_durable: whether to wait until it is on the disk itself.
+        """
         if self._pending:
             with self._path.open("ab") as file:
                 file.write(self._pending)
+                if is_durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             self._pending.clear()
 
     def _add(self, event: Event) -> None:

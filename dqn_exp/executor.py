@@ -59,8 +59,10 @@ class Executor(Protocol):
 
     num_workers: populations that are trained at the same time.
     num_threads: that each of them should use; None for one a core.
+    has_workers: whether it is other processes that train.
     """
 
+    has_workers: bool
     num_workers: int
     num_threads: int | None
 
@@ -101,6 +103,7 @@ class Done:
 class InProcessExecutor:
     """Trains in this process, one population after the other."""
 
+    has_workers = False
     num_workers = 1
     num_threads: int | None = None
 

@@ -15,6 +15,7 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus, filter_overrides
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from dqn_exp.atomic_file import write_atomically
 from dqn_exp.composed import hydra_config, resolved_values, without_hydra
 from dqn_exp.config import to_config
 from dqn_exp.errors import ConfigError
@@ -184,7 +185,9 @@ def close_job(
 
 
 def _save(config: Any, path: Path) -> None:
-    path.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+    # What is there already may be all that is known of a run that goes on.
+    if not path.exists():
+        write_atomically(path, OmegaConf.to_yaml(config).encode())
 
 
 def _set_number(config: DictConfig, num: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +19,7 @@ from dqn_exp.directories import (
     shorten,
 )
 from dqn_exp.dispatch import Dispatch, Sweep
-from dqn_exp.errors import ConfigError, RunError
+from dqn_exp.errors import ConfigError, RunError, last_line_of
 from dqn_exp.executors import IN_PROCESS, Settings, check_settings, is_remote, make_executor
 from dqn_exp.interruption import deferred_interrupts
 from dqn_exp.job_list import add_to_job_list, begin_job_list
@@ -62,14 +63,11 @@ def launch_overrides(
         if has_begun:  # Runs of earlier batches have trained: this is not status 2 any more.
             raise RunError(str(error)) from error
         raise
-    if launcher.table is None:
-        launcher.table = begin_sweep(config, _differing_keys(job_overrides), jobs)
-    else:
-        add_to_job_list(directory, [to_entry(job, directory, launcher.table.swept) for job in jobs])
-        add_jobs(launcher.table, jobs)
+    directory.mkdir(parents=True, exist_ok=True)
     where = shorten(directory)
     try:
         with at_work(directory, is_alone=True):
+            _list_jobs(launcher, jobs)
             returns = launch_jobs(launcher, jobs)
     except KeyboardInterrupt:
         advice = f"Let the runs that have begun end with: python -m dqn_exp.resume {where}"
@@ -85,10 +83,21 @@ def launch_overrides(
     return returns
 
 
-def begin_sweep(config: DictConfig, swept: Sequence[str], jobs: Sequence[Job]) -> SweepTable:
-    """Makes the directory of a sweep with the list of its first jobs; returns its table."""
+def _list_jobs(launcher: Launcher, jobs: Sequence[Job]) -> None:
+    config = launcher.config
     directory = Path(config.hydra.sweep.dir).absolute()
-    directory.mkdir(parents=True, exist_ok=True)
+    if launcher.table is None:
+        if problems := problems_of_old_sweep(directory):
+            raise ConfigError(problems)  # Somebody was faster.
+        launcher.table = begin_sweep(config, _swept_keys(config, jobs[0].overrides), jobs)
+    else:
+        add_to_job_list(directory, [to_entry(job, directory, launcher.table.swept) for job in jobs])
+        add_jobs(launcher.table, jobs)
+
+
+def begin_sweep(config: DictConfig, swept: Sequence[str], jobs: Sequence[Job]) -> SweepTable:
+    """Makes the list of a sweep's first jobs in its directory; returns its table."""
+    directory = Path(config.hydra.sweep.dir).absolute()
     hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
     begin_job_list(directory, hydra, [to_entry(job, directory, swept) for job in jobs])
     table = SweepTable(directory, swept)
@@ -174,7 +183,10 @@ def launch_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[JobReturn]:
     directory = Path(config.hydra.sweep.dir).absolute()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     first = jobs[0].checked
-    executor = make_executor(launcher.settings, first.device, directory / "submitit")
+    try:
+        executor = make_executor(launcher.settings, first.device, directory / "submitit")
+    except Exception as error:  # Whatever a cluster may answer.
+        raise RunError(f"The workers cannot be had: {last_line_of(error)}") from error
     groups = list(_group(jobs, launcher.settings["max_population_size"], executor.num_workers))
     _announce(jobs, groups)
     sweep = Sweep(
@@ -199,12 +211,14 @@ def launch_jobs(launcher: Launcher, jobs: Sequence[Job]) -> list[JobReturn]:
     return [dispatch.returns[job.num] for job in jobs]
 
 
-def _differing_keys(job_overrides: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the keys that some of the jobs override differently than the first does."""
-    others = {override for overrides in job_overrides[1:] for override in overrides}
-    common = set(job_overrides[0]).intersection(*job_overrides)
-    keys = [key_of(o) for o in [*job_overrides[0], *sorted(others)] if o not in common]
-    return list(dict.fromkeys(keys))
+def _swept_keys(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Returns the keys of a job that a sweeper which is not ours sweeps over."""
+    parser = OverridesParser.create()
+    given = parser.parse_overrides(list(config.hydra.overrides.task))
+    swept = {override.get_key_element() for override in given if override.is_sweep_override()}
+    declared = set(OmegaConf.select(config, "hydra.sweeper.params") or ())
+    fixed = {override.get_key_element() for override in given} - swept
+    return [key for key in map(key_of, overrides) if key in (swept | declared) - fixed]
 
 
 def _group(jobs: Sequence[Job], most: int | None, num_workers: int) -> Iterable[Sequence[Job]]:

@@ -88,6 +88,8 @@ def mark_for_retry(directory: Path, steps: Sequence[Step]) -> None:
     for step in steps:
         if step.action == "retry" and step.result is not None:
             again = replace(step.result, status="interrupted", error=None)
+            if not step.from_step:
+                again = replace(again, steps=0, episodes=0, updates=0)
             again.write(directory / step.entry.directory)
 
 
@@ -131,7 +133,7 @@ def _make_step(
         if result.has_ended and not retries_failed:
             return Step(entry, config_hash, "leave", result, 0)
     standing = find_standing(directory / place, config_hash)
-    from_step = standing.checkpoint["records"]["step"] if standing.checkpoint else 0
+    from_step = standing.records["result"]["steps"] if standing.records else 0
     if result is not None and result.has_ended:
         return Step(entry, config_hash, "retry", result, from_step)
     return Step(entry, config_hash, "go on" if from_step else "begin", result, from_step)

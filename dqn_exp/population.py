@@ -4,6 +4,7 @@ import json
 import logging
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from dqn_exp import __version__
 from dqn_exp.atomic_file import remove_remains
 from dqn_exp.checkpoint import NEWEST
 from dqn_exp.gymnasium_env import describe
+from dqn_exp.lease import LeaseError, check_lease
 from dqn_exp.progress import Progress
 from dqn_exp.recorder import RunRecord, describe_error
 from dqn_exp.restoration import Standing, find_standing, set_aside_refused
@@ -36,11 +38,13 @@ class Run:
     directory: exists, and belongs to this run alone. Where it holds a checkpoint, the run goes on
         from that; where it holds the result of a run that has ended, the run is left as it is.
     hparams: the run's columns in TensorBoard's table of hyperparameters.
+    lease: token of the worker that the run belongs to; None where no worker trains it.
     """
 
     config: Config
     directory: Path
     hparams: Mapping[str, Any]
+    lease: str | None = None
 
 
 @dataclass
@@ -48,12 +52,12 @@ class _Opened:
     """A run whose files are open.
 
     record: None where the run is not trained.
-    state: what it goes on from; None for the beginning.
+    load: gives the state that it goes on from; None for the beginning.
     """
 
     result: Result
     record: RunRecord | None = None
-    state: Mapping[str, Any] | None = None
+    load: Callable[[], Mapping[str, Any]] | None = None
 
 
 def train_population(
@@ -135,7 +139,7 @@ def _train(
         should_stop=should_stop,
     )
     try:
-        trainer.restore([one.state for _, one in trained])
+        trainer.restore([one.load for _, one in trained])
         trainer.train()
     except Exception as error:
         trainer.abort(describe_error(error))
@@ -154,19 +158,22 @@ def _open(run: Run) -> _Opened:
     """Opens the files of a run where it is to be trained."""
     result = Result("running", run.config.seed, run.config.hash(), versions=_versions())
     try:
+        check_lease(run.directory, run.lease)
         standing = find_standing(run.directory, result.config_hash)
         if standing.result is not None:
             if standing.result.has_ended:
                 return _Opened(standing.result)
             result.seconds = standing.result.seconds
         return _restore(run, result, standing)
-    except (OSError, ValueError) as error:
+    except LeaseError as error:  # This worker was given up; it touches nothing any more.
+        return _Opened(replace(result, status="failed", error=str(error)))
+    except Exception as error:  # The other runs of the population begin.
         failed = replace(result, status="failed", error=describe_error(error))
         log.error("%s: %s", run.directory, failed.error)
-        try:
-            failed.write(run.directory)
-        except OSError:
-            log.error("Its result.json could not be written.")
+        # What is there may be the result of another run, or tell of more than this one does.
+        if run.directory.is_dir() and not (run.directory / "result.json").exists():
+            with suppress(OSError):
+                failed.write(run.directory)
         return _Opened(failed)
 
 
@@ -174,20 +181,19 @@ def _restore(run: Run, result: Result, standing: Standing) -> _Opened:
     for name in (NEWEST, "result.json"):
         remove_remains(run.directory / name)
     set_aside_refused(run.directory, standing)
-    saved = standing.checkpoint
-    marks = saved["records"] if saved else None
-    record = RunRecord(run.directory, result, run.config.log.tensorboard, marks)
+    has_events = run.config.log.tensorboard
+    record = RunRecord(run.directory, result, has_events, standing.records, run.lease)
     for reason in standing.refused:
         record.log("A checkpoint is not used. %s", reason)
-    if saved is None:
+    if standing.path is None:
         hparams = {
             key: value if isinstance(value, bool | int | float) else str(value)
             for key, value in run.hparams.items()
         }
         record.describe(yaml.safe_dump(run.config.model_dump(), sort_keys=False), hparams)
         return _Opened(result, record)
-    record.log("Goes on from the checkpoint at step %d.", saved["records"]["step"])
-    return _Opened(result, record, saved["state"])
+    record.log("Goes on from the checkpoint at step %d.", result.steps)
+    return _Opened(result, record, standing.load)
 
 
 def _finish_running(opened: Sequence[_Opened], status: Status, error: str | None) -> None:

@@ -13,6 +13,7 @@ import loky
 
 from dqn_exp.errors import WorkerError, last_line_of
 from dqn_exp.executor import Task, Tell, train_task
+from dqn_exp.interruption import SIGNALS
 from dqn_exp.result import Result
 
 WATCH_SECONDS = 0.5
@@ -53,6 +54,8 @@ class _OfWorker:
 class ProcessExecutor:
     """Trains each population in one of some processes; they share the cores, or have a GPU each."""
 
+    has_workers = True
+
     def __init__(self, num_workers: int | None, device: str, num_cores: int) -> None:
         """Args: the number of processes; None for one a GPU or a core.
 
@@ -68,8 +71,12 @@ class ProcessExecutor:
         """Begins with a task; there is a worker that is free."""
         del tell, should_stop
         index = next(i for i, one in enumerate(self._workers) if one is None or not one.is_busy)
-        worker = self._alive(index)
-        worker.future = worker.pool.submit(train_task, task)
+        try:
+            worker = self._alive(index)
+            worker.future = worker.pool.submit(train_task, task)
+        except Exception:  # It died while it had nothing to do; the next one is a new one.
+            self._end(index)
+            raise
         return _OfWorker(worker, worker.future)
 
     def stop(self) -> None:
@@ -80,25 +87,35 @@ class ProcessExecutor:
 
     def close(self) -> None:
         """Ends all workers, whatever they do."""
-        for worker in self._workers:
-            if worker is not None:
-                worker.pool.shutdown(wait=True, kill_workers=True)
+        for index in range(self.num_workers):
+            self._end(index)
 
     def _alive(self, index: int) -> _Worker:
         worker = self._workers[index]
         if worker is not None and (worker.future is None or worker.future.exception() is None):
             return worker
-        if worker is not None:
-            worker.pool.shutdown(wait=True, kill_workers=True)
+        self._end(index)
         gpu = {"CUDA_VISIBLE_DEVICES": self._gpus[index % len(self._gpus)]} if self._gpus else {}
         pool = loky.ProcessPoolExecutor(max_workers=1, timeout=None, env=gpu, initializer=_begin)
-        worker = self._workers[index] = _Worker(pool, pool.submit(os.getpid).result())
+        # The new process inherits that it hears no signal before it is ready for one.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            worker = _Worker(pool, pool.submit(os.getpid).result())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        self._workers[index] = worker
         return worker
+
+    def _end(self, index: int) -> None:
+        worker, self._workers[index] = self._workers[index], None
+        if worker is not None:
+            worker.pool.shutdown(wait=True, kill_workers=True)
 
 
 def _begin() -> None:
     # A terminal sends Ctrl-C to all processes; what follows from it is for the first to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
 
 

@@ -32,6 +32,8 @@ class _OfRay:
 class RayExecutor:
     """Trains each population as one task of a cluster, or of this machine."""
 
+    has_workers = True
+
     def __init__(
         self, num_workers: int | None, address: str | None, num_cpus: int, num_gpus: int
     ) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dqn_exp.csv_file import CsvFile, Mark, problem_of
 from dqn_exp.event_file import EventFile, HParamValue
+from dqn_exp.lease import LeaseError, check_lease
 from dqn_exp.result import Result, Status
 from dqn_exp.run_log import log_of_run
 
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+CARRIED = ("steps", "episodes", "updates", "eval_return_mean", "eval_return_std")
+"""What of a result goes on where the run goes on."""
 
 TABLES = {
     "episodes": "step,episode,return,length,terminated",
@@ -35,10 +39,12 @@ class RunRecord:
         result: Result,
         has_events: bool,
         state: Mapping[str, Any] | None = None,
+        lease: str | None = None,
     ) -> None:
         """Args: an existing directory, the result so far, whether TensorBoard is written.
 
         state: what `state_dict` returned when the run was saved; the files are cut back to it.
+        lease: token of the worker that the run belongs to, if it is trained by one.
 
         Raises:
             OSError: if the files cannot be written.
@@ -46,17 +52,20 @@ class RunRecord:
         """
         self.directory = directory
         self.result = result
+        self._lease = lease
+        check_lease(directory, lease)
         if state is not None:
-            result.eval_return_mean = state["eval_return_mean"]
-            result.eval_return_std = state["eval_return_std"]
-        marks = {name: Mark(*state[name]) if state else None for name in TABLES}
+            for name in CARRIED:
+                setattr(result, name, state["result"][name])
+        marks = {name: Mark(*state["tables"][name]) if state else None for name in TABLES}
         self._tables = {
             name: CsvFile(directory / f"{name}.csv", header, marks[name])
             for name, header in TABLES.items()
         }
         self._events = None
         if has_events:
-            self._events = EventFile(directory, first_step=state["step"] + 1 if state else 0)
+            first_step = 0 if state is None else result.steps + 1
+            self._events = EventFile(directory, first_step)
         result.write(directory)
 
     def describe(self, config: str, hparams: Mapping[str, HParamValue]) -> None:
@@ -100,20 +109,19 @@ class RunRecord:
         """Writes what has been collected to the files; raises OSError if that cannot be.
 
         Args:
-            is_durable: whether to wait until the tables are on the disk itself.
+            is_durable: whether to wait until it is all on the disk itself.
         """
+        check_lease(self.directory, self._lease)
         for table in self._tables.values():
             table.flush(is_durable=is_durable)
         if self._events is not None:
-            self._events.flush()
+            self._events.flush(is_durable=is_durable)
 
-    def state_dict(self, step: int) -> dict[str, Any]:
-        """Returns where the files stand, which are flushed, at a step of the run."""
+    def state_dict(self) -> dict[str, Any]:
+        """Returns where the files stand, which are flushed, and the result."""
         return {
-            "step": step,
-            "eval_return_mean": self.result.eval_return_mean,
-            "eval_return_std": self.result.eval_return_std,
-            **{name: list(table.mark) for name, table in self._tables.items()},
+            "result": {name: getattr(self.result, name) for name in CARRIED},
+            "tables": {name: list(table.mark) for name, table in self._tables.items()},
         }
 
     def finish(self, status: Status, error: str | None = None) -> None:
@@ -128,10 +136,13 @@ class RunRecord:
         result.status, result.error = status, error
         result.objective = mean if status == "completed" else None
         try:
-            if self._events is not None:
+            if self._events is not None and result.has_ended:
                 self._events.end_hparams(status == "completed")
             self.flush()
             result.write(self.directory)
+        except LeaseError as problem:
+            result.status, result.error, result.objective = "failed", str(problem), None
+            return
         except OSError as problem:
             self._give_up(problem)
         self.log(
@@ -159,7 +170,8 @@ class RunRecord:
 
 def problems_of_files(directory: Path, state: Mapping[str, Any]) -> list[str]:
     """Returns why the tables of a run cannot be cut back to what `state_dict` returned."""
-    found = (problem_of(directory / f"{name}.csv", Mark(*state[name])) for name in TABLES)
+    marks = {name: Mark(*state["tables"][name]) for name in TABLES}
+    found = (problem_of(directory / f"{name}.csv", mark) for name, mark in marks.items())
     return [problem for problem in found if problem is not None]
 
 

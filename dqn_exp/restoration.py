@@ -9,20 +9,26 @@ from dqn_exp.errors import ConfigError
 from dqn_exp.recorder import problems_of_files
 from dqn_exp.result import Result, read_result
 
-PARTS = {"config", "records", "state"}
-
 
 class Standing(NamedTuple):
     """Where a run stands that has begun.
 
     result: None if it has left none.
-    checkpoint: the content of the one to go on from; None for the beginning.
+    path: of the checkpoint to go on from; None for the beginning.
+    records: where the files stood then.
     refused: why newer ones are not used.
     """
 
     result: Result | None
-    checkpoint: dict[str, Any] | None
+    path: Path | None
+    records: dict[str, Any] | None
     refused: list[str]
+
+    def load(self) -> dict[str, Any]:
+        """Returns the state of the run in the checkpoint."""
+        assert self.path is not None
+        state: dict[str, Any] = load_checkpoint(self.path)["state"]
+        return state
 
 
 def find_standing(directory: Path, config_hash: str) -> Standing:
@@ -44,18 +50,18 @@ def find_standing(directory: Path, config_hash: str) -> Standing:
     refused: list[str] = []
     for path in checkpoints_of(directory):
         try:
-            return Standing(result, _load(path, directory, config_hash), refused)
+            return Standing(result, path, _check(path, directory, config_hash), refused)
         except ValueError as error:
             refused.append(str(error))
     if refused:
         remedy = "Move the checkpoints away to let the run begin anew."
         raise ValueError("\n".join([*refused, remedy]))
-    if result is not None and result.status == "running" and result.steps:
+    if result is not None and result.status in ("running", "interrupted") and result.steps:
         raise ValueError(
             f"{directory}: expected a checkpoint, since result.json tells of {result.steps} "
             "steps, but there is none. Move result.json away to let the run begin anew."
         )
-    return Standing(result, None, [])
+    return Standing(result, None, None, [])
 
 
 def set_aside_refused(directory: Path, standing: Standing) -> None:
@@ -64,16 +70,20 @@ def set_aside_refused(directory: Path, standing: Standing) -> None:
         (directory / NEWEST).replace(directory / REFUSED)
 
 
-def _load(path: Path, directory: Path, config_hash: str) -> dict[str, Any]:
+def _check(path: Path, directory: Path, config_hash: str) -> dict[str, Any]:
+    """Returns where the files stood; raises ValueError if the checkpoint is of no use here."""
     content = load_checkpoint(path)
-    if missing := PARTS - content.keys():
-        raise ValueError(f"{path}: expected a checkpoint with {', '.join(sorted(missing))}.")
     try:
-        found = to_config(content["config"]).hash()
+        found, records = to_config(content["config"]).hash(), dict(content["records"])
+        problems = problems_of_files(directory, records)
+        is_complete = "state" in content and isinstance(records["result"]["steps"], int)
     except ConfigError as error:
         raise ValueError(f"{path}: its config is not one of this version: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path}: expected a checkpoint of a run, got {reason}.") from error
     if found != config_hash:
         raise ValueError(f"{path}: it is that of a run with another config.")
-    if problems := problems_of_files(directory, content["records"]):
+    if problems or not is_complete:
         raise ValueError(" ".join([f"{path} does not fit:", *problems]))
-    return content
+    return records

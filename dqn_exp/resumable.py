@@ -83,8 +83,9 @@ def split_changes(
     launcher: DictConfig, overrides: Sequence[str]
 ) -> tuple[DictConfig, dict[str, Any]]:
     """Returns the launcher's options and the changes of keys that overrides ask for."""
-    if launcher.get("_target_") != LAUNCHER:  # One of Hydra's own, which could not go on.
-        launcher = _launcher_node("population")
+    is_ours = launcher.get("_target_") == LAUNCHER  # One of Hydra's own could not go on.
+    node = _launcher_node(_name_of(launcher.executor) if is_ours else "population")
+    launcher = OmegaConf.merge(node, launcher) if is_ours else node  # type: ignore[assignment]
     changes: dict[str, Any] = {}
     for override in overrides:
         key, _, text = override.partition("=")
@@ -95,7 +96,7 @@ def split_changes(
             name = key.removeprefix("hydra.launcher.")
             if name.split(".")[0] not in launcher:
                 raise ConfigError([f"{key}: expected one of {', '.join(launcher)}."])
-            OmegaConf.update(launcher, name, value, force_add=True)
+            OmegaConf.update(launcher, name, value)
         elif key.split(".")[0] in CHANGEABLE:
             changes[key] = value
         else:
@@ -109,10 +110,13 @@ def _launcher_node(name: str) -> DictConfig:
     names = [group.removesuffix(".yaml") for group in groups if group.startswith("population")]
     if name not in names:
         raise ConfigError([f"hydra/launcher={name}: expected one of {', '.join(sorted(names))}."])
-    node = ConfigStore.instance().load(f"hydra/launcher/{name}.yaml").node
-    plain = OmegaConf.create(OmegaConf.to_container(node))
-    assert isinstance(plain, DictConfig)
-    return plain
+    # With the types of its options, which are then checked.
+    node: DictConfig = ConfigStore.instance().load(f"hydra/launcher/{name}.yaml").node
+    return OmegaConf.structured(node)  # type: ignore[no-any-return]
+
+
+def _name_of(executor: str) -> str:
+    return "population" if executor == "in_process" else f"population_{executor}"
 
 
 def changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,10 +100,10 @@ def _carry_out(found: Found, plan: Sequence[Any]) -> None:
         raise KeyboardInterrupt(advice_after_interruption(found.directory)) from None
     left = [_failure(step, found.directory) for step in plan if step.action == "leave"]
     failures = [*left, *failures_of(jobs, [returns])]
-    conclude(found.directory, failures, len(plan), launcher.hydra_context, launcher.config)
     if found.is_sweep:
         name = launcher.config.hydra.job.config_name
         launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
+    conclude(found.directory, failures, len(plan))
 
 
 def _make_launcher(found: Found) -> Any:

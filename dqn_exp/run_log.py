@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,16 +48,19 @@ class RunLogs(logging.Handler):
         """Writes a record."""
         named = getattr(record, "directory", None)
         directories = list(self._files) if named is None else [named]
+        files = (file for directory in directories for file in self._files.get(directory, ()))
         try:
-            for directory in directories:
-                for path, formatter, level in self._files.get(directory, ()):
-                    if record.levelno >= level:
-                        with path.open("a", encoding="utf-8") as file:
-                            file.write(formatter.format(record) + "\n")
-        except OSError:
-            pass  # Whose directory has vanished or is full, that run fails and tells so elsewhere.
+            for path, formatter, level in files:
+                if record.levelno >= level:
+                    _append(path, formatter.format(record) + "\n")
         except Exception:
             self.handleError(record)
+
+
+def _append(path: Path, text: str) -> None:
+    # Whose directory has vanished or is full, that run fails and tells so elsewhere.
+    with suppress(OSError), path.open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """When the runs of a population are saved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from dqn_exp.per_run import PerRunState
 SHARE_OF_TIME = 0.05
 """The most of the time that checkpoints on the way may take; they become more seldom for it."""
 
-Errors = dict[int, OSError]
+Errors = dict[int, Exception]
 """What has kept runs from being saved, by row."""
 
 
@@ -28,6 +29,12 @@ class Saving(PerRunState):
         self._turns = np.zeros(count, dtype=np.int64)  # When the runs were saved, in their order.
         self._is_finite, self._save = is_finite, save
         self._time = CostBound(SHARE_OF_TIME)
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Takes the time of this block for that of saving a run, as long as that is not known."""
+        with self._time.expected():
+            yield
 
     def owe(self, due: npt.NDArray[np.bool_]) -> None:
         """Takes notice of the runs `[N]` whose checkpoints are due."""
@@ -59,6 +66,6 @@ class Saving(PerRunState):
         try:
             if self._is_finite(row):
                 self._save(row)
-        except OSError as error:
+        except Exception as error:  # Of its files, or of what its environment tells of itself.
             return {row: error}
         return {}

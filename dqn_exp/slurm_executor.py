@@ -1,9 +1,12 @@
 """Workers that are jobs of SLURM, with submitit, https://github.com/facebookincubator/submitit."""
 
 import contextlib
+import os
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import submitit
@@ -20,8 +23,25 @@ class Work:
     task: Task
 
     def __call__(self) -> list[Result]:
-        """Trains the runs from their checkpoints."""
-        return train_task(self.task)
+        """Trains the runs from their checkpoints.
+
+        When the time is up or the job is preempted, the runs end at their next step, with
+        checkpoints, before submitit, which is told of that by SIGUSR2, submits the job again.
+        """
+        again: list[Callable[[], object]] = []
+        resubmit = signal.getsignal(signal.SIGUSR2)
+
+        def end_first(number: int, frame: FrameType | None) -> None:
+            if callable(resubmit):
+                again.append(lambda: resubmit(number, frame))
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        signal.signal(signal.SIGUSR2, end_first)
+        results = train_task(self.task)
+        signal.signal(signal.SIGUSR2, resubmit)
+        if again:
+            again[0]()
+        return results
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """Tells submitit what to submit again when the time is up or the job is preempted."""
@@ -49,6 +69,8 @@ class _OfJob:
 
 class SlurmExecutor:
     """Trains each population as one job."""
+
+    has_workers = True
 
     def __init__(
         self, num_workers: int, cluster: str, folder: Path, parameters: Mapping[str, Any]

@@ -9,7 +9,6 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.types import HydraContext
 from omegaconf import OmegaConf
 
 from dqn_exp.directories import problems_of_sweep_directory, shorten
@@ -18,7 +17,7 @@ from dqn_exp.executors import check_settings
 from dqn_exp.jobs import Job
 from dqn_exp.launch import begin_sweep, compose_jobs, settings_of
 from dqn_exp.lock import at_work
-from dqn_exp.result import read_result
+from dqn_exp.result import Result, read_result
 from dqn_exp.sweep_table import SweepTable
 
 log = logging.getLogger(__name__)
@@ -40,8 +39,11 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     check_settings(settings)
     overrides, swept = _expand(sweeper, arguments)
     jobs = compose_jobs(sweeper.hydra_context, config, settings, overrides, 0, swept)
-    table = begin_sweep(config, swept, jobs)
+    directory.mkdir(parents=True, exist_ok=True)
     with at_work(directory, is_alone=True):
+        if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
+            raise ConfigError(problems)  # Somebody was faster.
+        table = begin_sweep(config, swept, jobs)
         OmegaConf.save(config, directory / "multirun.yaml")
         size = sweeper.max_batch_size or len(jobs)
         batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
@@ -50,22 +52,20 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
         except KeyboardInterrupt:
             raise KeyboardInterrupt(advice_after_interruption(directory)) from None
     failures = list(failures_of(jobs, returns))
-    conclude(directory, failures, len(jobs), sweeper.hydra_context, config)
+    if failures:  # Hydra tells this to the callbacks only if no exception leaves the sweeper.
+        name = config.hydra.job.config_name
+        sweeper.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
+    conclude(directory, failures, len(jobs))
     return returns
 
 
-def conclude(
-    directory: Path, failures: Sequence[str], num_jobs: int, context: HydraContext, config: Any
-) -> None:
+def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
     """Tells how a sweep has ended; raises RunError if a run has failed."""
     log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
     where, table = shorten(directory), directory / "sweep.csv"
     results = shorten(table) if table.exists() else where
     advice = f"Results are in {results}. Look at them with: tensorboard --logdir {where}"
     if failures:
-        # Hydra tells this to the callbacks only if no exception leaves the sweeper.
-        name = config.hydra.job.config_name
-        context.callbacks.on_multirun_end(config=config, config_name=name)
         again = f"Try the failed runs again with: python -m dqn_exp.resume {where} --retry-failed"
         raise RunError("\n".join([*failures, again, advice]))
     log.info(advice)
@@ -114,13 +114,25 @@ def _launch(launcher: Any, jobs: Sequence[Job], table: SweepTable) -> Sequence[J
         returns = launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].num)
     except Exception as error:  # A batch that fails never stops the next.
         log.exception("A batch of %d runs has failed.", len(jobs))
-        returns = [JobReturn(status=JobStatus.FAILED, _return_value=error) for _ in jobs]
+        return [_ended_before(job, error) for job in jobs]
     for job in jobs:
-        try:
-            result = read_result(job.directory)
-        except ValueError:
-            result = None
+        result = _result_of(job)
         status, objective = (result.status, result.objective) if result else ("failed", None)
         table.update(job.num, status, objective)
     table.write()
     return returns
+
+
+def _ended_before(job: Job, error: Exception) -> JobReturn:
+    """Returns what has become of a job when an error has ended its batch."""
+    result = _result_of(job)
+    if result is not None and result.status == "completed":
+        return JobReturn(status=JobStatus.COMPLETED, _return_value=result.objective)
+    return JobReturn(status=JobStatus.FAILED, _return_value=error)
+
+
+def _result_of(job: Job) -> Result | None:
+    try:
+        return read_result(job.directory)
+    except (OSError, ValueError):
+        return None

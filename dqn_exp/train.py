@@ -49,11 +49,11 @@ def train(config: DictConfig) -> float:
     checked = to_config(values)  # type: ignore[arg-type]
     directory = Path(HydraConfig.get().runtime.output_dir)
     shown = shorten(directory)
-    if (directory / "result.json").exists():
-        raise RunError(f"A run is never written over, and {shown} holds a result.json.")
     run = Run(checked, directory, checked.hyperparameters())
     progress = make_progress(checked.log.progress)
     with at_work(directory, is_alone=True), deferred_interrupts() as interruption:
+        if (directory / "result.json").exists():
+            raise RunError(f"A run is never written over, and {shown} holds a result.json.")
         (result,) = train_population(
             [run], lambda results: None, lambda: interruption.is_asked, progress
         )

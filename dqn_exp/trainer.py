@@ -150,17 +150,21 @@ class Trainer(PerRunState):
                 "The open episode is lost, and a new one begins: %s.", problem
             )
 
-    def restore(self, states: Sequence[Mapping[str, Any] | None]) -> None:
-        """Lets runs go on from what `state_dict` returned; None for the beginning.
+    def restore(self, loaders: Sequence[Callable[[], Mapping[str, Any]] | None]) -> None:
+        """Lets runs go on from what loaders give, one after the other; None: from the beginning.
+
+        What they give is what `state_dict` returned.
 
         A run whose state does not fit it has failed.
         """
         errors: dict[int, Exception] = {}
-        for row, state in enumerate(states):
+        for row, load in enumerate(loaders):
             try:
-                if state is not None:
-                    self.load_state_dict(row, state)
-            except (ValueError, KeyError, TypeError, RuntimeError, IndexError) as error:
+                if load is not None:
+                    # Saving will take about as long.
+                    with self._saving.expected():
+                        self.load_state_dict(row, load())
+            except Exception as error:  # Whatever a foreign file may lead to.
                 errors[row] = error
         self._fail(errors)
 
@@ -211,7 +215,7 @@ class Trainer(PerRunState):
                 if row not in errors:
                     self._save_run(row, is_last=True)
                     ended[row] = "completed", None
-            except OSError as error:
+            except Exception as error:  # As in `Saving`.
                 errors[row] = error
         self._saving.owe(saved)
         self._fail(errors, ended)
@@ -237,13 +241,13 @@ class Trainer(PerRunState):
         return {int(rows[index]): error for index, error in errors.items()}
 
     def _save_run(self, row: int, *, is_last: bool = False) -> None:
-        """Writes the checkpoint of a run; raises OSError if that cannot be."""
+        """Writes the checkpoint of a run; raises whatever keeps it from that."""
         run = int(self.runs[row])
         record = self._records[run]
+        self._count(row)
         # What is recorded must never lag behind what can be restored.
         record.flush(is_durable=True)
         self._save(row, run, is_last)
-        self._count(row)
         record.result.write(record.directory)
 
     def _flush(self) -> None:

@@ -12,11 +12,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dqn_exp import trainer
+from dqn_exp import executor, trainer
+from dqn_exp.env import make_environments
+from dqn_exp.lease import grant_lease
+from dqn_exp.population import Run, train_population
+from dqn_exp.progress import NoProgress
 from tests import probes
-from tests.conftest import make_config, results_of, train_in_folders
+from tests.command import files_below
+from tests.conftest import ignore_results, make_config, results_of, train_in_folders
 from tests.test_resume import SETTINGS, make_folders, resumed  # noqa: F401
 from tests.test_sweep import SHORT, command, table_of  # noqa: F401
 
@@ -75,6 +81,7 @@ def test_the_log_of_a_run_whose_environment_raises_has_the_traceback(command, tm
 
 
 def test_a_directory_that_vanishes_fails_its_run_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "FLUSH_SECONDS", 0.0)
     configs = [make_config(**{**SETTINGS, "seed": seed}) for seed in range(3)]
     peace, folders = make_folders(tmp_path / "peace", 3), make_folders(tmp_path / "broken", 3)
     train_in_folders(configs, peace)
@@ -111,11 +118,12 @@ def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
     assert not (tmp_path / "s/1_seed=2").exists() and "Logging error" not in ended.err
 
 
+@pytest.mark.parametrize("most_bytes", [60_000, 100_000])
 def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_again(
-    tmp_path, resumed  # noqa: F811
+    most_bytes, tmp_path, resumed  # noqa: F811
 ):  # fmt: skip
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
     sweep = [
         *SHORT, "-m", "network.hidden_sizes=[8]", "buffer.capacity=300,10_000",
@@ -148,7 +156,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "dqn_exp.train", *SHORT, *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
     )  # fmt: skip
 
 
@@ -171,6 +179,7 @@ def children_of(pid: int) -> Iterator[int]:
             continue
 
 
+ROOT = Path(__file__).parent.parent
 LONG = ("trainer.total_steps=4_000", "eval.every_steps=1_000", "checkpoint.every_steps=100")
 TWO_WORKERS = ("hydra/launcher=population_processes", "hydra.launcher.num_workers=2")
 
@@ -238,13 +247,82 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     assert sorted(plan) == sorted(f"go on  {run}, from step {step}" for run, step in steps.items())
 
 
-def test_a_sweep_that_was_killed_with_its_workers_left_behind_can_go_on(
-    tmp_path, resumed  # noqa: F811
-):  # fmt: skip
-    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
+def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resumed):  # noqa: F811
+    endless = ("trainer.total_steps=1_000_000", "checkpoint.every_steps=50")
+    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *endless, *TWO_WORKERS)
     wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 4 and min(steps_of(tmp_path / "s")))
+    workers = list(children_of(process.pid))
+    assert len(workers) == 2
     process.kill()
     process.wait()
-    ended = resumed("s", "hydra/launcher=population")  # It waits until the workers have ended.
-    assert ended.status == 0 and "4 of 4 runs completed." in ended.out, ended
-    process.communicate()
+    plan = resumed("s", "--dry-run")  # It waits until the workers have ended.
+    assert plan.status == 0 and plan.out.count("go on  s/") == 4, plan
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.4, 1.2])
+def test_ctrl_c_while_workers_begin_fails_no_run(tmp_path, seconds):
+    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
+    wait_for(process, (tmp_path / "s/sweep.csv").exists)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)  # As a terminal does, to all of them.
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "resume s" in err, (out, err)
+    statuses = {row["status"] for row in table_of(tmp_path / "s")}
+    assert statuses <= {"pending", "interrupted"}
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(command, tmp_path, monkeypatch):  # noqa: F811
+    submit, times = executor.InProcessExecutor.submit, iter(range(10))
+
+    def submit_later(self, *arguments):
+        if next(times) == 0:
+            raise RuntimeError("sbatch: error: QOSMaxSubmitJobPerUserLimit")
+        return submit(self, *arguments)
+
+    monkeypatch.setattr(executor.InProcessExecutor, "submit", submit_later)
+    ended = command("-m", "seed=1,2,3", "hydra.sweep.dir=s")
+    assert ended.status == 0 and "3 of 3 runs completed." in ended.out, ended
+    assert "could not be started: sbatch: error: QOSMax" in ended.out
+
+
+def test_a_worker_that_was_given_up_touches_its_runs_no_more(tmp_path):
+    config = make_config(**SETTINGS)
+    (folder,) = make_folders(tmp_path, 1)
+    seen, count = {}, iter(range(10**9))
+
+    def should_stop() -> bool:
+        if next(count) == 60:
+            grant_lease(folder, "of another")
+            seen.update(files_below(folder))
+        return False
+
+    grant_lease(folder, "its own")
+    run = Run(config, folder, {}, lease="its own")
+    (result,) = train_population([run], ignore_results, should_stop, NoProgress())
+    assert result.status == "failed" and "given to another worker" in result.error
+    assert files_below(folder) == seen
+    # Nor does one that begins late, after it was given up.
+    (late,) = train_population([run], ignore_results, lambda: False, NoProgress())
+    assert late.status == "failed" and files_below(folder) == seen
+    other = Run(config, folder, {}, lease="of another")
+    (result,) = train_population([other], ignore_results, lambda: False, NoProgress())
+    assert result.status == "completed"
+    peace = make_folders(tmp_path / "peace", 1)
+    train_in_folders([config], peace)
+    assert results_of(folder) == results_of(peace[0])
+
+
+def test_errors_of_environments_stay_with_their_runs_when_others_retire():
+    environments = make_environments("ProbeFragile-v0", 4, 8, {"how": "reset", "one_in": 1})
+    environments.reset(np.array([1, 3]), np.array([5, 6]))
+    assert environments.errors.keys() == {1, 3}
+    third = environments.errors[3]
+    environments.retire(0)
+    assert environments.errors.keys() == {1, 0} and environments.errors[0] is third
+    environments.retire(1)
+    assert environments.errors.keys() == {0}

@@ -35,8 +35,12 @@ def test_a_batch_of_trials_is_a_population_and_the_best_one_is_told(tmp_path):
 
 
 def test_a_trial_that_diverges_does_not_end_the_search(tmp_path):
-    ended = run_apart([*TINY, "agent.learning_rate=choice(1e-3,1e30)"], tmp_path)
+    search = ("agent.learning_rate=choice(1e-3,1e30)", "agent.gamma=0.9", "hydra.sweeper.n_jobs=1")
+    ended = run_apart([*TINY, *search], tmp_path)
     assert ended.status == 0, ended
-    statuses = {row["status"] for row in table_of(tmp_path / "s")}
+    rows = table_of(tmp_path / "s")
+    swept = {"agent.learning_rate", "agent.epsilon", "agent.target_update_period"}
+    assert rows[0].keys() == {"job", "dir", "status", "objective", *swept}
+    statuses = {row["status"] for row in rows}
     assert statuses == {"completed", "diverged"}
     assert re.search(r"Best value: \d", ended.out)

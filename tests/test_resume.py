@@ -128,12 +128,71 @@ def test_the_same_with_normalized_observations_rmsprop_and_schedules(tmp_path):
 
 
 def test_an_environment_that_tells_its_state_is_brought_back_by_it(tmp_path):
-    config = make_config(**SETTINGS, env__id="ProbeTelling-v0")
-    (folder,) = make_folders(tmp_path, 1)
-    train_in_folders([config], [folder], stop_after(101))
+    limited = {**SETTINGS, "env__max_episode_steps": 9, "eval__every_steps": None}
+    config = make_config(**limited, env__id="ProbeTelling-v0")
+    peace, folder = make_folders(tmp_path, 2)
+    train_in_folders([config], [peace])
+    episodes = (peace / "episodes.csv").read_text()
+    assert ",9,0\n" in episodes and ",1\n" in episodes  # Some are cut by the limit, some end.
     before = probes.Telling.num_restored
-    (result,) = train_in_folders([config], [folder])
-    assert probes.Telling.num_restored == before + 1 and result.status == "completed"
+    for num_ticks in (101, 4, 4, 4, 10**6):
+        (result,) = train_in_folders([config], [folder], stop_after(num_ticks))
+    assert probes.Telling.num_restored == before + 4 and result.status == "completed"
+    assert (folder / "episodes.csv").read_text() == episodes
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (RuntimeError("it is broken"), "RuntimeError: it is broken"),
+        ({"cells": {1, 2}}, "TypeError: state for a checkpoint: expected mappings, .* got a set"),
+    ],
+)
+def test_an_environment_that_cannot_tell_its_state_fails_its_run_alone(
+    tmp_path, monkeypatch, told, message
+):
+    def state_dict(self):
+        if self.count < 4:  # Which of the runs it is when they are saved, their seeds decide.
+            return {}
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    monkeypatch.setattr(probes.Telling, "state_dict", state_dict)
+    runs = [{**SETTINGS, "seed": seed, "env__id": "ProbeTelling-v0"} for seed in range(4)]
+    configs = [make_config(**run, trainer__total_episodes=6) for run in runs]
+    results = train_in_folders(configs, make_folders(tmp_path, 4))
+    statuses = {result.status for result in results}
+    assert statuses == {"completed", "failed"}
+    assert all(re.match(message, one.error) for one in results if one.status == "failed")
+
+
+def test_a_run_tells_where_it_stands_from_the_moment_it_goes_on(tmp_path):
+    config = make_config(**{**SETTINGS, "checkpoint__every_steps": None})
+    (folder,) = make_folders(tmp_path, 1)
+    train_in_folders([config], [folder], stop_after(100))
+    first = json.loads((folder / "result.json").read_text())
+    assert first["status"] == "interrupted" and first["steps"] == 100
+    seen = []
+
+    def should_stop() -> bool:
+        seen.append(json.loads((folder / "result.json").read_text()))
+        return False
+
+    (folder / ".checkpoint.pt.99").write_bytes(b"left behind by a process that was killed")
+    train_in_folders([config], [folder], should_stop)
+    for name in ("steps", "episodes", "updates", "eval_return_mean"):
+        assert seen[0][name] == first[name]
+    assert seen[0]["status"] == "running" and not (folder / ".checkpoint.pt.99").exists()
+
+
+def test_the_table_of_hyperparameters_hears_of_an_end_once(tmp_path):
+    config = make_config(**SETTINGS)
+    (folder,) = make_folders(tmp_path, 1)
+    for num_ticks, is_told in ((60, False), (10**6, True)):
+        train_in_folders([config], [folder], stop_after(num_ticks))
+        newest = max(folder.glob("events.*"))
+        assert (b"session_end_info" in newest.read_bytes()) == is_told
 
 
 def test_where_neither_works_a_new_episode_begins_and_the_log_says_so(tmp_path, caplog):
@@ -304,6 +363,8 @@ def test_failed_and_diverged_runs_are_left_unless_they_are_to_be_tried_again(
     again = resumed("s", "--retry-failed")
     assert again.status == 1 and "1 of 2 runs are to be trained." in again.out
     assert [row["status"] for row in table_of(tmp_path / "s")] == ["completed", "diverged"]
+    log = (tmp_path / "s/1_learning_rate=1e+30/train.log").read_text()
+    assert log.count("Diverged after") == 2
 
 
 def test_a_single_run_and_one_run_of_a_sweep_go_on(command, resumed, tmp_path):
