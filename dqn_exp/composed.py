@@ -31,7 +31,7 @@ def resolved_values(config: DictConfig) -> dict[str, Any]:
     """
     with hydra_config(config):
         try:
-            values: Any = OmegaConf.to_container(without_hydra(config), resolve=True)
+            values: Any = OmegaConf.to_container(_shallow_without_hydra(config), resolve=True)
         except OmegaConfBaseException as error:
             raise ConfigError([str(error).splitlines()[0]]) from error
     plain: dict[str, Any] = values
@@ -53,7 +53,11 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
 
 def without_hydra(config: DictConfig) -> DictConfig:
     """Returns a copy of what a composed config has besides Hydra's node."""
+    return copy.deepcopy(_shallow_without_hydra(config))
+
+
+def _shallow_without_hydra(config: DictConfig) -> DictConfig:
     task_config = copy.copy(config)
     with read_write(task_config), open_dict(task_config):
         del task_config["hydra"]
-    return copy.deepcopy(task_config)
+    return task_config

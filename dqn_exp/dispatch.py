@@ -18,14 +18,13 @@ from dqn_exp.directories import shorten
 from dqn_exp.errors import RunError, WorkerError, last_line_of
 from dqn_exp.executor import Executor, Submitted, Task
 from dqn_exp.interruption import Interruption
-from dqn_exp.job_logging import log_files_of
 from dqn_exp.jobs import Job, close_job, open_job
 from dqn_exp.lease import end_lease, grant_lease, new_token
 from dqn_exp.population import Run
 from dqn_exp.progress import Progress, Standing
 from dqn_exp.recorder import describe_error
 from dqn_exp.result import Result, Status, read_result
-from dqn_exp.run_log import RunLogs, run_logs
+from dqn_exp.run_log import LogFile, RunLogs, run_logs
 from dqn_exp.sweep_table import NoTable, SweepTable
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ class Dispatch:
         self._interruption = interruption
         self._waiting: deque[Group] = deque()
         self._running: list[tuple[Group, Submitted]] = []
-        self._opened: dict[int, tuple[Job, JobReturn]] = {}
+        self._opened: dict[int, tuple[Job, JobReturn, list[LogFile]]] = {}
         self._results: dict[int, Result] = {}
         self._num_deaths: Counter[int] = Counter()
         self._next_reading = 0.0
@@ -90,7 +89,7 @@ class Dispatch:
                 self._executor.close()
                 self._progress.close()
                 # Those whose workers nobody waits for, and those that wait for another one.
-                for job, _ in list(self._opened.values()):
+                for job, *_ in list(self._opened.values()):
                     self._mark(job, "interrupted", None)
                     self._close(job, logs)
 
@@ -110,7 +109,7 @@ class Dispatch:
 
     def _begin(self, group: Group, logs: RunLogs) -> None:
         group = [job for job in group if job.num in self._opened or self._open(job)]
-        files = {job.directory: log_files_of(job.config) for job in group}
+        files = {job.directory: self._opened[job.num][2] for job in group}
         for directory, of_run in files.items():
             logs.add(directory, of_run)
         if not group:
@@ -181,8 +180,8 @@ class Dispatch:
 
     def _open(self, job: Job) -> bool:
         try:
-            returned = open_job(job, self._sweep.context, self._sweep.task_function)
-            self._opened[job.num] = job, returned
+            opened = open_job(job, self._sweep.context, self._sweep.task_function)
+            self._opened[job.num] = job, *opened
         except OSError as error:
             self._mark(job, "failed", describe_error(error))
             self.returns[job.num] = JobReturn(
@@ -193,8 +192,9 @@ class Dispatch:
         return job.num in self._opened
 
     def _close(self, job: Job, logs: RunLogs) -> None:
-        _, returned = self._opened.pop(job.num, (job, None))
-        if returned is not None:
+        opened = self._opened.pop(job.num, None)
+        if opened is not None:
+            returned = opened[1]
             if self._executor.has_workers:
                 end_lease(job.directory)
             close_job(job, returned, self._to_value(job), self._sweep.context)

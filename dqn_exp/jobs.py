@@ -20,6 +20,8 @@ from dqn_exp.composed import hydra_config, resolved_values, without_hydra
 from dqn_exp.config import to_config
 from dqn_exp.errors import ConfigError
 from dqn_exp.job_list import JobEntry
+from dqn_exp.job_logging import log_files_of
+from dqn_exp.run_log import LogFile
 from dqn_exp.schema import Config
 
 
@@ -28,9 +30,9 @@ class Job:
     """A composed job of a sweep.
 
     title: what distinguishes it, as it was written on the command line.
-    packed: its config with Hydra's node, and without it as plain containers with all
-        interpolations resolved. As objects the configs of a large sweep would take more memory
-        than what the runs learn with.
+    packed: its config with Hydra's node. As objects the configs of a large sweep would take more
+        memory than what the runs learn with.
+    packed_values: without that node, in plain containers with all interpolations resolved.
     environment: the variables that it sets, which a population must share.
     checked: the typed config of the run.
     directory: absolute; made by `open_job`.
@@ -40,6 +42,7 @@ class Job:
     title: str
     overrides: list[str]
     packed: bytes
+    packed_values: bytes
     environment: dict[str, str]
     checked: Config
     directory: Path
@@ -47,13 +50,13 @@ class Job:
     @property
     def config(self) -> DictConfig:
         """A copy of the config with Hydra's node, which callbacks are given."""
-        config: DictConfig = _unpack(self.packed)[0]
+        config: DictConfig = _unpack(self.packed)
         return config
 
     @property
     def values(self) -> dict[str, Any]:
         """The config of the run in plain containers, with all interpolations resolved."""
-        values: dict[str, Any] = _unpack(self.packed)[1]
+        values: dict[str, Any] = _unpack(self.packed_values)
         return values
 
     def value_of(self, key: str) -> str:
@@ -83,8 +86,16 @@ def compose_job(
     title = title_of(overrides, OmegaConf.select(config, "hydra.sweeper.swept"))
     values = resolved_values(config)
     environment = {key: str(value) for key, value in variables.items()}
-    packed = _pack(config, values)
-    return Job(num, title, list(overrides), packed, environment, to_config(values), directory)
+    return Job(
+        num=num,
+        title=title,
+        overrides=list(overrides),
+        packed=_pack(config),
+        packed_values=_pack(values),
+        environment=environment,
+        checked=to_config(values),
+        directory=directory,
+    )
 
 
 def to_entry(job: Job, sweep_directory: Path, swept: Sequence[str]) -> JobEntry:
@@ -135,7 +146,8 @@ def to_job(entry: JobEntry, hydra: DictConfig, sweep_directory: Path) -> Job:
         num=entry.num,
         title=entry.title,
         overrides=entry.overrides,
-        packed=_pack(config, entry.config),
+        packed=_pack(config),
+        packed_values=_pack(entry.config),
         environment=entry.environment,
         checked=to_config(entry.config),
         directory=directory,
@@ -149,8 +161,14 @@ def title_of(overrides: Sequence[str], swept: Sequence[str] | None) -> str:
     return " ".join(override for override in overrides if key_of(override) in swept)
 
 
-def open_job(job: Job, context: HydraContext, task: TaskFunction) -> JobReturn:
-    """Makes a job's directory with `.hydra/`, unless it is there, and tells the callbacks."""
+def open_job(
+    job: Job, context: HydraContext, task: TaskFunction
+) -> tuple[JobReturn, list[LogFile]]:
+    """Makes a job's directory with `.hydra/`, unless it is there, and tells the callbacks.
+
+    Returns:
+        What is to be filled in at its end, and the files into which it wants its log.
+    """
     config, directory = job.config, job.directory
     with hydra_config(config):
         directory.mkdir(parents=True, exist_ok=True)
@@ -169,7 +187,7 @@ def open_job(job: Job, context: HydraContext, task: TaskFunction) -> JobReturn:
             _save(returned.hydra_cfg, folder / "hydra.yaml")
             _save(config.hydra.overrides.task, folder / "overrides.yaml")
         context.callbacks.on_job_start(config=config, task_function=task)
-    return returned
+    return returned, log_files_of(config)
 
 
 def close_job(
@@ -201,13 +219,12 @@ def _set_directory(config: DictConfig, directory: Path) -> None:
         config.hydra.runtime.output_dir = str(directory)
 
 
-def _pack(*values: Any) -> bytes:
-    return zlib.compress(pickle.dumps(values), level=1)
+def _pack(value: Any) -> bytes:
+    return zlib.compress(pickle.dumps(value), level=1)
 
 
-def _unpack(packed: bytes) -> tuple[Any, ...]:
-    values: tuple[Any, ...] = pickle.loads(zlib.decompress(packed))
-    return values
+def _unpack(packed: bytes) -> Any:
+    return pickle.loads(zlib.decompress(packed))
 
 
 def key_of(override: str) -> str:

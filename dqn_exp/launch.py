@@ -27,6 +27,7 @@ from dqn_exp.job_logging import configure_console
 from dqn_exp.jobs import Job, compose_job, key_of, title_of, to_entry
 from dqn_exp.lock import at_work
 from dqn_exp.progress import make_progress
+from dqn_exp.reading_once import reading_once
 from dqn_exp.sweep_table import SweepTable
 
 log = logging.getLogger(__name__)
@@ -135,11 +136,12 @@ def compose_jobs(
     """
     jobs: list[Job] = []
     found: list[tuple[str, int]] = []
-    for num, overrides in enumerate(job_overrides, first):
-        try:
-            jobs.append(compose_job(context.config_loader, master, overrides, num))
-        except ConfigError as error:
-            found += [(problem, num) for problem in error.problems]
+    with reading_once(context.config_loader):
+        for num, overrides in enumerate(job_overrides, first):
+            try:
+                jobs.append(compose_job(context.config_loader, master, overrides, num))
+            except ConfigError as error:
+                found += [(problem, num) for problem in error.problems]
     if not found:
         repeated = duplicates(job.directory for job in jobs)
         for job in jobs:
