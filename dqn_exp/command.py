@@ -70,6 +70,11 @@ def _to_message(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return f"{mark.name}:{mark.line + 1}: {error.problem}"
+    if unknown := re.match(r"Could not override '(hydra\.launcher\.[^']+)'", text):
+        return (
+            f"{unknown[1]}: unknown key of this launcher. Others have more, such as "
+            "hydra/launcher=population_processes."
+        )
     if unknown := re.match(r"Could not (?:override|delete from config.*) '([^']+)'", text):
         return f"{unknown[1]}: unknown key.{suggest(unknown[1])}"
     if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):

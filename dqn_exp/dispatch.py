@@ -143,7 +143,7 @@ class Dispatch:
                 self._settle(group, submitted, logs)
             elif is_due:
                 self._tell(group, [_read(job) for job in group])
-        if time.perf_counter() > self._progress.next_update:
+        if self._running and time.perf_counter() > self._progress.next_update:
             self._progress.update(self._standing())
         if self._running:
             time.sleep(POLL_SECONDS)

@@ -56,11 +56,14 @@ def _lock(descriptor: int, directory: Path, is_alone: bool) -> None:
 
 
 def _wait_for(descriptor: int, directory: Path) -> None:
-    end = time.monotonic() + WAITING_SECONDS
+    end, is_told = time.monotonic() + WAITING_SECONDS, False
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not is_told:
+                is_told = True
+                log.warning("Another process trains in %s; waiting for its end.", directory)
             if time.monotonic() > end:
                 raise ConfigError(
                     [f"{directory}: another process trains in it. Wait for its end, or end it."]

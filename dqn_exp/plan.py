@@ -23,6 +23,7 @@ class Step(NamedTuple):
     action: skip a completed run, leave a failed one, begin, go on or retry.
     result: what the run has left, if it has begun.
     from_step: of the run, where it goes on.
+    refused: why it does not go on from a newer checkpoint.
     """
 
     entry: JobEntry
@@ -30,6 +31,7 @@ class Step(NamedTuple):
     action: Action
     result: Result | None
     from_step: int
+    refused: Sequence[str] = ()
 
     @property
     def is_to_do(self) -> bool:
@@ -50,7 +52,8 @@ class Step(NamedTuple):
             case "begin":
                 return f"begin  {run}"
             case _:
-                return f"go on  {run}, from step {self.from_step}"
+                why = f" ({' '.join(self.refused)})" if self.refused else ""
+                return f"go on  {run}, from step {self.from_step}{why}"
 
 
 def make_plan(directory: Path, entries: Sequence[JobEntry], *, retries_failed: bool) -> list[Step]:
@@ -136,4 +139,5 @@ def _make_step(
     from_step = standing.records["result"]["steps"] if standing.records else 0
     if result is not None and result.has_ended:
         return Step(entry, config_hash, "retry", result, from_step)
-    return Step(entry, config_hash, "go on" if from_step else "begin", result, from_step)
+    action: Action = "go on" if from_step else "begin"
+    return Step(entry, config_hash, action, result, from_step, standing.refused)

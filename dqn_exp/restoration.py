@@ -54,7 +54,7 @@ def find_standing(directory: Path, config_hash: str) -> Standing:
         except ValueError as error:
             refused.append(str(error))
     if refused:
-        remedy = "Move the checkpoints away to let the run begin anew."
+        remedy = "Move the checkpoints and result.json away to let the run begin anew."
         raise ValueError("\n".join([*refused, remedy]))
     if result is not None and result.status in ("running", "interrupted") and result.steps:
         raise ValueError(

@@ -56,8 +56,20 @@ def _find_sweep(directory: Path, chosen: str | None) -> Found:
     hydra, entries = read_job_list(directory)
     hydra["sweep"]["dir"] = str(directory)  # It may have been moved.
     if chosen not in (None, *(entry.directory for entry in entries)):
-        raise ValueError(f"{directory / NAME}: it tells of no run in {chosen}.")
+        chosen = _home_of(directory, str(chosen), entries)
     return Found(directory, OmegaConf.create(hydra), entries, chosen, is_sweep=True)
+
+
+def _home_of(directory: Path, renamed: str, entries: Sequence[JobEntry]) -> str:
+    """Returns what the directory of a run was called first."""
+    from dqn_exp.config import to_config
+    from dqn_exp.result import read_result
+
+    result = read_result(directory / renamed)
+    for entry in entries:
+        if result is not None and to_config(entry.config).hash() == result.config_hash:
+            return entry.directory
+    raise ValueError(f"{directory / NAME}: it tells of no run in {renamed}.")
 
 
 def _find_run(directory: Path) -> Found:

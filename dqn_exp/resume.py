@@ -67,15 +67,16 @@ def resume(options: argparse.Namespace) -> None:
         for entry in found.entries
         if found.chosen in (None, entry.directory)
     ]
+    if options.dry_run:
+        plan = make_plan(found.directory, entries, retries_failed=options.retry_failed)
+        for step in plan:
+            print(step.describe(found.directory))  # noqa: T201  (This is what was asked for.)
+        num_to_do = sum(step.is_to_do for step in plan)
+        print(f"{num_to_do} of {len(plan)} runs would be trained.")  # noqa: T201
+        return
     with at_work(found.directory, is_alone=True):
         plan = make_plan(found.directory, entries, retries_failed=options.retry_failed)
-        if options.dry_run:
-            for step in plan:
-                print(step.describe(found.directory))  # noqa: T201  (This is what was asked for.)
-            num_to_do = sum(step.is_to_do for step in plan)
-            print(f"{num_to_do} of {len(plan)} runs would be trained.")  # noqa: T201
-        else:
-            _carry_out(found, plan)
+        _carry_out(found, plan)
 
 
 def _carry_out(found: Found, plan: Sequence[Any]) -> None:
@@ -97,7 +98,8 @@ def _carry_out(found: Found, plan: Sequence[Any]) -> None:
     try:
         returns = launch_jobs(launcher, jobs) if jobs else []
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(advice_after_interruption(found.directory)) from None
+        where = found.directory / (found.chosen or "")
+        raise KeyboardInterrupt(advice_after_interruption(where)) from None
     left = [_failure(step, found.directory) for step in plan if step.action == "leave"]
     failures = [*left, *failures_of(jobs, [returns])]
     if found.is_sweep:

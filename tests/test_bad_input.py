@@ -93,6 +93,7 @@ BAD = [
     (["-m", "seed=1,2", "hydra.sweeper.max_batch_size=0"], "hydra.sweeper.max_batch_size: expected at least 1"),
     (["-m", "seed=1,2", "hydra.launcher.max_population_size=0"], "hydra.launcher.max_population_size: expected at least 1"),
     (["-m", "agent.gamma=interval(0,1)"], "does not support sweep type"),
+    (["-m", "seed=1,2", "hydra.launcher.num_workers=2"], "such as hydra/launcher=population_processes."),
     (["-m", "seed=1,2", "hydra.job.chdir=true"], "hydra.job.chdir: expected false"),
     (["-m", "hydra/launcher=populatoin"], "hydra/launcher=populatoin: expected one of basic, population, population_processes, population_ray, population_slurm."),
 ]  # fmt: skip

@@ -255,12 +255,12 @@ def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resu
     assert len(workers) == 2
     process.kill()
     process.wait()
-    plan = resumed("s", "--dry-run")  # It waits until the workers have ended.
-    assert plan.status == 0 and plan.out.count("go on  s/") == 4, plan
     deadline = time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    plan = resumed("s", "--dry-run")
+    assert plan.status == 0 and plan.out.count("go on  s/") == 4, plan
     process.communicate(timeout=20)
 
 
