@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from dqn_exp.directories import problems_of_sweep_directory, shorten
 from dqn_exp.errors import ConfigError, RunError
 from dqn_exp.executors import check_settings
+from dqn_exp.job_list import NAME
 from dqn_exp.jobs import Job
 from dqn_exp.launch import begin_sweep, compose_jobs, settings_of
 from dqn_exp.lock import at_work
@@ -43,14 +44,16 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     with at_work(directory, is_alone=True):
         if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
             raise ConfigError(problems)  # Somebody was faster.
-        table = begin_sweep(config, swept, jobs)
-        OmegaConf.save(config, directory / "multirun.yaml")
         size = sweeper.max_batch_size or len(jobs)
         batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
         try:
+            table = begin_sweep(config, swept, jobs)
+            OmegaConf.save(config, directory / "multirun.yaml")
             returns = [_launch(launcher, batch, table) for batch in batches]
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(advice_after_interruption(directory)) from None
+            has_begun = (directory / NAME).exists()
+            told = advice_after_interruption(directory) if has_begun else ""
+            raise KeyboardInterrupt(told) from None
     failures = list(failures_of(jobs, returns))
     if failures:  # Hydra tells this to the callbacks only if no exception leaves the sweeper.
         name = config.hydra.job.config_name
