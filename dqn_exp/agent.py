@@ -87,8 +87,8 @@ class Agent(PerRunState):
         "_bootstrap_truncated",
         "_learning_starts",
         "_train_every",
-        "_target_update_period",
-        "_target_update_tau",
+        "target_update_period",
+        "target_update_tau",
     )
     saved = ("online", "target", "updates")
 
@@ -129,8 +129,8 @@ class Agent(PerRunState):
         self._bootstrap_truncated = bootstrap_truncated
         self._learning_starts = learning_starts
         self._train_every = train_every
-        self._target_update_period = target_update_period
-        self._target_update_tau = target_update_tau
+        self.target_update_period = target_update_period
+        self.target_update_tau = target_update_tau
 
     def explore(self, greedy: Ints, runs: Ints, steps: Ints) -> Ints:
         """Returns the actions `[N]`: random with probability epsilon, else the greedy ones.
@@ -158,9 +158,9 @@ class Agent(PerRunState):
         """Counts an update of the runs `[N]` that learn and moves their targets when it is due."""
         previous = self.updates.copy()
         self.updates += learning
-        due = is_due(previous, self.updates, self._target_update_period)
+        due = is_due(previous, self.updates, self.target_update_period)
         if due.any():
-            shares = np.where(due, self._target_update_tau, 0.0).astype(np.float32)
+            shares = np.where(due, self.target_update_tau, 0.0).astype(np.float32)
             weights = torch.from_numpy(shares[:, None]).to(self.online.device)
             self.target.lerp_(self.online, weights)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dqn_exp.torch_engine import Roles, TorchEngine  # isort: skip  (To be imported before torch.)
 import torch
 
+from dqn_exp import native_network
 from dqn_exp.agent import Agent
 from dqn_exp.buffer import Buffer, PrioritizedBuffer, UniformBuffer
 from dqn_exp.checkpoint import save_checkpoint
@@ -20,6 +21,9 @@ from dqn_exp.episodes import Episodes
 from dqn_exp.evaluation import Evaluation
 from dqn_exp.gymnasium_env import EnvShape, describe
 from dqn_exp.n_step import NStep
+from dqn_exp.native_engine import NativeEngine
+from dqn_exp.native_layers import ACTIVATIONS
+from dqn_exp.native_learning import Rules
 from dqn_exp.network import QNetwork
 from dqn_exp.normalization import NoNormalization, Normalization, RunningNormalization
 from dqn_exp.optimizer import Adam, Optimizer, RMSProp
@@ -30,7 +34,13 @@ from dqn_exp.random_streams import RandomStream, Stream, evaluation_seeds
 from dqn_exp.recorder import RunRecord
 from dqn_exp.schedule import Schedule
 from dqn_exp.schema import CategoricalConfig, Config, QuantileConfig, UniformConfig
-from dqn_exp.td_target import GreedyTarget, MunchausenTarget, RewardRule, TargetRule
+from dqn_exp.td_target import (
+    GreedyTarget,
+    MunchausenTarget,
+    RewardRule,
+    TargetRule,
+    reward_factors,
+)
 from dqn_exp.trainer import Trainer
 from dqn_exp.value import (
     CategoricalValue,
@@ -102,7 +112,47 @@ def _make_envs(
     return make_environments(env_id, count, max_episode_steps, kwargs)
 
 
-def _make_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngine:
+def _make_engine(
+    configs: Configs, shape: EnvShape, buffer: UniformBuffer
+) -> NativeEngine | TorchEngine:
+    if configs[0].engine == "native":
+        return _make_native_engine(configs, shape, buffer)
+    return _make_torch_engine(configs, shape, buffer)
+
+
+def _make_native_engine(
+    configs: Configs, shape: EnvShape, buffer: UniformBuffer
+) -> NativeEngine:
+    first = configs[0]
+    network = make_network(configs, shape, 1)
+    agent = _make_agent(configs, _make_parameters(configs, network), shape.num_actions)
+    optimizer = _make_optimizer(configs, network.num_parameters)
+    assert isinstance(optimizer, Adam)
+    return NativeEngine(
+        agent=agent,
+        network=native_network.make_network(
+            network.layers, ACTIVATIONS[first.network.activation], first.network.dueling
+        ),
+        rules=Rules(
+            factors=reward_factors(_floats(configs, "agent.gamma"), first.agent.n_step),
+            reward_limits=_floats(configs, "agent.reward_clip").astype(np.float32),
+            huber_deltas=_floats(configs, "agent.huber_delta").astype(np.float32),
+            is_double=first.agent.double,
+            is_huber=first.agent.loss == "huber",
+        ),
+        optimizer=optimizer,
+        learning_rate=_make_learning_rate(configs),
+        buffer=buffer,
+        seeds=[config.seed for config in configs],
+        batch_size=first.agent.batch_size,
+        most_rows=first.eval.episodes,
+        gradient_steps=first.agent.gradient_steps,
+        max_grad_norm=_floats(configs, "agent.max_grad_norm").astype(np.float32),
+        num_threads=first.num_threads or num_cores(),
+    )
+
+
+def _make_torch_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngine:
     first, device = configs[0], _device(configs)
     value = make_value(configs)
     network = make_network(configs, shape, value.num_outputs)
@@ -121,9 +171,7 @@ def _make_engine(configs: Configs, shape: EnvShape, buffer: Buffer) -> TorchEngi
         ),
         target_rule=_make_target_rule(configs, value),
         optimizer=_make_optimizer(configs, agent.online.shape[1]),
-        learning_rate=_make_schedule(
-            configs, "learning_rate", start="learning_rate", end="learning_rate_end"
-        ),
+        learning_rate=_make_learning_rate(configs),
         buffer=buffer,
         sampling=_make_stream(configs, Stream.SAMPLING, first.agent.batch_size),
         batch_size=first.agent.batch_size,
@@ -212,7 +260,7 @@ def _make_optimizer(configs: Configs, num_parameters: int) -> Optimizer:
     return Adam(epsilon, weight_decay, num_parameters, _device(configs))
 
 
-def _make_buffer(configs: Configs, shape: EnvShape) -> Buffer:
+def _make_buffer(configs: Configs, shape: EnvShape) -> UniformBuffer:
     size = (_ints(configs, "buffer.capacity"), shape.num_features, configs[0].agent.n_step)
     if isinstance(configs[0].buffer, UniformConfig):
         return UniformBuffer(*size, _device(configs))
@@ -243,6 +291,12 @@ def _make_agent(configs: Configs, parameters: torch.Tensor, num_actions: int) ->
         # A soft update is one after every update, by a share of the way; a copy goes all of it.
         target_update_period=_ints(configs, "agent.target_update_period", if_null=1),
         target_update_tau=_floats(configs, "agent.target_update_tau", if_null=1.0),
+    )
+
+
+def _make_learning_rate(configs: Configs) -> Schedule:
+    return _make_schedule(
+        configs, "learning_rate", start="learning_rate", end="learning_rate_end"
     )
 
 

@@ -8,13 +8,23 @@ import torch
 from torch import Tensor
 
 from dqn_exp.per_run import PerRunState
-from dqn_exp.random_streams import to_range, to_unit
+from dqn_exp.random_streams import to_range
+from dqn_exp.replay import (
+    Priorities,
+    prioritize_all,
+    sample_all_by_priority,
+    take_places,
+    write_rows,
+)
 from dqn_exp.schedule import Schedule
 from dqn_exp.sum_tree import SumTree
-from dqn_exp.transition import Transition, pack, row_width, unpack
+from dqn_exp.transition import Transition, row_width, unpack
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+FIELD_TYPES = (np.float32, np.int64, np.float32, np.float64, np.float32)
+"""In which the fields of a transition are packed."""
 
 
 class Sample(NamedTuple):
@@ -86,8 +96,6 @@ class UniformBuffer(PerRunState):
         self.sizes = np.zeros_like(capacities)
         width = row_width(num_features, n_step)
         self.storage = torch.zeros(int(capacities.sum()), width, device=device)
-        # An end of an episode completes n transitions at once.
-        self._staged = np.empty((n_step * len(capacities), width), dtype=np.float32)
         self._even_weights = torch.ones(1, 1, device=device)
 
     def add(self, runs: Ints, transition: Transition) -> None:
@@ -134,16 +142,19 @@ class UniformBuffer(PerRunState):
         super().load_state_dict(run, {k: v for k, v in state.items() if k != "transitions"})
 
     def _place(self, runs: Ints, transition: Transition) -> Ints:
-        staged = self._staged[: len(runs)]
-        pack(transition, staged)
-        ranks = np.arange(len(runs)) - np.searchsorted(runs, runs)
-        positions = (self._positions[runs] + ranks) % self._capacities[runs]
-        rows = self._to_device(self.offsets[runs] + positions)
-        self.storage[rows] = torch.from_numpy(staged).to(self.storage.device)
-        counts = np.bincount(runs, minlength=len(self.sizes))
-        self._positions = (self._positions + counts) % self._capacities
-        self.sizes = np.minimum(self.sizes + counts, self._capacities)
-        return positions
+        rows = np.empty(len(runs), dtype=np.int64)
+        take_places(runs, self.offsets, self._capacities, self._positions, self.sizes, rows)
+        fields = (
+            np.ascontiguousarray(field, dtype=kind)
+            for field, kind in zip(transition, FIELD_TYPES, strict=True)
+        )
+        if self.storage.device.type == "cpu":
+            write_rows(self.storage.numpy(), rows, *fields)
+        else:
+            staged = np.empty((len(runs), self.storage.shape[1]), dtype=np.float32)
+            write_rows(staged, np.arange(len(runs)), *fields)
+            self.storage[self._to_device(rows)] = torch.from_numpy(staged).to(self.storage.device)
+        return rows
 
     def _ring(self, run: int) -> slice:
         return slice(self.offsets[run], self.offsets[run] + self._capacities[run])
@@ -191,33 +202,40 @@ class PrioritizedBuffer(UniformBuffer):
 
     def add(self, runs: Ints, transition: Transition) -> None:
         """Stores transitions, as `UniformBuffer.add` does, with the greatest priority."""
-        self.tree.put(runs, self._place(runs, transition), self._greatest_mass[runs])
+        leaves = self._place(runs, transition) - self.offsets[runs]
+        self.tree.put(runs, leaves, self._greatest_mass[runs])
 
     def sample(self, numbers: npt.NDArray[np.uint32], steps: Ints) -> Sample:
         """Samples with random numbers `[N, B]`, the runs standing at their own steps `[N]`."""
-        count, size = numbers.shape
-        shares = (np.arange(size) + to_unit(numbers)) / size
-        runs = np.repeat(np.arange(count), size)
-        with np.errstate(all="ignore"):  # What is not finite diverges, or has not begun.
-            found = self.tree.find(runs, (shares * self.tree.totals[:, None]).ravel())
-            # A run without transitions gets the row at its offset.
-            leaves = np.minimum(found, np.maximum(self.sizes[runs] - 1, 0))
-            masses = self.tree.masses(runs, leaves).reshape(count, size)
-            # The size of the buffer and the total are the same for all of a batch.
-            ratios = masses.min(axis=1, keepdims=True) / masses
-            weights = _power(ratios, self._importance_exponent.value(steps))
-        rows = leaves.reshape(count, size) + self.offsets[:, None]
-        return Sample(rows, torch.from_numpy(weights.astype(np.float32)).to(self.storage.device))
+        leaves = np.empty(numbers.shape, dtype=np.int64)
+        weights = np.empty(numbers.shape, dtype=np.float32)
+        importance = self.importance(steps)
+        sample_all_by_priority(numbers, self.sizes, self.priorities, importance, leaves, weights)
+        return Sample(
+            leaves + self.offsets[:, None], torch.from_numpy(weights).to(self.storage.device)
+        )
 
     def prioritize(self, rows: Ints, priorities: Tensor, learning: Bools) -> None:
         """Gives the transitions in rows `[N, B]` of the runs that have learned new priorities."""
-        runs = np.flatnonzero(learning)
-        new = priorities.cpu().numpy()[runs] + self._smallest[runs, None]
-        self._greatest[runs] = np.maximum(self._greatest[runs], new.max(axis=1))
-        masses = _power(np.column_stack([self._greatest[runs], new]), self._exponent[runs])
-        self._greatest_mass[runs] = masses[:, 0]
-        leaves = rows[runs] - self.offsets[runs, None]
-        self.tree.put(np.repeat(runs, rows.shape[1]), leaves.ravel(), masses[:, 1:].ravel())
+        leaves = rows - self.offsets[:, None]
+        prioritize_all(self.priorities, learning, leaves, priorities.float().cpu().numpy())
+
+    @property
+    def priorities(self) -> Priorities:
+        """What sampling knows of the priorities."""
+        return Priorities(
+            self.tree.nodes,
+            self.tree.offsets,
+            self.tree.totals,
+            self._exponent,
+            self._smallest,
+            self._greatest,
+            self._greatest_mass,
+        )
+
+    def importance(self, steps: Ints) -> npt.NDArray[np.float64]:
+        """Returns the exponents `[N]` of the weights, the runs standing at `steps` `[N]`."""
+        return self._importance_exponent.value(steps)
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last row moves into its place."""
@@ -239,19 +257,3 @@ class PrioritizedBuffer(UniformBuffer):
         masses[: self.sizes[run]] = state["masses"]
         self.tree.put(np.full_like(leaves, run), leaves, masses)
 
-
-def _power(
-    bases: npt.NDArray[np.float64], exponents: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Returns `[N, B]` bases to the exponents `[N]` of their runs.
-
-    The power function may round differently in the vectorised part of an array and in its tail,
-    and takes a root where all exponents are one number, 1 / 2. Rows that do not touch make numpy
-    take them one by one, and exponents of their own leave it nothing to see in common; so a run
-    has the same numbers whatever rows there are besides.
-    """
-    count, size = bases.shape
-    each = np.empty((count, size + 1))[:, :size]
-    each[:] = exponents[:, None]
-    powers: npt.NDArray[np.float64] = np.power(bases, each)
-    return powers

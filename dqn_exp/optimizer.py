@@ -1,6 +1,6 @@
 """Optimizers on flat parameters, with each run's own settings and count of updates."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,23 @@ DECAY_1, DECAY_2 = 0.9, 0.999
 FLUSH_BELOW = 1e-30
 """Moments below this are set to 0. They cannot move a parameter any more, but the moments of a
 unit that is never active would decay into denormal numbers, on which processors are slow."""
+
+
+class AdamState(NamedTuple):
+    """What Adam knows of all runs.
+
+    first, second: moments `[N, P]`.
+    power_1, power_2: `[N]` the powers of the decay rates.
+    epsilon: `[N]` added to the root.
+    weight_decay: `[N]` share of the parameters that an update takes away, over the rate.
+    """
+
+    first: npt.NDArray[np.float32]
+    second: npt.NDArray[np.float32]
+    power_1: Floats
+    power_2: Floats
+    epsilon: npt.NDArray[np.float32]
+    weight_decay: Floats
 
 
 class Optimizer(Protocol):
@@ -82,6 +99,18 @@ class Adam(PerRunState):
         # vectorised part of an array than in its tail, and so depend on the neighbours.
         self._power_1 = np.ones(count)
         self._power_2 = np.ones(count)
+
+    @property
+    def state(self) -> AdamState:
+        """What is known of all runs, for compiled code; in the memory of this object."""
+        return AdamState(
+            self.first_moment.numpy(),
+            self.second_moment.numpy(),
+            self._power_1,
+            self._power_2,
+            self._epsilon[:, 0].numpy(),
+            self._weight_decay,
+        )
 
     def step(self, parameters: Tensor, gradients: Tensor, rates: Floats, learning: Bools) -> None:
         """Makes one update of the runs that learn, as `Optimizer.step` says."""

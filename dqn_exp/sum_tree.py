@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from dqn_exp.compiled import entry, exact_kernel
 from dqn_exp.per_run import PerRunState
 
 Ints = npt.NDArray[np.int64]
@@ -10,8 +11,6 @@ Floats = npt.NDArray[np.float64]
 
 ARITY = 8
 """Children of a node: eight masses share a cache line."""
-
-CHILDREN = np.arange(ARITY)[:, None]
 
 BELOW_ONE = np.nextafter(1.0, 0.0)
 
@@ -24,19 +23,21 @@ class SumTree(PerRunState):
     builds up. All trees have the height of the largest: one more level above a small one has a
     single node that is not zero, which changes no number.
 
-    The levels are flat arrays, from the children of the roots down to the leaves, in which the
-    nodes of run `i` begin at `offsets[level][i]`. A retired run's nodes stay unused.
+    All nodes lie in one array, level by level from the children of the roots down to the leaves;
+    those of run `i` begin at `offsets[i, level]`. A retired run's nodes stay unused.
     """
 
-    rows = ("totals", "_offsets")
+    rows = ("totals", "offsets")
 
     def __init__(self, capacities: Ints) -> None:
         """Args: `capacities` `[N]`, positive, the leaves of each run."""
         widths = [-(-capacities // ARITY) * ARITY]
         while widths[0].max() > ARITY:
             widths.insert(0, -(-widths[0] // ARITY // ARITY) * ARITY)
-        self._offsets = np.stack([np.cumsum(width) - width for width in widths], 1)
-        self._levels = [np.zeros(int(width.sum())) for width in widths]
+        all_widths = np.stack(widths)
+        ends = np.cumsum(all_widths).reshape(all_widths.shape)
+        self.offsets = np.ascontiguousarray((ends - all_widths).T)
+        self.nodes = np.zeros(int(ends[-1, -1]))
         self.totals = np.zeros(len(capacities))
 
     def put(self, runs: Ints, leaves: Ints, masses: Floats) -> None:
@@ -44,17 +45,11 @@ class SumTree(PerRunState):
 
         Where a leaf is given twice, the last of its masses counts.
         """
-        nodes, sums = leaves, masses
-        for level, masses_of_level in reversed(list(enumerate(self._levels))):
-            offsets = self._offsets[runs, level]
-            masses_of_level[offsets + nodes] = sums
-            nodes = nodes // ARITY
-            sums = _ends(masses_of_level, offsets + nodes * ARITY)[-1]
-        self.totals[runs] = sums
+        _put_all(self.nodes, self.offsets, self.totals, runs, leaves, masses)
 
     def masses(self, runs: Ints, leaves: Ints) -> Floats:
         """Returns the masses `[M]` of leaves `[M]` of runs `[M]`."""
-        found: Floats = self._levels[-1][self._offsets[runs, -1] + leaves]
+        found: Floats = self.nodes[self.offsets[runs, -1] + leaves]
         return found
 
     def find(self, runs: Ints, positions: Floats) -> Ints:
@@ -67,27 +62,70 @@ class SumTree(PerRunState):
             runs: `[M]`.
             positions: `[M]`, at least 0; what is beyond the total lies in the last leaf with mass.
         """
-        leaves, rest, everyone = np.zeros_like(runs), positions, np.arange(len(runs))
-        for level, masses in enumerate(self._levels):
-            first = self._offsets[runs, level] + leaves * ARITY
-            ends = _ends(masses, first)
-            # Rounding must not lead beyond the last child that has a mass.
-            rest = np.minimum(rest, ends[-1] * BELOW_ONE)
-            # All ends are passed only where there is no mass; then the first child is as good.
-            children = (ends <= rest).sum(axis=0, dtype=np.int64) % ARITY
-            passed = ends[children - 1, everyone]
-            rest = rest - np.where(children > 0, passed, 0.0)
-            leaves = leaves * ARITY + children
+        leaves = np.zeros(len(runs), dtype=np.int64)
+        _find_all(self.nodes, self.offsets, runs, positions, leaves)
         return leaves
 
 
-def _ends(masses: Floats, first: Ints) -> Floats:
-    """Returns the sums `[8, M]` of each first child `[M]` and those up to each of its siblings.
+@exact_kernel
+def put(nodes: Floats, offsets: Ints, leaf: int, mass: float) -> float:
+    """Gives one leaf a new mass; returns the new total.
 
-    They are added one after the other. The order in which numpy's own sum adds depends on M, and
-    its running sum is ten times as slow.
+    Args:
+        nodes: of all runs.
+        offsets: `[H]` where the levels of the run begin.
+        leaf: from 0.
+        mass: at least 0.
     """
-    ends: Floats = masses[first + CHILDREN]
-    for child in range(1, ARITY):
-        ends[child] += ends[child - 1]
-    return ends
+    node, total = leaf, mass
+    for level in range(len(offsets) - 1, -1, -1):
+        nodes[offsets[level] + node] = total
+        node //= ARITY
+        first, total = offsets[level] + node * ARITY, 0.0
+        for child in range(first, first + ARITY):
+            total += nodes[child]
+    return total
+
+
+@exact_kernel
+def find(nodes: Floats, offsets: Ints, position: float) -> int:
+    """Returns the leaf in which a position lies, as `SumTree.find` does.
+
+    Args:
+        nodes: of all runs.
+        offsets: `[H]` where the levels of the run begin.
+        position: at least 0.
+    """
+    leaf = 0
+    for level in range(len(offsets)):
+        first = offsets[level] + leaf * ARITY
+        total = 0.0
+        for child in range(ARITY):
+            total += nodes[first + child]
+        # Rounding must not lead beyond the last child that has a mass.
+        position = min(position, total * BELOW_ONE)
+        child, passed = 0, 0.0
+        while child < ARITY and passed + nodes[first + child] <= position:
+            passed += nodes[first + child]
+            child += 1
+        # All are passed only where there is no mass; then the first child is as good.
+        if child == ARITY:
+            child, passed = 0, 0.0
+        position -= passed
+        leaf = leaf * ARITY + child
+    return leaf
+
+
+@entry
+def _put_all(
+    nodes: Floats, offsets: Ints, totals: Floats, runs: Ints, leaves: Ints, masses: Floats
+) -> None:
+    for i in range(len(runs)):
+        run = runs[i]
+        totals[run] = put(nodes, offsets[run], leaves[i], masses[i])
+
+
+@entry
+def _find_all(nodes: Floats, offsets: Ints, runs: Ints, positions: Floats, leaves: Ints) -> None:
+    for i in range(len(runs)):
+        leaves[i] = find(nodes, offsets[runs[i]], positions[i])

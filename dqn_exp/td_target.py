@@ -38,6 +38,14 @@ def of_actions(outputs: Tensor, action: Tensor) -> Tensor:
     return outputs.gather(2, indices)[:, :, 0]
 
 
+def reward_factors(gamma: npt.NDArray[np.float64], n_step: int) -> npt.NDArray[np.float32]:
+    """Returns the factors `[N, n]` of the rewards of n steps: the powers of gamma `[N]`."""
+    # Powers by products: a power function may round differently from row to row.
+    steps = np.broadcast_to(gamma[:, None], (len(gamma), n_step)).copy()
+    steps[:, 0] = 1.0
+    return np.multiply.accumulate(steps, axis=1).astype(np.float32)
+
+
 class RewardRule(PerRunState):
     """Makes one reward of those of the n steps of a transition: each clipped, then discounted."""
 
@@ -53,11 +61,7 @@ class RewardRule(PerRunState):
         n_step: n.
         device: where the rewards are.
         """
-        # Powers by products: a power function may round differently from row to row.
-        steps = np.broadcast_to(gamma[:, None], (len(gamma), n_step)).copy()
-        steps[:, 0] = 1.0
-        factors = np.multiply.accumulate(steps, axis=1).astype(np.float32)
-        self._factors = torch.from_numpy(factors[:, None]).to(device)
+        self._factors = torch.from_numpy(reward_factors(gamma, n_step)[:, None]).to(device)
         self._limits = limits[:, None, None]
         self._is_clipping = bool(torch.isfinite(limits).any())
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,14 @@ os.environ.setdefault("MKL_CBWR", "AUTO")
 import torch
 from torch import Tensor
 
-from dqn_exp.agent import Agent, Diagnostics, Policy
+from dqn_exp.agent import Agent, Policy
 from dqn_exp.allocator import keep_freed_memory
 from dqn_exp.buffer import Buffer
+from dqn_exp.engine_state import EngineState
 from dqn_exp.layers import to_views
 from dqn_exp.network import QNetwork
 from dqn_exp.normalization import Normalization
 from dqn_exp.optimizer import Optimizer
-from dqn_exp.per_run import PerRunState
 from dqn_exp.random_streams import RandomStream
 from dqn_exp.schedule import Schedule
 from dqn_exp.td_target import RewardRule, TargetRule, of_actions
@@ -51,15 +51,14 @@ class Roles(NamedTuple):
     choosing: Weights
 
 
-class TorchEngine(PerRunState):
+class TorchEngine(EngineState):
     """Acts and learns for all runs of a population.
 
     Torch uses at most one thread a run: a product of a single run must not be split over threads
     differently than among many, or its last bits would tell how many runs there are.
     """
 
-    rows = ("_gradients", "_max_grad_norm", "_losses", "_errors", "_predictions", "_norms")
-    saved = ("_losses", "_errors", "_predictions", "_norms")
+    rows = ("_gradients", "_max_grad_norm", *EngineState.rows)
 
     def __init__(
         self,
@@ -88,16 +87,12 @@ class TorchEngine(PerRunState):
         max_grad_norm: `[N]` limits of the gradient's norm, infinite for none.
         num_threads: the most threads that torch may use.
         """
-        self.agent = agent
-        self.normalization = normalization
-        self.learning_rate = learning_rate
+        super().__init__(agent, optimizer, buffer, normalization, learning_rate)
         self._network = network
         self._roles = roles
         self._value = value
         self._reward_rule = reward_rule
         self._target_rule = target_rule
-        self._optimizer = optimizer
-        self._buffer = buffer
         self._sampling = sampling
         self._gradient_steps = gradient_steps
         self._max_grad_norm = max_grad_norm
@@ -179,40 +174,13 @@ class TorchEngine(PerRunState):
         finite: Bools = np.isfinite(losses.detach().cpu().numpy())
         return finite, judgement.priorities
 
-    def diagnostics(self) -> Diagnostics:
-        """Returns figures of the newest batch that each run has learned from."""
-        figures = (self._losses, self._errors.abs().mean(1), self._predictions.mean(1), self._norms)
-        return Diagnostics(*(figure.cpu().numpy() for figure in figures))
-
     def retire(self, run: int) -> None:
         """Takes a run out: the last row moves into its place."""
         super().retire(run)
-        for part in (*self._stateful().values(), *self._stateless(), *self._roles):
+        rules = (self._value, self._reward_rule, self._target_rule)
+        for part in (*rules, self._sampling, *self._roles):
             part.retire(run)
         self._bind()
-
-    def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns a copy of what training has made of one run, by part."""
-        parts = {name: part.state_dict(run) for name, part in self._stateful().items()}
-        return {"engine": super().state_dict(run), **parts}
-
-    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
-        """Overwrites one run with what `state_dict` returned."""
-        super().load_state_dict(run, state["engine"])
-        for name, part in self._stateful().items():
-            part.load_state_dict(run, state[name])
-
-    def _stateful(self) -> dict[str, Any]:
-        return {
-            "agent": self.agent,
-            "optimizer": self._optimizer,
-            "buffer": self._buffer,
-            "normalization": self.normalization,
-        }
-
-    def _stateless(self) -> tuple[Any, ...]:
-        rules = (self._value, self._reward_rule, self._target_rule)
-        return (*rules, self.learning_rate, self._sampling)
 
     def _bind(self) -> None:
         # Leaves that share the memory of the flat parameters: an update in place of the latter is

@@ -29,20 +29,6 @@ def row_width(num_features: int, n_step: int) -> int:
     return 2 * num_features + 2 + n_step
 
 
-def pack(transition: Transition, rows: Any) -> None:
-    """Writes transitions into the rows of a float array.
-
-    Args:
-        transition: transitions of leading shape `[...]`.
-        rows: `[..., 2 * D + 2 + n]`, written in place. Actions are stored as floats, which is
-            exact below 2 ** 24.
-    """
-    for field, given in zip(
-        unpack(rows, transition.observation.shape[-1]), transition, strict=True
-    ):
-        field[...] = given
-
-
 def unpack(rows: Any, num_features: int) -> Transition:
     """Returns the transitions of packed rows `[..., 2 * D + 2 + n]`, as views.
 

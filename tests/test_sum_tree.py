@@ -10,12 +10,12 @@ def check_invariants(tree: SumTree, truth: list[np.ndarray]) -> None:
     """Every node is the sum of its children, in their order, and the leaves are the truth."""
     for run, masses in enumerate(truth):
         nodes = masses
-        for level in reversed(range(len(tree._levels))):
-            begin = tree._offsets[run, level]
+        for level in reversed(range(tree.offsets.shape[1])):
+            begin = tree.offsets[run, level]
             width = -(-len(nodes) // ARITY) * ARITY
             padded = np.zeros(width)
             padded[: len(nodes)] = nodes
-            np.testing.assert_array_equal(tree._levels[level][begin : begin + width], padded)
+            np.testing.assert_array_equal(tree.nodes[begin : begin + width], padded)
             nodes = np.array([sum(group.tolist()) for group in padded.reshape(-1, ARITY)])
         assert tree.totals[run] == nodes.item()
 

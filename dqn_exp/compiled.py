@@ -1,0 +1,110 @@
+"""Compiles functions to machine code, and keeps that code for later processes."""
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import config
+
+log = logging.getLogger(__name__)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PACKAGE = Path(__file__).parent
+
+REASSOCIATING = {"reassoc", "contract", "nsz", "arcp"}
+"""Sums may be added in another order, so that they can be vectorised. What is not finite keeps its
+meaning: a run that diverges is found by it."""
+
+
+def kernel(function: Function) -> Function:
+    """Compiles a function that other compiled ones call; sums may be reordered."""
+    compiled: Function = numba.njit(error_model="numpy", nogil=True, fastmath=REASSOCIATING)(
+        function
+    )
+    return compiled
+
+
+def exact_kernel(function: Function) -> Function:
+    """Compiles a function that other compiled ones call; every operation is rounded as written."""
+    compiled: Function = numba.njit(error_model="numpy", nogil=True)(function)
+    return compiled
+
+
+def entry(function: Function) -> Function:
+    """Compiles a function that is called from Python, and keeps its code in the cache.
+
+    Its own operations are rounded as they are written.
+    """
+    return _entry(function)
+
+
+def parallel_entry(function: Function) -> Function:
+    """Compiles a function as `entry` does, whose loops over `numba.prange` use several threads."""
+    return _entry(function, parallel=True)
+
+
+def num_threads(most: int) -> int:
+    """Returns how many threads there are for compiled code, `most` at most."""
+    return min(most, config.NUMBA_NUM_THREADS)
+
+
+def tell_if_nothing_is_kept() -> None:
+    """Warns, once a process, where compiled code cannot be kept."""
+    if _directory() is None:
+        _warn()
+
+
+def _entry(function: Function, **options: Any) -> Function:
+    directory = _directory()
+    # The cache of numba looks at the file of a function alone, not at those of the functions that
+    # it calls. So there is one directory for each content of all files with compiled functions.
+    before, config.CACHE_DIR = config.CACHE_DIR, str(directory)
+    try:
+        compiled: Function = numba.njit(
+            error_model="numpy", nogil=True, cache=directory is not None, **options
+        )(function)
+    finally:
+        config.CACHE_DIR = before
+    return compiled
+
+
+@cache
+def _directory() -> Path | None:
+    """Returns where compiled code is kept, the first place that can be written; None for none."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    places = [given] if given else []
+    for place in (*places, PACKAGE / "__pycache__", Path(home) / "dqn_exp"):
+        directory = Path(place).expanduser() / f"compiled-{_digest()}"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                return directory
+        except (OSError, RuntimeError):  # The latter where there is no home.
+            continue
+    return None
+
+
+def _digest() -> str:
+    """Returns a hash of all files of the package that have compiled functions."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.glob("*.py")):
+        content = path.read_bytes()
+        if b"dqn_exp.compiled import" in content:
+            digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _warn() -> None:
+    log.warning(
+        "Compiled code cannot be kept, so every process compiles it anew, which takes about half "
+        "a minute. Set NUMBA_CACHE_DIR to a directory that can be written."
+    )

@@ -1,0 +1,228 @@
+"""The native engine: acts and learns in compiled code on the CPU, on the state of the torch engine.
+
+It computes multi-layer perceptrons whose outputs are values.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dqn_exp import compiled
+from dqn_exp.agent import Agent, Policy
+from dqn_exp.buffer import PrioritizedBuffer, UniformBuffer
+from dqn_exp.engine_state import EngineState
+from dqn_exp.native_learning import Rules, make_batches
+from dqn_exp.native_network import Network, make_memories
+from dqn_exp.native_population import Figures, Parameters, Replay, Sampled, act, learn
+from dqn_exp.normalization import NoNormalization
+from dqn_exp.optimizer import Adam
+from dqn_exp.replay import Priorities
+from dqn_exp.schedule import Schedule
+from dqn_exp.transition import Transition, row_width
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+
+class NativeEngine(EngineState):
+    """Acts and learns for all runs of a population, one run a thread at a time."""
+
+    rows = (
+        *("_seeds", "_max_grad_norm", "_factors", "_reward_limits", "_huber_deltas"),
+        *("_leaves", "_weights", "_numbers", "_actions"),
+        *EngineState.rows,
+    )
+
+    def __init__(
+        self,
+        *,
+        agent: Agent,
+        network: Network,
+        rules: Rules,
+        optimizer: Adam,
+        learning_rate: Schedule,
+        buffer: UniformBuffer,
+        seeds: Sequence[int],
+        batch_size: int,
+        most_rows: int,
+        gradient_steps: int,
+        max_grad_norm: Floats,
+        num_threads: int,
+    ) -> None:
+        """Args: the parts, on whose state it works, and numbers.
+
+        seeds: of the N runs.
+        batch_size: B.
+        most_rows: observations of a run that actions are chosen for at once.
+        gradient_steps: updates each time a run learns.
+        max_grad_norm: `[N]` limits of the gradient's norm, infinite for none.
+        num_threads: the most threads that may be used.
+        """
+        super().__init__(agent, optimizer, buffer, NoNormalization(), learning_rate)
+        compiled.tell_if_nothing_is_kept()
+        count, num_parameters = agent.online.shape
+        self._network, self._rules = network, rules
+        self._adam, self._ring = optimizer, buffer
+        self._gradient_steps = gradient_steps
+        self._max_grad_norm = max_grad_norm
+        self._factors, self._reward_limits, self._huber_deltas, *_ = rules
+        self._seeds = np.array(seeds, dtype=np.uint64)
+        self._leaves = np.zeros((count, batch_size), dtype=np.int64)
+        self._weights = np.ones((count, batch_size), dtype=np.float32)
+        self._numbers = np.zeros((count, batch_size), dtype=np.uint32)
+        self._actions = np.zeros((count, 1), dtype=np.int64)
+        self._losses, self._norms = np.full((2, count), np.nan, dtype=np.float32)
+        self._errors, self._predictions = np.full((2, *self._leaves.shape), np.nan, np.float32)
+        self._num_threads = compiled.num_threads(num_threads)
+        width = row_width(int(network.layers[0, 0]), rules.factors.shape[1])
+        self._batches = make_batches(self._num_threads, batch_size, width, num_parameters)
+        self._memories = make_memories(network, self._num_threads, max(batch_size, most_rows))
+        self._bind()
+
+    def act(self, observations: Floats, steps: Ints) -> Ints:
+        """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`.
+
+        They are overwritten by the next call.
+        """
+        act(
+            self._threads,
+            self._network,
+            self._memories,
+            self._parameters.online,
+            self._runs,
+            observations[:, None],
+            self.agent.epsilon.value(steps),
+            self._seeds,
+            steps,
+            self._actions,
+        )
+        return self._actions[:, 0]
+
+    @contextmanager
+    def policy(self, runs: Ints) -> Iterator[Policy]:
+        """Gives the greedy policies of runs `[M]` as they are now."""
+        never, seeds, steps = np.zeros(len(runs)), self._seeds[runs], np.zeros_like(runs)
+
+        def policy(observations: Floats) -> Ints:
+            actions = np.zeros(observations.shape[:2], dtype=np.int64)
+            act(
+                self._threads,
+                self._network,
+                self._memories,
+                self._parameters.online,
+                runs,
+                observations,
+                never,
+                seeds,
+                steps,
+                actions,
+            )
+            return actions
+
+        yield policy
+
+    def learn(self, learning: Bools, steps: Ints) -> Bools:
+        """Lets the runs `[N]` marked in `learning` learn; returns which have diverged.
+
+        The runs stand at their own `steps` `[N]`. A run diverges when its loss is not finite. Its
+        parameters are then of no use.
+        """
+        rates = self.learning_rate.value(steps)
+        importance = rates
+        if isinstance(self._ring, PrioritizedBuffer):
+            importance = self._ring.importance(steps)
+        self._learn(learning, rates, importance, self._gradient_steps, False, self._replay)
+        return learning & ~np.isfinite(self._losses)
+
+    def learn_from(
+        self, batch: Transition, weights: Tensor, rates: npt.NDArray[np.float64], learning: Bools
+    ) -> tuple[Bools, Tensor]:
+        """Makes one update with a given batch, as `TorchEngine.learn_from` does."""
+        count, size = self._leaves.shape
+        fields = (
+            batch.observation,
+            batch.next_observation,
+            batch.action[..., None],
+            batch.discount[..., None],
+            batch.rewards,
+        )
+        storage = torch.cat([field.float() for field in fields], 2).flatten(0, 1).numpy()
+        self._leaves[:] = np.arange(size)
+        self._weights[:] = weights
+        offsets = np.arange(count) * size
+        replay = self._replay._replace(storage=storage, offsets=offsets)
+        self._learn(learning, rates, rates, 1, True, replay)
+        self._weights[:] = 1.0
+        return np.isfinite(self._losses), torch.from_numpy(np.abs(self._errors))
+
+    def retire(self, run: int) -> None:
+        """Takes a run out: the last row moves into its place."""
+        super().retire(run)
+        self._bind()
+
+    def _learn(
+        self,
+        learning: Bools,
+        rates: npt.NDArray[np.float64],
+        importance: npt.NDArray[np.float64],
+        num_updates: int,
+        is_given: bool,
+        replay: Replay,
+    ) -> None:
+        learn(
+            self._threads,
+            learning,
+            rates,
+            importance,
+            num_updates,
+            is_given,
+            self._network,
+            self._rules,
+            self._parameters,
+            self._adam_state,
+            replay,
+            self._priorities,
+            self._sampled,
+            self._figures,
+            self._memories,
+            self._batches,
+        )
+
+    def _bind(self) -> None:
+        """Makes what compiled code is given: arrays that share the memory of the parts."""
+        self._runs = np.arange(len(self._seeds))
+        self._threads = max(1, min(self._num_threads, len(self._runs)))
+        numba.set_num_threads(self._threads)
+        self._rules = self._rules._replace(
+            factors=self._factors,
+            reward_limits=self._reward_limits,
+            huber_deltas=self._huber_deltas,
+        )
+        agent = self.agent
+        self._parameters = Parameters(
+            agent.online.numpy(),
+            agent.target.numpy(),
+            agent.updates,
+            agent.target_update_period,
+            agent.target_update_tau,
+            self._max_grad_norm,
+        )
+        self._adam_state = self._adam.state
+        ring = self._ring
+        is_prioritized = isinstance(ring, PrioritizedBuffer)
+        self._priorities = ring.priorities if is_prioritized else no_priorities()
+        self._replay = Replay(ring.storage.numpy(), ring.offsets, ring.sizes, is_prioritized)
+        self._sampled = Sampled(self._seeds, self._leaves, self._weights, self._numbers)
+        self._figures = Figures(self._losses, self._norms, self._errors, self._predictions)
+
+
+def no_priorities() -> Priorities:
+    """Returns what stands where transitions are sampled uniformly."""
+    none = np.zeros(0)
+    return Priorities(none, np.zeros((0, 0), dtype=np.int64), none, none, none, none, none)
