@@ -18,7 +18,16 @@ from dqn_exp.buffer import PrioritizedBuffer, UniformBuffer
 from dqn_exp.engine_state import EngineState
 from dqn_exp.native_learning import Rules, make_batches
 from dqn_exp.native_network import Network, make_memories
-from dqn_exp.native_population import Figures, Parameters, Replay, Sampled, act, learn
+from dqn_exp.native_population import (
+    Figures,
+    Parameters,
+    Population,
+    Replay,
+    Sampled,
+    act,
+    flatten,
+    learn,
+)
 from dqn_exp.normalization import NoNormalization
 from dqn_exp.optimizer import Adam
 from dqn_exp.replay import Priorities
@@ -66,7 +75,7 @@ class NativeEngine(EngineState):
         """
         super().__init__(agent, optimizer, buffer, NoNormalization(), learning_rate)
         compiled.tell_if_nothing_is_kept()
-        count, num_parameters = agent.online.shape
+        count = len(agent.online)
         self._network, self._rules = network, rules
         self._adam, self._ring = optimizer, buffer
         self._gradient_steps = gradient_steps
@@ -81,7 +90,7 @@ class NativeEngine(EngineState):
         self._errors, self._predictions = np.full((2, *self._leaves.shape), np.nan, np.float32)
         self._num_threads = compiled.num_threads(num_threads)
         width = row_width(int(network.layers[0, 0]), rules.factors.shape[1])
-        self._batches = make_batches(self._num_threads, batch_size, width, num_parameters)
+        self._batches = make_batches(self._num_threads, batch_size, width)
         self._memories = make_memories(network, self._num_threads, max(batch_size, most_rows))
         self._bind()
 
@@ -94,7 +103,7 @@ class NativeEngine(EngineState):
             self._threads,
             self._network,
             self._memories,
-            self._parameters.online,
+            self._population.parameters.online,
             self._runs,
             observations[:, None],
             self.agent.epsilon.value(steps),
@@ -115,7 +124,7 @@ class NativeEngine(EngineState):
                 self._threads,
                 self._network,
                 self._memories,
-                self._parameters.online,
+                self._population.parameters.online,
                 runs,
                 observations,
                 never,
@@ -137,7 +146,8 @@ class NativeEngine(EngineState):
         importance = rates
         if isinstance(self._ring, PrioritizedBuffer):
             importance = self._ring.importance(steps)
-        self._learn(learning, rates, importance, self._gradient_steps, False, self._replay)
+        updates = self._gradient_steps
+        learn(self._threads, learning, rates, importance, updates, False, *self._flat)
         return learning & ~np.isfinite(self._losses)
 
     def learn_from(
@@ -156,8 +166,9 @@ class NativeEngine(EngineState):
         self._leaves[:] = np.arange(size)
         self._weights[:] = weights
         offsets = np.arange(count) * size
-        replay = self._replay._replace(storage=storage, offsets=offsets)
-        self._learn(learning, rates, rates, 1, True, replay)
+        replay = self._population.replay._replace(storage=storage, offsets=offsets)
+        given = flatten(self._population._replace(replay=replay))
+        learn(self._threads, learning, rates, rates, 1, True, *given)
         self._weights[:] = 1.0
         return np.isfinite(self._losses), torch.from_numpy(np.abs(self._errors))
 
@@ -165,34 +176,6 @@ class NativeEngine(EngineState):
         """Takes a run out: the last row moves into its place."""
         super().retire(run)
         self._bind()
-
-    def _learn(
-        self,
-        learning: Bools,
-        rates: npt.NDArray[np.float64],
-        importance: npt.NDArray[np.float64],
-        num_updates: int,
-        is_given: bool,
-        replay: Replay,
-    ) -> None:
-        learn(
-            self._threads,
-            learning,
-            rates,
-            importance,
-            num_updates,
-            is_given,
-            self._network,
-            self._rules,
-            self._parameters,
-            self._adam_state,
-            replay,
-            self._priorities,
-            self._sampled,
-            self._figures,
-            self._memories,
-            self._batches,
-        )
 
     def _bind(self) -> None:
         """Makes what compiled code is given: arrays that share the memory of the parts."""
@@ -204,22 +187,28 @@ class NativeEngine(EngineState):
             reward_limits=self._reward_limits,
             huber_deltas=self._huber_deltas,
         )
-        agent = self.agent
-        self._parameters = Parameters(
-            agent.online.numpy(),
-            agent.target.numpy(),
-            agent.updates,
-            agent.target_update_period,
-            agent.target_update_tau,
-            self._max_grad_norm,
-        )
-        self._adam_state = self._adam.state
-        ring = self._ring
+        agent, ring = self.agent, self._ring
         is_prioritized = isinstance(ring, PrioritizedBuffer)
-        self._priorities = ring.priorities if is_prioritized else no_priorities()
-        self._replay = Replay(ring.storage.numpy(), ring.offsets, ring.sizes, is_prioritized)
-        self._sampled = Sampled(self._seeds, self._leaves, self._weights, self._numbers)
-        self._figures = Figures(self._losses, self._norms, self._errors, self._predictions)
+        self._population = Population(
+            self._network,
+            self._rules,
+            Parameters(
+                agent.online.numpy(),
+                agent.target.numpy(),
+                agent.updates,
+                agent.target_update_period,
+                agent.target_update_tau,
+                self._max_grad_norm,
+            ),
+            self._adam.state,
+            Replay(ring.storage.numpy(), ring.offsets, ring.sizes, is_prioritized),
+            ring.priorities if is_prioritized else no_priorities(),
+            Sampled(self._seeds, self._leaves, self._weights, self._numbers),
+            Figures(self._losses, self._norms, self._errors, self._predictions),
+            self._memories,
+            self._batches,
+        )
+        self._flat = flatten(self._population)
 
 
 def no_priorities() -> Priorities:

@@ -7,15 +7,21 @@ import numpy as np
 import numpy.typing as npt
 
 from dqn_exp.compiled import kernel
-from dqn_exp.native_products import add_product, multiply_transposed, transpose
+from dqn_exp.native_products import (
+    add_product,
+    multiply_transposed,
+    product,
+    relu_gradient_product,
+    relu_product,
+)
 
 Floats = npt.NDArray[np.float32]
 
 NARROW = 8
-"""Layers with fewer outputs are computed with their weights transposed, so that the innermost loop
-goes over the inputs, of which there are enough for the vector units."""
+"""Layers with fewer outputs are computed with their weights turned, `[O, I]`, so that the innermost
+loop goes over the inputs, of which there are enough for the vector units."""
 
-RELU, TANH = 0, 1
+NONE, RELU, TANH = 0, 1, 2
 
 ACTIVATIONS = {"relu": RELU, "tanh": TANH}
 
@@ -24,73 +30,82 @@ ONE = np.float32(1)
 
 
 @kernel
-def linear(outputs: Floats, inputs: Floats, weight: Floats, bias: Floats, turned: Floats) -> None:
-    """Computes `outputs [B, O] = inputs [B, I] @ weight [I, O] + bias [O]`.
-
-    Args:
-        outputs: written.
-        inputs: read.
-        weight: read.
-        bias: read.
-        turned: `[O, I]`, which the transposed weight is written to if the layer is narrow.
-    """
-    if outputs.shape[1] < NARROW:
-        transpose(turned, weight)
-        multiply_transposed(outputs, inputs, turned)
-        for b in range(outputs.shape[0]):
-            for o in range(outputs.shape[1]):
-                outputs[b, o] += bias[o]
+def linear(
+    outputs: Floats, inputs: Floats, weight: Floats, bias: Floats, activation: int
+) -> None:
+    """Computes `outputs [B, O] = activation(inputs [B, I] @ weight [I, O] + bias [O])`."""
+    if activation == RELU:
+        relu_product(outputs, inputs, weight, bias, outputs)
     else:
-        for b in range(outputs.shape[0]):
-            for o in range(outputs.shape[1]):
-                outputs[b, o] = bias[o]
-        add_product(outputs, inputs, weight)
+        product(outputs, inputs, weight, bias, outputs)
+        activate(outputs, activation)
 
 
 @kernel
-def weight_gradient(gradient: Floats, inputs: Floats, deltas: Floats, turned: Floats) -> None:
-    """Computes `gradient [I, O] = inputs [B, I].T @ deltas [B, O]`.
-
-    Args:
-        gradient: written.
-        inputs: of the layer.
-        deltas: gradients of its outputs.
-        turned: `[O, I]`, overwritten if the layer is narrow.
-    """
-    if deltas.shape[1] < NARROW:
-        turned[:] = ZERO
-        add_product(turned, deltas.T, inputs)
-        transpose(gradient, turned)
-    else:
-        gradient[:] = ZERO
-        add_product(gradient, inputs.T, deltas)
+def narrow_linear(
+    outputs: Floats, inputs: Floats, turned: Floats, bias: Floats, activation: int
+) -> None:
+    """Computes `outputs [B, O] = activation(inputs [B, I] @ turned [O, I].T + bias [O])`."""
+    multiply_transposed(outputs, inputs, turned)
+    for b in range(outputs.shape[0]):
+        for o in range(outputs.shape[1]):
+            outputs[b, o] += bias[o]
+    activate(outputs, activation)
 
 
 @kernel
-def bias_gradient(gradient: Floats, deltas: Floats) -> None:
-    """Computes `gradient [O]`, the sums of `deltas [B, O]` over the rows."""
-    gradient[:] = ZERO
-    for b in range(deltas.shape[0]):
-        for o in range(deltas.shape[1]):
+def add_weight_gradient(gradient: Floats, inputs: Floats, deltas: Floats) -> None:
+    """Adds `inputs [B, I].T @ deltas [B, O]` to `gradient [I, O]`."""
+    add_product(gradient, inputs.T, deltas)
+
+
+@kernel
+def add_narrow_weight_gradient(turned: Floats, inputs: Floats, deltas: Floats) -> None:
+    """Adds `deltas [B, O].T @ inputs [B, I]` to the gradient `turned [O, I]`."""
+    add_product(turned, deltas.T, inputs)
+
+
+@kernel
+def add_bias_gradient(gradient: Floats, deltas: Floats) -> None:
+    """Adds the sums of `deltas [B, O]` over the rows to `gradient [O]`."""
+    rows, columns = deltas.shape
+    whole = rows - rows % 4
+    for b in range(0, whole, 4):
+        for o in range(columns):
+            gradient[o] += deltas[b, o] + deltas[b + 1, o] + deltas[b + 2, o] + deltas[b + 3, o]
+    for b in range(whole, rows):
+        for o in range(columns):
             gradient[o] += deltas[b, o]
 
 
 @kernel
-def input_gradient(gradient: Floats, deltas: Floats, weight: Floats, turned: Floats) -> None:
-    """Computes `gradient [B, I] = deltas [B, O] @ weight [I, O].T`.
+def input_gradient(
+    gradient: Floats, deltas: Floats, weight: Floats, units: Floats, activation: int
+) -> None:
+    """Computes the gradient of the units that are the inputs of a layer, before their activation.
 
-    Args:
-        gradient: written.
-        deltas: gradients of the outputs of the layer.
-        weight: read.
-        turned: `[O, I]`, overwritten if the layer is narrow.
+    It is `gradient [B, I] = deltas [B, O] @ weight [I, O].T * activation'(units [B, I])`, with the
+    derivative told by the units after the activation.
     """
-    if deltas.shape[1] < NARROW:
-        transpose(turned, weight)
-        gradient[:] = ZERO
-        add_product(gradient, deltas, turned)
+    multiply_transposed(gradient, deltas, weight)
+    activation_gradient(gradient, units, activation)
+
+
+@kernel
+def narrow_input_gradient(
+    gradient: Floats,
+    deltas: Floats,
+    turned: Floats,
+    units: Floats,
+    activation: int,
+    zeros: Floats,
+) -> None:
+    """Computes what `input_gradient` does, with `turned [O, I]` and `zeros [I]`."""
+    if activation == RELU:
+        relu_gradient_product(gradient, deltas, turned, zeros, units)
     else:
-        multiply_transposed(gradient, deltas, weight)
+        product(gradient, deltas, turned, zeros, gradient)
+        activation_gradient(gradient, units, activation)
 
 
 @kernel
@@ -101,27 +116,21 @@ def activate(values: Floats, activation: int) -> None:
         for i in range(len(flat)):
             # What is not a number stays so.
             flat[i] = ZERO if flat[i] < ZERO else flat[i]
-    else:
+    elif activation == TANH:
         for i in range(len(flat)):
             flat[i] = tanh(flat[i])
 
 
 @kernel
-def activation_gradient(gradient: Floats, activated: Floats, activation: int) -> None:
-    """Multiplies `gradient [B, O]` of activated outputs by the derivative of the activation.
-
-    Args:
-        gradient: in place.
-        activated: `[B, O]` the outputs after the activation.
-        activation: which one.
-    """
-    flat, outputs = gradient.ravel(), activated.ravel()
+def activation_gradient(gradient: Floats, units: Floats, activation: int) -> None:
+    """Multiplies `gradient [B, O]` by the derivative of the activation of `units [B, O]`."""
+    flat, activated = gradient.ravel(), units.ravel()
     if activation == RELU:
         for i in range(len(flat)):
-            flat[i] = flat[i] if outputs[i] > ZERO else ZERO
-    else:
+            flat[i] = flat[i] if activated[i] > ZERO else ZERO
+    elif activation == TANH:
         for i in range(len(flat)):
-            flat[i] *= ONE - outputs[i] * outputs[i]
+            flat[i] *= ONE - activated[i] * activated[i]
 
 
 @kernel

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dqn_exp.compiled import kernel
+from dqn_exp.native_memory import matrix
 from dqn_exp.native_network import (
     INPUTS,
     Memory,
     Network,
+    Weights,
     forward,
-    matrix,
 )
 
 Floats = npt.NDArray[np.float32]
@@ -42,34 +43,34 @@ class Rules(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch of one run, and what is computed of it; with threads first, those of all threads.
+    """A batch of one run; with threads first, those of all threads.
 
     rows: `[B, 2 * D + 2 + n]` packed transitions.
-    actions: `[B]`.
+    weights: `[B]` factors of the losses.
+    actions: `[B]` that were taken.
     chosen: `[B]` the actions to bootstrap from.
-    targets: `[B]`.
+    targets: `[B]` of the values.
     deltas: `[B]` gradients of the values of the actions taken.
-    gradient: `[P]`.
     """
 
     rows: Floats
+    weights: Floats
     actions: Ints
     chosen: Ints
     targets: Floats
     deltas: Floats
-    gradient: Floats
 
 
-def make_batches(num_threads: int, batch_size: int, width: int, num_parameters: int) -> Batch:
+def make_batches(num_threads: int, batch_size: int, width: int) -> Batch:
     """Makes batches `[T, ...]` of packed transitions of some width."""
-    count, shape = num_threads, (num_threads, batch_size)
+    shape = (num_threads, batch_size)
     return Batch(
         rows=np.zeros((*shape, width), dtype=np.float32),
+        weights=np.zeros(shape, dtype=np.float32),
         actions=np.zeros(shape, dtype=np.int64),
         chosen=np.zeros(shape, dtype=np.int64),
         targets=np.zeros(shape, dtype=np.float32),
         deltas=np.zeros(shape, dtype=np.float32),
-        gradient=np.zeros((count, num_parameters), dtype=np.float32),
     )
 
 
@@ -78,17 +79,17 @@ def batch_of(batches: Batch, thread: int) -> Batch:
     """Returns the batch of one thread."""
     return Batch(
         batches.rows[thread],
+        batches.weights[thread],
         batches.actions[thread],
         batches.chosen[thread],
         batches.targets[thread],
         batches.deltas[thread],
-        batches.gradient[thread],
     )
 
 
 @kernel
 def read_batch(
-    network: Network, batch: Batch, storage: Floats, offset: int, leaves: Ints
+    network: Network, batch: Batch, storage: Floats, offset: int, leaves: Ints, weights: Floats
 ) -> None:
     """Reads the transitions that lie at `leaves [B]` behind an offset in the storage."""
     rows, first = batch.rows, 2 * network.layers[0, INPUTS]
@@ -96,6 +97,7 @@ def read_batch(
         for i in range(rows.shape[1]):
             rows[b, i] = storage[offset + leaves[b], i]
         batch.actions[b] = int(rows[b, first])
+        batch.weights[b] = weights[b]
 
 
 @kernel
@@ -111,8 +113,8 @@ def set_inputs(network: Network, memory: Memory, batch: Batch, first: int) -> No
 @kernel
 def bootstrap(
     network: Network,
-    online: Floats,
-    target: Floats,
+    online: Weights,
+    target: Weights,
     memory: Memory,
     batch: Batch,
     is_double: bool,
@@ -183,7 +185,6 @@ def huber_loss(error: np.float32, delta: np.float32) -> tuple[np.float32, np.flo
 def judge(
     values: Floats,
     batch: Batch,
-    weights: Floats,
     rules: Rules,
     run: int,
     errors: Floats,
@@ -193,8 +194,7 @@ def judge(
 
     Args:
         values: `[B, A]` of the online network.
-        batch: with actions and targets.
-        weights: `[B]` factors of the losses.
+        batch: with actions, targets and weights.
         rules: the loss.
         run: row of the run.
         errors: `[B]`, written: by how much the values exceed their targets.
@@ -203,15 +203,14 @@ def judge(
     Returns:
         The mean of the losses by their weights.
     """
-    count = np.float32(len(weights))
-    total = ZERO
-    for b in range(len(weights)):
+    count, total = np.float32(len(errors)), ZERO
+    for b in range(len(errors)):
         predictions[b] = values[b, batch.actions[b]]
         errors[b] = predictions[b] - batch.targets[b]
         if rules.is_huber:
             loss, slope = huber_loss(errors[b], rules.huber_deltas[run])
         else:
             loss, slope = squared_loss(errors[b])
-        batch.deltas[b] = slope * (weights[b] / count)
-        total += loss * weights[b]
+        batch.deltas[b] = slope * (batch.weights[b] / count)
+        total += loss * batch.weights[b]
     return total / count

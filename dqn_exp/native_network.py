@@ -9,26 +9,31 @@ import numpy.typing as npt
 from dqn_exp.compiled import kernel
 from dqn_exp.layers import LayerShape
 from dqn_exp.native_layers import (
-    activate,
-    activation_gradient,
-    bias_gradient,
+    NARROW,
+    NONE,
+    add_bias_gradient,
+    add_narrow_weight_gradient,
+    add_weight_gradient,
     input_gradient,
     linear,
-    weight_gradient,
+    narrow_input_gradient,
+    narrow_linear,
 )
+from dqn_exp.native_memory import matrix
+from dqn_exp.native_products import transpose
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-INPUTS, OUTPUTS, WEIGHT, BIAS, START = range(5)
-"""Columns of `Network.layers`: the shape, where weight and bias begin in the parameters, and how
-many numbers the layers before have for each row of observations."""
+INPUTS, OUTPUTS, WEIGHT, BIAS, START, TURNED = range(6)
+"""Columns of `Network.layers`: the shape; where weight and bias begin in the parameters; how many
+units the layers before have; and where the turned weight of a narrow layer begins."""
 
 
 class Network(NamedTuple):
     """A multi-layer perceptron with one output for each head.
 
-    layers: `[L, 5]` of int64, see `INPUTS` and the others.
+    layers: `[L, 6]`, see `INPUTS` and the others.
     num_actions: A.
     activation: of the hidden layers, see `native_layers`.
     is_dueling: whether the first head is the value and the others are advantages.
@@ -40,43 +45,68 @@ class Network(NamedTuple):
     is_dueling: bool
 
 
+class Weights(NamedTuple):
+    """The parameters of one network.
+
+    flat: `[P]` as they are stored.
+    turned: the weights of narrow layers once more, turned.
+    """
+
+    flat: Floats
+    turned: Floats
+
+
 class Memory(NamedTuple):
     """Where one thread computes; nothing in it outlives the work on one run.
 
-    units: `[B * all units]` of inputs, hidden layers and heads, layer by layer.
+    units: of inputs, hidden layers and heads, layer by layer, of as many observations as are
+        computed at once.
     deltas: gradients of the units, in the same layout.
-    turned: `[I * O]` of the largest layer.
-    values: `[B * A]` the values Q.
+    values: the values Q of as many observations.
+    turned: weights of the online network, of the target network, and a gradient, `[3, ...]`.
+    zeros: as many as the widest layer has inputs.
+    gradient: `[P]`.
     """
 
     units: Floats
     deltas: Floats
-    turned: Floats
     values: Floats
+    turned: Floats
+    zeros: Floats
+    gradient: Floats
 
 
 def make_network(layers: Sequence[LayerShape], activation: int, is_dueling: bool) -> Network:
     """Describes a network to compiled code."""
-    rows, offset, start = [], 0, 0
+    rows, offset, start, turned = [], 0, 0, 0
     for inputs, outputs in layers:
         bias = offset + inputs * outputs
-        rows.append((inputs, outputs, offset, bias, start))
+        rows.append((inputs, outputs, offset, bias, start, turned))
         offset, start = bias + outputs, start + inputs
+        turned += inputs * outputs if outputs < NARROW else 0
     num_actions = layers[-1][1] - is_dueling
     return Network(np.array(rows, dtype=np.int64), num_actions, activation, is_dueling)
 
 
-def make_memories(network: Network, num_threads: int, num_rows: int) -> Memory:
-    """Makes memories `[T, ...]` for networks that are given as many rows of observations."""
+def num_units(network: Network) -> int:
+    """Returns how many inputs, hidden units and heads there are."""
     last = network.layers[-1]
-    num_units = num_rows * int(last[START] + last[INPUTS] + last[OUTPUTS])
-    sizes = (
-        num_units,
-        num_units,
-        int((network.layers[:, INPUTS] * network.layers[:, OUTPUTS]).max()),
-        num_rows * network.num_actions,
+    return int(last[START] + last[INPUTS] + last[OUTPUTS])
+
+
+def make_memories(network: Network, num_threads: int, num_rows: int) -> Memory:
+    """Makes memories `[T, ...]` for as many observations at once."""
+    size, last = num_rows * num_units(network), network.layers[-1]
+    narrow = network.layers[network.layers[:, OUTPUTS] < NARROW]
+    shapes = (
+        (num_threads, size),
+        (num_threads, size),
+        (num_threads, num_rows * network.num_actions),
+        (num_threads, 3, int((narrow[:, INPUTS] * narrow[:, OUTPUTS]).sum())),
+        (num_threads, int(network.layers[:, INPUTS].max())),
+        (num_threads, int(last[BIAS] + last[OUTPUTS])),
     )
-    return Memory(*(np.zeros((num_threads, size), dtype=np.float32) for size in sizes))
+    return Memory(*(np.zeros(shape, dtype=np.float32) for shape in shapes))
 
 
 @kernel
@@ -85,72 +115,95 @@ def memory_of(memories: Memory, thread: int) -> Memory:
     return Memory(
         memories.units[thread],
         memories.deltas[thread],
-        memories.turned[thread],
         memories.values[thread],
+        memories.turned[thread],
+        memories.zeros[thread],
+        memories.gradient[thread],
     )
 
 
 @kernel
-def matrix(memory: Floats, start: int, rows: int, columns: int) -> Floats:
-    """Returns numbers from `start` on as a matrix `[rows, columns]`."""
-    return memory[start : start + rows * columns].reshape((rows, columns))
+def make_weights(network: Network, flat: Floats, turned: Floats) -> Weights:
+    """Makes weights of parameters `[P]`; those of narrow layers are written to `turned` as well."""
+    for layer in range(len(network.layers)):
+        inputs, outputs, start, _, _, place = network.layers[layer]
+        if outputs < NARROW:
+            weight = matrix(flat, start, inputs, outputs)
+            transpose(matrix(turned, place, outputs, inputs), weight)
+    return Weights(flat, turned)
 
 
 @kernel
-def forward(network: Network, parameters: Floats, memory: Memory, rows: int) -> Floats:
-    """Returns the values `[rows, A]` of the observations `[rows, D]` that `memory.units` begins with.
-
-    Args:
-        network: its shape.
-        parameters: `[P]`.
-        memory: all units are kept in it.
-        rows: how many observations.
-    """
-    layers = network.layers
-    for layer in range(len(layers)):
-        inputs, outputs = layers[layer, INPUTS], layers[layer, OUTPUTS]
-        weight, bias = layers[layer, WEIGHT], layers[layer, BIAS]
-        start = rows * layers[layer, START]
-        out = matrix(memory.units, start + rows * inputs, rows, outputs)
-        linear(
-            out,
-            matrix(memory.units, start, rows, inputs),
-            matrix(parameters, weight, inputs, outputs),
-            parameters[bias : bias + outputs],
-            matrix(memory.turned, 0, outputs, inputs),
-        )
-        if layer < len(layers) - 1:
-            activate(out, network.activation)
-    return _values(network, memory, out)
+def forward(network: Network, weights: Weights, memory: Memory, rows: int) -> Floats:
+    """Returns the values `[rows, A]` of the observations `[rows, D]` that the units begin with."""
+    num_layers = len(network.layers)
+    heads = matrix(memory.units, 0, rows, network.layers[0, INPUTS])
+    for layer in range(num_layers):
+        inputs, outputs, start, bias, before, turned = network.layers[layer]
+        units = heads
+        heads = matrix(memory.units, rows * (before + inputs), rows, outputs)
+        biases = weights.flat[bias : bias + outputs]
+        activation = network.activation if layer < num_layers - 1 else NONE
+        if outputs < NARROW:
+            weight = matrix(weights.turned, turned, outputs, inputs)
+            narrow_linear(heads, units, weight, biases, activation)
+        else:
+            weight = matrix(weights.flat, start, inputs, outputs)
+            linear(heads, units, weight, biases, activation)
+    return _values(network, memory, heads)
 
 
 @kernel
 def backward(
-    network: Network, parameters: Floats, gradient: Floats, memory: Memory, rows: int
+    network: Network, weights: Weights, gradient: Weights, memory: Memory, rows: int
 ) -> None:
-    """Computes the gradient of the parameters from the deltas of the heads.
+    """Adds to the gradient of the parameters what follows from the deltas of the heads.
 
     Args:
         network: its shape.
-        parameters: `[P]`.
-        gradient: `[P]`, written.
+        weights: of the network.
+        gradient: of the parameters, that of narrow layers in `turned` alone.
         memory: as `forward` left it, with the deltas of the heads `[rows, heads]` in place.
         rows: how many observations.
     """
-    layers = network.layers
-    for layer in range(len(layers) - 1, -1, -1):
-        inputs, outputs = layers[layer, INPUTS], layers[layer, OUTPUTS]
-        weight, bias = layers[layer, WEIGHT], layers[layer, BIAS]
-        start = rows * layers[layer, START]
-        units = matrix(memory.units, start, rows, inputs)
-        deltas = matrix(memory.deltas, start + rows * inputs, rows, outputs)
-        turned = matrix(memory.turned, 0, outputs, inputs)
-        weight_gradient(matrix(gradient, weight, inputs, outputs), units, deltas, turned)
-        bias_gradient(gradient[bias : bias + outputs], deltas)
-        if layer > 0:
-            before = matrix(memory.deltas, start, rows, inputs)
-            input_gradient(before, deltas, matrix(parameters, weight, inputs, outputs), turned)
-            activation_gradient(before, units, network.activation)
+    for layer in range(len(network.layers) - 1, -1, -1):
+        inputs, outputs, start, bias, before, turned = network.layers[layer]
+        units = matrix(memory.units, rows * before, rows, inputs)
+        unit_deltas = matrix(memory.deltas, rows * before, rows, inputs)
+        deltas = matrix(memory.deltas, rows * (before + inputs), rows, outputs)
+        add_bias_gradient(gradient.flat[bias : bias + outputs], deltas)
+        if outputs < NARROW:
+            add_narrow_weight_gradient(
+                matrix(gradient.turned, turned, outputs, inputs), units, deltas
+            )
+            if layer > 0:
+                weight, zeros = matrix(weights.turned, turned, outputs, inputs), memory.zeros
+                narrow_input_gradient(
+                    unit_deltas, deltas, weight, units, network.activation, zeros
+                )
+        else:
+            add_weight_gradient(matrix(gradient.flat, start, inputs, outputs), units, deltas)
+            if layer > 0:
+                weight = matrix(weights.flat, start, inputs, outputs)
+                input_gradient(unit_deltas, deltas, weight, units, network.activation)
+
+
+@kernel
+def begin_gradient(flat: Floats, turned: Floats) -> Weights:
+    """Makes a gradient of nothing."""
+    flat[:] = np.float32(0)
+    turned[:] = np.float32(0)
+    return Weights(flat, turned)
+
+
+@kernel
+def end_gradient(network: Network, gradient: Weights) -> None:
+    """Turns the gradients of narrow layers back into the layout of the parameters."""
+    for layer in range(len(network.layers)):
+        inputs, outputs, start, _, _, place = network.layers[layer]
+        if outputs < NARROW:
+            turned = matrix(gradient.turned, place, outputs, inputs)
+            transpose(matrix(gradient.flat, start, inputs, outputs), turned)
 
 
 @kernel
@@ -160,8 +213,8 @@ def head_deltas(network: Network, memory: Memory, actions: Ints, deltas: Floats)
     Args:
         network: its shape.
         memory: the deltas of the heads are written.
-        actions: `[B]` that were taken.
-        deltas: `[B]`.
+        actions: `[rows]` that were taken.
+        deltas: `[rows]`.
     """
     rows, last = len(deltas), network.layers[-1]
     num_heads = last[OUTPUTS]
@@ -169,28 +222,25 @@ def head_deltas(network: Network, memory: Memory, actions: Ints, deltas: Floats)
     for b in range(rows):
         delta, action = deltas[b], actions[b]
         if network.is_dueling:
-            share = delta / np.float32(num_heads - 1)
             heads[b, 0] = delta
-            for head in range(1, num_heads):
-                heads[b, head] = -share
+            heads[b, 1:] = -delta / np.float32(network.num_actions)
             heads[b, action + 1] += delta
         else:
-            for head in range(num_heads):
-                heads[b, head] = np.float32(0)
+            heads[b] = np.float32(0)
             heads[b, action] = delta
 
 
 @kernel
 def _values(network: Network, memory: Memory, heads: Floats) -> Floats:
-    rows, num_heads = heads.shape
+    rows, num_actions = len(heads), network.num_actions
     if not network.is_dueling:
         return heads
-    values = matrix(memory.values, 0, rows, network.num_actions)
+    values = matrix(memory.values, 0, rows, num_actions)
     for b in range(rows):
         mean = np.float32(0)
-        for head in range(1, num_heads):
-            mean += heads[b, head]
-        mean /= np.float32(num_heads - 1)
-        for head in range(1, num_heads):
-            values[b, head - 1] = heads[b, 0] + heads[b, head] - mean
+        for action in range(num_actions):
+            mean += heads[b, action + 1]
+        mean /= np.float32(num_actions)
+        for action in range(num_actions):
+            values[b, action] = heads[b, 0] + heads[b, action + 1] - mean
     return values

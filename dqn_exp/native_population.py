@@ -4,7 +4,8 @@ Each run is computed by one thread, alone, so its numbers depend neither on the 
 other runs.
 """
 
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -23,14 +24,17 @@ from dqn_exp.native_learning import (
     set_inputs,
     td_targets,
 )
+from dqn_exp.native_memory import matrix, unowned
 from dqn_exp.native_network import (
     INPUTS,
     Memory,
     Network,
     backward,
+    begin_gradient,
+    end_gradient,
     forward,
     head_deltas,
-    matrix,
+    make_weights,
     memory_of,
 )
 from dqn_exp.native_steps import AdamState, limit_norm, move_target, step_adam
@@ -101,6 +105,56 @@ class Figures(NamedTuple):
     predictions: Floats
 
 
+class Population(NamedTuple):
+    """All that compiled code learns with; the last two are of all threads."""
+
+    network: Network
+    rules: Rules
+    parameters: Parameters
+    adam: AdamState
+    replay: Replay
+    priorities: Priorities
+    sampled: Sampled
+    figures: Figures
+    memories: Memory
+    batches: Batch
+
+
+def flatten(population: Population) -> tuple[Any, ...]:
+    """Returns the fields of all groups in turn, which is how `learn` is given them.
+
+    One by one they are handed over in half the time.
+    """
+    return tuple(field for group in population for field in group)
+
+
+# Where the groups end; single numbers, since compiled code takes only such for constants.
+END_0, END_1, END_2, END_3, END_4, END_5, END_6, END_7, END_8, END_9 = accumulate(
+    len(group._fields)
+    for group in (
+        *(Network, Rules, Parameters, AdamState, Replay, Priorities, Sampled, Figures),
+        *(Memory, Batch),
+    )
+)
+
+
+@kernel
+def _group(flat: tuple[Any, ...]) -> Population:
+    """Does the inverse of `flatten`; the arrays are those of the caller, and not counted."""
+    return Population(
+        Network(*unowned(flat[:END_0])),
+        Rules(*unowned(flat[END_0:END_1])),
+        Parameters(*unowned(flat[END_1:END_2])),
+        AdamState(*unowned(flat[END_2:END_3])),
+        Replay(*unowned(flat[END_3:END_4])),
+        Priorities(*unowned(flat[END_4:END_5])),
+        Sampled(*unowned(flat[END_5:END_6])),
+        Figures(*unowned(flat[END_6:END_7])),
+        Memory(*unowned(flat[END_7:END_8])),
+        Batch(*unowned(flat[END_8:END_9])),
+    )
+
+
 @parallel_entry
 def act(
     num_threads: int,
@@ -144,16 +198,7 @@ def learn(
     importance: Doubles,
     num_updates: int,
     is_given: bool,
-    network: Network,
-    rules: Rules,
-    parameters: Parameters,
-    adam: AdamState,
-    replay: Replay,
-    priorities: Priorities,
-    sampled: Sampled,
-    figures: Figures,
-    memories: Memory,
-    batches: Batch,
+    *population: Any,
 ) -> None:
     """Makes updates of the runs that learn.
 
@@ -163,32 +208,19 @@ def learn(
         rates: `[N]` learning rates.
         importance: `[N]` exponents of the weights of transitions.
         num_updates: of each run.
-        is_given: whether `sampled` holds the batch; otherwise it is drawn.
-        network: its shape.
-        rules: of targets and losses.
-        parameters: of the networks.
-        adam: the optimizer.
-        replay: the transitions.
-        priorities: of them; without meaning where there are none.
-        sampled: written, unless it is given.
-        figures: written.
-        memories: `[T, ...]`.
-        batches: `[T, ...]`.
+        is_given: whether the batches are given in `sampled`; otherwise they are drawn.
+        population: flattened.
     """
     for thread in numba.prange(num_threads):
-        memory, batch = memory_of(memories, thread), batch_of(batches, thread)
+        every = _group(population)
         for run in range(thread, len(learning), num_threads):
-            if learning[run]:
-                for _ in range(num_updates):
-                    if not is_given:
-                        _sample(run, importance[run], parameters, replay, priorities, sampled)
-                    _learn(
-                        run, network, rules, parameters, replay, sampled, figures, memory, batch
-                    )
-                    _update(run, rates[run], parameters, adam, batch.gradient, figures)
-                    if replay.is_prioritized and not is_given:
-                        leaves, errors = sampled.leaves[run], figures.errors[run]
-                        prioritize(priorities, run, leaves, errors)
+            for _ in range(num_updates if learning[run] else 0):
+                if not is_given:
+                    _sample(run, importance[run], every)
+                _update(run, thread, rates[run], every)
+                if every.replay.is_prioritized and not is_given:
+                    leaves, errors = every.sampled.leaves[run], every.figures.errors[run]
+                    prioritize(every.priorities, run, leaves, errors)
 
 
 @kernel
@@ -196,8 +228,9 @@ def _act(
     network: Network, parameters: Floats, memory: Memory, observations: Floats, actions: Ints
 ) -> None:
     rows = len(observations)
+    weights = make_weights(network, parameters, memory.turned[0])
     matrix(memory.units, 0, rows, network.layers[0, INPUTS])[:] = observations
-    best_actions(forward(network, parameters, memory, rows), actions)
+    best_actions(forward(network, weights, memory, rows), actions)
 
 
 @kernel
@@ -208,69 +241,57 @@ def _explore(network: Network, epsilon: float, seed: np.uint64, step: int, actio
 
 
 @kernel
-def _sample(
-    run: int,
-    importance: float,
-    parameters: Parameters,
-    replay: Replay,
-    priorities: Priorities,
-    sampled: Sampled,
-) -> None:
+def _sample(run: int, importance: float, population: Population) -> None:
+    sampled, size = population.sampled, population.replay.sizes[run]
     numbers, leaves = sampled.numbers[run], sampled.leaves[run]
-    first = parameters.updates[run] * len(numbers)
+    first = population.parameters.updates[run] * len(numbers)
     philox.fill(numbers, sampled.seeds[run], SAMPLING, first)
-    size = replay.sizes[run]
-    if replay.is_prioritized:
-        weights = sampled.weights[run]
+    if population.replay.is_prioritized:
+        weights, priorities = sampled.weights[run], population.priorities
         sample_by_priority(numbers, size, priorities, run, importance, leaves, weights)
     else:
         sample_uniformly(numbers, size, leaves)
 
 
 @kernel
-def _learn(
-    run: int,
-    network: Network,
-    rules: Rules,
-    parameters: Parameters,
-    replay: Replay,
-    sampled: Sampled,
-    figures: Figures,
-    memory: Memory,
-    batch: Batch,
-) -> None:
+def _update(run: int, thread: int, rate: float, population: Population) -> None:
+    """Makes one update of a run with the batch that has been sampled."""
+    parameters, network = population.parameters, population.network
+    sampled, replay = population.sampled, population.replay
     online, target = parameters.online[run], parameters.target[run]
-    rows = len(batch.rows)
-    read_batch(network, batch, replay.storage, replay.offsets[run], sampled.leaves[run])
-    bootstrap(network, online, target, memory, batch, rules.is_double)
-    td_targets(network, batch, rules, run)
-    set_inputs(network, memory, batch, 0)
-    values = forward(network, online, memory, rows)
-    figures.losses[run] = judge(
-        values,
-        batch,
-        sampled.weights[run],
-        rules,
-        run,
-        figures.errors[run],
-        figures.predictions[run],
-    )
-    head_deltas(network, memory, batch.actions, batch.deltas)
-    backward(network, online, batch.gradient, memory, rows)
-
-
-@kernel
-def _update(
-    run: int,
-    rate: float,
-    parameters: Parameters,
-    adam: AdamState,
-    gradient: Floats,
-    figures: Figures,
-) -> None:
-    online, target = parameters.online[run], parameters.target[run]
-    figures.norms[run] = limit_norm(gradient, parameters.norm_limits[run])
-    step_adam(adam, run, online, gradient, rate)
+    batch, memory = batch_of(population.batches, thread), memory_of(population.memories, thread)
+    leaves, weights = sampled.leaves[run], sampled.weights[run]
+    read_batch(network, batch, replay.storage, replay.offsets[run], leaves, weights)
+    _differentiate(run, online, target, population, memory, batch)
+    gradient, limit = memory.gradient, parameters.norm_limits[run]
+    population.figures.norms[run] = limit_norm(gradient, limit)
+    step_adam(population.adam, run, online, gradient, rate)
     parameters.updates[run] += 1
     if parameters.updates[run] % parameters.periods[run] == 0:
         move_target(target, online, np.float32(parameters.shares[run]))
+
+
+@kernel
+def _differentiate(
+    run: int,
+    online: Floats,
+    target: Floats,
+    population: Population,
+    memory: Memory,
+    batch: Batch,
+) -> None:
+    """Computes the loss of a batch and its gradient."""
+    network, rules, figures = population.network, population.rules, population.figures
+    online_weights = make_weights(network, online, memory.turned[0])
+    target_weights = make_weights(network, target, memory.turned[1])
+    gradient = begin_gradient(memory.gradient, memory.turned[2])
+    rows = len(batch.rows)
+    bootstrap(network, online_weights, target_weights, memory, batch, rules.is_double)
+    td_targets(network, batch, rules, run)
+    set_inputs(network, memory, batch, 0)
+    values = forward(network, online_weights, memory, rows)
+    errors, predictions = figures.errors[run], figures.predictions[run]
+    figures.losses[run] = judge(values, batch, rules, run, errors, predictions)
+    head_deltas(network, memory, batch.actions, batch.deltas)
+    backward(network, online_weights, gradient, memory, rows)
+    end_gradient(network, gradient)

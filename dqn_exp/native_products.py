@@ -1,8 +1,14 @@
 """Products of matrices in compiled code, in blocks of 4 x 4 that use the registers.
 
 A row of a product is computed alone or with three others, by its place and the number of rows; so
-its bits depend on nothing but the two matrices.
+its bits depend on nothing but the two matrices. Where fewer than four terms of a sum are left, the
+missing ones are zero times a row that is there.
+
+Letters: a product has R rows and S columns, and each of its elements is a sum of K terms.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,22 +19,23 @@ Floats = npt.NDArray[np.float32]
 
 ZERO = np.float32(0)
 
+Function = Callable[..., Any]
+
 
 @kernel
 def add_product(out: Floats, left: Floats, right: Floats) -> None:
     """Adds `left [R, K] @ right [K, S]` to `out [R, S]`; fast where S is large."""
     rows, inner = left.shape
-    whole_rows, whole_inner = rows - rows % 4, inner - inner % 4
-    for row in range(0, whole_rows, 4):
-        for k in range(0, whole_inner, 4):
-            _add_4_rows_of_4(out, left, right, row, k)
-        for k in range(whole_inner, inner):
-            _add_4_rows_of_1(out, left, right, row, k)
-    for row in range(whole_rows, rows):
-        for k in range(0, whole_inner, 4):
-            _add_row_of_4(out, left, right, row, k)
-        for k in range(whole_inner, inner):
-            _add_row_of_1(out, left, right, row, k)
+    for k in range(0, inner, 4):
+        row = 0
+        while row + 4 <= rows:
+            _add_4_rows(out, left, right, right[0], out, row, k)
+            row += 4
+        if row + 2 <= rows:
+            _add_2_rows(out, left, right, right[0], out, row, k)
+            row += 2
+        if row < rows:
+            _add_row(out, left, right, right[0], out, row, k)
 
 
 @kernel
@@ -39,8 +46,9 @@ def multiply_transposed(out: Floats, left: Floats, right: Floats) -> None:
     for row in range(0, whole_rows, 4):
         for column in range(0, whole_columns, 4):
             _multiply_4_by_4(out, left, right, row, column)
-        for column in range(whole_columns, columns):
-            _multiply_4_by_1(out, left, right, row, column)
+        for column in range(whole_columns, columns, 2):
+            # An odd one that is left is computed twice.
+            _multiply_4_by_2(out, left, right, row, column, min(column + 1, columns - 1))
     for row in range(whole_rows, rows):
         for column in range(columns):
             _multiply_1_by_1(out, left, right, row, column)
@@ -55,68 +63,45 @@ def transpose(out: Floats, matrix: Floats) -> None:
 
 
 @kernel
-def _add_4_rows_of_4(out: Floats, left: Floats, right: Floats, row: int, k: int) -> None:
-    a0, a1, a2, a3 = left[row, k], left[row, k + 1], left[row, k + 2], left[row, k + 3]
-    b0, b1, b2, b3 = left[row + 1, k], left[row + 1, k + 1], left[row + 1, k + 2], left[row + 1, k + 3]
-    c0, c1, c2, c3 = left[row + 2, k], left[row + 2, k + 1], left[row + 2, k + 2], left[row + 2, k + 3]
-    d0, d1, d2, d3 = left[row + 3, k], left[row + 3, k + 1], left[row + 3, k + 2], left[row + 3, k + 3]
-    for s in range(out.shape[1]):
-        w0, w1, w2, w3 = right[k, s], right[k + 1, s], right[k + 2, s], right[k + 3, s]
-        out[row, s] += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
-        out[row + 1, s] += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
-        out[row + 2, s] += c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
-        out[row + 3, s] += d0 * w0 + d1 * w1 + d2 * w2 + d3 * w3
-
-
-@kernel
-def _add_4_rows_of_1(out: Floats, left: Floats, right: Floats, row: int, k: int) -> None:
-    a, b, c, d = left[row, k], left[row + 1, k], left[row + 2, k], left[row + 3, k]
-    for s in range(out.shape[1]):
-        w = right[k, s]
-        out[row, s] += a * w
-        out[row + 1, s] += b * w
-        out[row + 2, s] += c * w
-        out[row + 3, s] += d * w
-
-
-@kernel
-def _add_row_of_4(out: Floats, left: Floats, right: Floats, row: int, k: int) -> None:
-    a0, a1, a2, a3 = left[row, k], left[row, k + 1], left[row, k + 2], left[row, k + 3]
-    for s in range(out.shape[1]):
-        out[row, s] += a0 * right[k, s] + a1 * right[k + 1, s] + a2 * right[k + 2, s] + a3 * right[k + 3, s]
-
-
-@kernel
-def _add_row_of_1(out: Floats, left: Floats, right: Floats, row: int, k: int) -> None:
-    a = left[row, k]
-    for s in range(out.shape[1]):
-        out[row, s] += a * right[k, s]
-
-
-@kernel
 def _multiply_4_by_4(out: Floats, left: Floats, right: Floats, row: int, column: int) -> None:
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = ZERO
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = ZERO
     for k in range(left.shape[1]):
         a, b, c, d = left[row, k], left[row + 1, k], left[row + 2, k], left[row + 3, k]
-        w0, w1, w2, w3 = right[column, k], right[column + 1, k], right[column + 2, k], right[column + 3, k]
+        w0, w1 = right[column, k], right[column + 1, k]
+        w2, w3 = right[column + 2, k], right[column + 3, k]
         a0, a1, a2, a3 = a0 + a * w0, a1 + a * w1, a2 + a * w2, a3 + a * w3
         b0, b1, b2, b3 = b0 + b * w0, b1 + b * w1, b2 + b * w2, b3 + b * w3
         c0, c1, c2, c3 = c0 + c * w0, c1 + c * w1, c2 + c * w2, c3 + c * w3
         d0, d1, d2, d3 = d0 + d * w0, d1 + d * w1, d2 + d * w2, d3 + d * w3
-    out[row, column], out[row, column + 1], out[row, column + 2], out[row, column + 3] = a0, a1, a2, a3
-    out[row + 1, column], out[row + 1, column + 1], out[row + 1, column + 2], out[row + 1, column + 3] = b0, b1, b2, b3
-    out[row + 2, column], out[row + 2, column + 1], out[row + 2, column + 2], out[row + 2, column + 3] = c0, c1, c2, c3
-    out[row + 3, column], out[row + 3, column + 1], out[row + 3, column + 2], out[row + 3, column + 3] = d0, d1, d2, d3
+    _set_four(out, row, column, a0, a1, a2, a3)
+    _set_four(out, row + 1, column, b0, b1, b2, b3)
+    _set_four(out, row + 2, column, c0, c1, c2, c3)
+    _set_four(out, row + 3, column, d0, d1, d2, d3)
 
 
 @kernel
-def _multiply_4_by_1(out: Floats, left: Floats, right: Floats, row: int, column: int) -> None:
-    a = b = c = d = ZERO
+def _set_four(
+    out: Floats, row: int, column: int, a: np.float32, b: np.float32, c: np.float32, d: np.float32
+) -> None:
+    out[row, column], out[row, column + 1] = a, b
+    out[row, column + 2], out[row, column + 3] = c, d
+
+
+@kernel
+def _multiply_4_by_2(
+    out: Floats, left: Floats, right: Floats, row: int, column: int, other: int
+) -> None:
+    a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = ZERO
     for k in range(left.shape[1]):
-        w = right[column, k]
-        a, b, c, d = a + left[row, k] * w, b + left[row + 1, k] * w, c + left[row + 2, k] * w, d + left[row + 3, k] * w
-    out[row, column], out[row + 1, column], out[row + 2, column], out[row + 3, column] = a, b, c, d
+        a, b, c, d = left[row, k], left[row + 1, k], left[row + 2, k], left[row + 3, k]
+        w0, w1 = right[column, k], right[other, k]
+        a0, a1, b0, b1 = a0 + a * w0, a1 + a * w1, b0 + b * w0, b1 + b * w1
+        c0, c1, d0, d1 = c0 + c * w0, c1 + c * w1, d0 + d * w0, d1 + d * w1
+    out[row, column], out[row, other] = a0, a1
+    out[row + 1, column], out[row + 1, other] = b0, b1
+    out[row + 2, column], out[row + 2, other] = c0, c1
+    out[row + 3, column], out[row + 3, other] = d0, d1
 
 
 @kernel
@@ -125,3 +110,139 @@ def _multiply_1_by_1(out: Floats, left: Floats, right: Floats, row: int, column:
     for k in range(left.shape[1]):
         total += left[row, k] * right[column, k]
     out[row, column] = total
+
+
+@kernel
+def _four(left: Floats, row: int, k: int) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    count = left.shape[1] - k
+    if count >= 4:
+        return left[row, k], left[row, k + 1], left[row, k + 2], left[row, k + 3]
+    return (
+        left[row, k],
+        left[row, k + 1] if count > 1 else ZERO,
+        left[row, k + 2] if count > 2 else ZERO,
+        ZERO,
+    )
+
+
+@kernel
+def _as_it_is(value: np.float32, like: np.float32) -> np.float32:
+    return value
+
+
+@kernel
+def _positive_part(value: np.float32, like: np.float32) -> np.float32:
+    return ZERO if value < ZERO else value  # What is not a number stays so.
+
+
+@kernel
+def _where_positive(value: np.float32, like: np.float32) -> np.float32:
+    return value if like > ZERO else ZERO
+
+
+def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Function]:
+    """Makes kernels that add four terms to the sums of four rows, of two, or of one.
+
+    Args:
+        begins: whether the sums begin with these terms, on top of `begin`.
+        finish: what is done to the sums then.
+    """
+
+    @kernel
+    def add_4_rows(
+        out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
+    ) -> None:
+        a0, a1, a2, a3 = _four(left, row, k)
+        b0, b1, b2, b3 = _four(left, row + 1, k)
+        c0, c1, c2, c3 = _four(left, row + 2, k)
+        d0, d1, d2, d3 = _four(left, row + 3, k)
+        last = left.shape[1] - 1
+        k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+        for s in range(out.shape[1]):
+            w0, w1, w2, w3 = right[k, s], right[k1, s], right[k2, s], right[k3, s]
+            a = begin[s] if begins else out[row, s]
+            b = begin[s] if begins else out[row + 1, s]
+            c = begin[s] if begins else out[row + 2, s]
+            d = begin[s] if begins else out[row + 3, s]
+            a += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
+            b += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
+            c += c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
+            d += d0 * w0 + d1 * w1 + d2 * w2 + d3 * w3
+            out[row, s] = finish(a, like[row, s])
+            out[row + 1, s] = finish(b, like[row + 1, s])
+            out[row + 2, s] = finish(c, like[row + 2, s])
+            out[row + 3, s] = finish(d, like[row + 3, s])
+
+    @kernel
+    def add_2_rows(
+        out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
+    ) -> None:
+        a0, a1, a2, a3 = _four(left, row, k)
+        b0, b1, b2, b3 = _four(left, row + 1, k)
+        last = left.shape[1] - 1
+        k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+        for s in range(out.shape[1]):
+            w0, w1, w2, w3 = right[k, s], right[k1, s], right[k2, s], right[k3, s]
+            a = begin[s] if begins else out[row, s]
+            b = begin[s] if begins else out[row + 1, s]
+            a += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
+            b += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
+            out[row, s] = finish(a, like[row, s])
+            out[row + 1, s] = finish(b, like[row + 1, s])
+
+    @kernel
+    def add_row(
+        out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
+    ) -> None:
+        a0, a1, a2, a3 = _four(left, row, k)
+        last = left.shape[1] - 1
+        k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+        for s in range(out.shape[1]):
+            a = begin[s] if begins else out[row, s]
+            a += a0 * right[k, s] + a1 * right[k1, s] + a2 * right[k2, s] + a3 * right[k3, s]
+            out[row, s] = finish(a, like[row, s])
+
+    return add_4_rows, add_2_rows, add_row
+
+
+_begin_4_rows, _, _begin_row = _make_blocks(True, _as_it_is)
+_add_4_rows, _add_2_rows, _add_row = _make_blocks(False, _as_it_is)
+
+
+def _make_product(finish: Function) -> Function:
+    whole_4_rows, _, whole_row = _make_blocks(True, finish)
+    last_4_rows, _, last_row = _make_blocks(False, finish)
+
+    @kernel
+    def product(out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats) -> None:
+        rows, inner = left.shape
+        last = (inner - 1) // 4 * 4
+        whole = rows - rows % 4
+        for row in range(0, whole, 4):
+            if last == 0:
+                whole_4_rows(out, left, right, begin, like, row, 0)
+            else:
+                _begin_4_rows(out, left, right, begin, like, row, 0)
+                for k in range(4, last, 4):
+                    _add_4_rows(out, left, right, begin, like, row, k)
+                last_4_rows(out, left, right, begin, like, row, last)
+        for row in range(whole, rows):
+            if last == 0:
+                whole_row(out, left, right, begin, like, row, 0)
+            else:
+                _begin_row(out, left, right, begin, like, row, 0)
+                for k in range(4, last, 4):
+                    _add_row(out, left, right, begin, like, row, k)
+                last_row(out, left, right, begin, like, row, last)
+
+    return product
+
+
+product = _make_product(_as_it_is)
+"""Computes `out [R, S] = left [R, K] @ right [K, S] + begin [S]`; `like` is `out` again."""
+
+relu_product = _make_product(_positive_part)
+"""Computes the positive part of `product`."""
+
+relu_gradient_product = _make_product(_where_positive)
+"""Computes `product` where `like [R, S]` is positive, and 0 elsewhere."""

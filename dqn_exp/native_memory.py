@@ -1,0 +1,65 @@
+"""Cheap views of memory that compiled code is given, and does not own."""
+
+from typing import Any
+
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def unowned(_context: Any, values: Any) -> Any:
+    """Returns a tuple with its arrays on the same memory, which somebody else must keep alive.
+
+    Every slice of an array counts as a reference to its memory. Threads that slice the same arrays
+    would count at the same place and wait for each other; what belongs to nobody is not counted.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        made = [
+            _without_owner(context, builder, kind, builder.extract_value(arguments[0], place))
+            for place, kind in enumerate(values)
+        ]
+        return context.make_tuple(builder, values, made)
+
+    return values(values), generate
+
+
+def _without_owner(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if not isinstance(kind, types.Array):
+        return value
+    given = make_array(kind)(context, builder, value)
+    made = make_array(kind)(context, builder)
+    shape = cgutils.unpack_tuple(builder, given.shape, kind.ndim)
+    strides = cgutils.unpack_tuple(builder, given.strides, kind.ndim)
+    populate_array(made, given.data, shape, strides, given.itemsize, meminfo=None)
+    return made._getvalue()
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def matrix(_context: Any, memory: Any, start: Any, rows: Any, columns: Any) -> Any:
+    """Returns the numbers of `memory [M]` from `start` on as a matrix `[rows, columns]`.
+
+    Nothing is checked: reshaping an array costs more than adding up one of its rows.
+    """
+    kind = types.Array(memory.dtype, 2, "C")
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        given = make_array(memory)(context, builder, arguments[0])
+        first, height, width = (
+            context.cast(builder, value, given_kind, types.intp)
+            for value, given_kind in zip(arguments[1:], (start, rows, columns), strict=True)
+        )
+        made = make_array(kind)(context, builder)
+        step = builder.mul(width, given.itemsize)
+        populate_array(
+            made,
+            builder.gep(given.data, [first]),
+            (height, width),
+            (step, given.itemsize),
+            given.itemsize,
+            meminfo=None,
+        )
+        return made._getvalue()
+
+    return kind(memory, start, rows, columns), generate
