@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dqn_exp.compiled import entry
 from dqn_exp.per_run import PerRunState, is_due
 from dqn_exp.random_streams import RandomStream, to_range, to_unit
 from dqn_exp.schedule import Schedule
@@ -146,13 +147,16 @@ class Agent(PerRunState):
 
     def discounts(self, terminated: Bools, truncated: Bools) -> npt.NDArray[np.float64]:
         """Returns the discounts `[N]` of transitions: gamma, or 0 where there is no future."""
-        ends = terminated | truncated & ~self._bootstrap_truncated
-        return np.where(ends, 0.0, self._gamma)
+        discounts = np.empty(len(terminated))
+        _discounts(self._gamma, self._bootstrap_truncated, terminated, truncated, discounts)
+        return discounts
 
     def is_learning(self, previous_steps: Ints, steps: Ints, buffer_sizes: Ints) -> Bools:
         """Returns which runs `[N]` learn after the step that led from one count to the other."""
-        due = is_due(previous_steps, steps, self._train_every)
-        return due & (buffer_sizes > self._learning_starts)
+        learning = np.empty(len(steps), dtype=np.bool_)
+        starts, every = self._learning_starts, self._train_every
+        _is_learning(previous_steps, steps, every, buffer_sizes, starts, learning)
+        return learning
 
     def count_update(self, learning: Bools) -> None:
         """Counts an update of the runs `[N]` that learn and moves their targets when it is due."""
@@ -173,3 +177,30 @@ class Agent(PerRunState):
         super().retire(run)
         self.exploration.retire(run)
         self.epsilon.retire(run)
+
+
+@entry
+def _discounts(
+    gamma: npt.NDArray[np.float64],
+    bootstrap_truncated: Bools,
+    terminated: Bools,
+    truncated: Bools,
+    discounts: npt.NDArray[np.float64],
+) -> None:
+    for run in range(len(discounts)):
+        ends = terminated[run] or truncated[run] and not bootstrap_truncated[run]
+        discounts[run] = 0.0 if ends else gamma[run]
+
+
+@entry
+def _is_learning(
+    previous_steps: Ints,
+    steps: Ints,
+    train_every: Ints,
+    sizes: Ints,
+    learning_starts: Ints,
+    learning: Bools,
+) -> None:
+    for run in range(len(learning)):
+        is_due = steps[run] // train_every[run] > previous_steps[run] // train_every[run]
+        learning[run] = is_due and sizes[run] > learning_starts[run]

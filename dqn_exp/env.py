@@ -7,25 +7,21 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
-from gymnasium.utils import seeding
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
+from dqn_exp.classic_control import PHYSICS, Physics, end_steps
 from dqn_exp.gymnasium_env import find_spec, make_single, shape_of
-from dqn_exp.outcome import Environments, Floats, Outcome
+from dqn_exp.outcome import Environments, Floats, Outcome, make_outcome
 from dqn_exp.per_run import PerRunState
 
 log = logging.getLogger(__name__)
-
-VECTORISED = {"gymnasium.envs.classic_control.cartpole:CartPoleEnv"}
-"""Entry points of environments that step all runs in one call."""
 
 KNOWN_WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
 """Wrappers that hold no state of an episode but its length."""
 
 
-class CartPoleEnvironments(PerRunState):
-    """CartPole for all runs in one call of Gymnasium's vectorised environment.
+class ClassicControlEnvironments(PerRunState):
+    """One of Gymnasium's classic control problems, for all runs in one call.
 
     An episode that begins with a seed is, bit for bit, that of `gymnasium.make` with this seed.
     """
@@ -33,49 +29,50 @@ class CartPoleEnvironments(PerRunState):
     rows = ("_state", "_steps")
     saved = ("_state", "_steps")
 
-    def __init__(self, count: int, max_episode_steps: int, **kwargs: Any) -> None:
-        """Args: the number of environments, their time limit, and arguments of CartPole."""
-        self._env: Any = CartPoleVectorEnv(count, max_episode_steps, **kwargs)
-        self._env.reset(seed=0)
-        self._state = np.zeros((count, 4))
+    def __init__(
+        self, physics: Physics, count: int, max_episode_steps: int, argument: float
+    ) -> None:
+        """Args: the problem, the number of environments, their time limit, and its argument."""
+        self._physics, self._limit, self._argument = physics, max_episode_steps, argument
+        state = physics.begin(np.random.default_rng(0))
+        self._state = np.zeros((count, len(state)))
         self._steps = np.zeros(count, dtype=np.int32)
         self.errors: dict[int, Exception] = {}
 
     def reset(self, runs: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Floats:
-        """Starts new episodes of runs `[M]` with seeds `[M]`; returns observations `[M, 4]`."""
-        for run, seed in zip(runs, seeds, strict=True):
-            generator, _ = seeding.np_random(int(seed))
-            self._state[run] = generator.uniform(-0.05, 0.05, size=4)
+        """Starts new episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
+        observations = np.empty((len(runs), self._physics.num_features), dtype=np.float32)
+        for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
+            # The generator that Gymnasium makes of a seed.
+            generator = np.random.Generator(np.random.PCG64(seed))
+            self._state[run] = self._physics.begin(generator)
+            observations[row] = self._physics.observe(self._state[run])
         self._steps[runs] = 0
-        return self._state[runs].astype(np.float32)
+        return observations
 
     def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
         """Takes one action `[N]` in every environment."""
-        self._env.state = self._state.T
-        self._env.steps = self._steps
-        self._env.prev_done[:] = False
-        _, rewards, terminated, truncated, _ = self._env.step(actions)
-        self._state = self._env.state.T
-        return Outcome(self._state.astype(np.float32, order="C"), rewards, terminated, truncated)
+        outcome = make_outcome(len(actions), self._physics.num_features)
+        self._physics.step(
+            self._state,
+            actions,
+            self._argument,
+            outcome.observations,
+            outcome.rewards,
+            outcome.terminated,
+        )
+        end_steps(self._steps, self._limit, outcome.terminated, outcome.truncated, outcome.ended)
+        return outcome
 
     def restore(self, run: int, state: dict[str, Any], observation: Floats) -> str | None:
-        """Brings one run's open episode back; that is always possible."""
+        """Brings one run's open episode back; returns why that could not be, or None."""
+        if set(state) != set(self.saved):
+            return "it was saved by a version that stepped this environment otherwise"
         self.load_state_dict(run, state)
         return None
 
-    def retire(self, run: int) -> None:
-        """Takes a run out: the last environment moves into its place."""
-        super().retire(run)
-        count = len(self._state)
-        self._env.num_envs = count
-        self._env.prev_done = np.zeros(count, dtype=np.bool_)
-        self._env.action_space = gymnasium.vector.utils.batch_space(
-            self._env.single_action_space, count
-        )
-
     def close(self) -> None:
-        """Frees what the environments hold."""
-        self._env.close()
+        """Does nothing: there is nothing to be freed."""
 
 
 class SerialEnvironments:
@@ -111,12 +108,7 @@ class SerialEnvironments:
     def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
         """Takes one action `[N]` in every environment."""
         count = len(self._envs)
-        outcome = Outcome(
-            np.zeros((count, self._num_features), dtype=np.float32),
-            np.zeros(count, dtype=np.float32),
-            np.zeros(count, dtype=np.bool_),
-            np.zeros(count, dtype=np.bool_),
-        )
+        outcome = make_outcome(count, self._num_features)
         for run, (env, action) in enumerate(zip(self._envs, actions.tolist(), strict=True)):
             try:
                 observation, reward, terminated, truncated, _ = env.step(
@@ -126,6 +118,7 @@ class SerialEnvironments:
                 outcome.rewards[run] = float(reward)
                 outcome.terminated[run] = terminated
                 outcome.truncated[run] = truncated
+                outcome.ended[run] = terminated or truncated
             except Exception as error:  # As in `reset`.
                 self.errors.setdefault(run, error)
             self._actions[run].append(action)
@@ -230,7 +223,7 @@ def _to_arrays(value: Any) -> Any:
 def make_environments(
     env_id: str, count: int, max_episode_steps: int | None, kwargs: Mapping[str, Any]
 ) -> Environments:
-    """Builds `count` environments, vectorised where Gymnasium has them so.
+    """Builds `count` environments, those of classic control stepped in one call.
 
     Args:
         env_id: a registered id.
@@ -243,8 +236,10 @@ def make_environments(
     """
     spec = find_spec(env_id)
     limit = max_episode_steps or spec.max_episode_steps
-    if spec.entry_point in VECTORISED and limit and not spec.additional_wrappers:
+    physics = PHYSICS.get(spec.entry_point)
+    if physics is not None and limit and not spec.additional_wrappers:
         arguments = {**spec.kwargs, **kwargs}
-        if set(arguments) <= {"sutton_barto_reward"}:
-            return CartPoleEnvironments(count, limit, **arguments)
+        value = arguments.pop(physics.argument, physics.value)
+        if not arguments and isinstance(value, bool | int | float):
+            return ClassicControlEnvironments(physics, count, limit, float(value))
     return SerialEnvironments(env_id, count, max_episode_steps, kwargs)

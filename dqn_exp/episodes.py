@@ -56,9 +56,9 @@ class Episodes(PerRunState):
 
     def end(self, outcome: Outcome) -> Finished | None:
         """Starts new episodes where a step has ended one; returns those that have ended."""
-        ended = np.flatnonzero(outcome.terminated | outcome.truncated)
-        if not len(ended):
+        if not outcome.ended.any():
             return None
+        ended = np.flatnonzero(outcome.ended)
         returns, lengths = self._returns[ended], self._lengths[ended]
         finished = Finished(ended, self.counts[ended], returns, lengths, outcome.terminated[ended])
         self._recent[ended] += np.stack([np.ones(len(ended)), returns, lengths], 1)

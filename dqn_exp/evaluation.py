@@ -53,7 +53,7 @@ class Evaluation(PerRunState):
             outcome = environments.step(actions)
             returns += outcome.rewards * active
             lengths += active
-            ended = outcome.terminated | outcome.truncated
+            ended = outcome.ended
             active &= ~ended
             active[list(environments.errors)] = False
             observations = outcome.observations

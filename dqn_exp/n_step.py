@@ -26,7 +26,7 @@ class NStep(PerRunState):
     def __init__(self, count: int, num_features: int, n_step: int) -> None:
         """Args: N, D and n, positive."""
         self._n_step = n_step
-        self._ages = np.arange(n_step)
+        self._ages, self._everyone = np.arange(n_step), np.arange(count)
         # Rings of n steps: a run's oldest waiting step is at `_begins`, `_counts` of them wait.
         self._observations = np.zeros((count, n_step, num_features), dtype=np.float32)
         self._actions = np.zeros((count, n_step), dtype=np.int64)
@@ -43,7 +43,7 @@ class NStep(PerRunState):
         Returns:
             The runs `[M]`, in ascending order, and their transitions, the oldest of a run first.
         """
-        everyone = np.arange(len(ended))
+        everyone = self._everyone[: len(ended)]
         if self._n_step == 1:  # Nothing waits.
             return everyone, step
         newest = (self._begins + self._counts) % self._n_step

@@ -16,12 +16,21 @@ class Outcome(NamedTuple):
     rewards: `[N]`.
     terminated: `[N]` whether the task has ended.
     truncated: `[N]` whether a limit, such as that of time, has ended the episode.
+    ended: `[N]` whether one of the two.
     """
 
     observations: Floats
     rewards: Floats
     terminated: Bools
     truncated: Bools
+    ended: Bools
+
+
+def make_outcome(count: int, num_features: int) -> Outcome:
+    """Makes an outcome of N environments with D features, in which nothing has happened."""
+    flags = np.zeros((3, count), dtype=np.bool_)
+    observations = np.zeros((count, num_features), dtype=np.float32)
+    return Outcome(observations, np.zeros(count, dtype=np.float32), *flags)
 
 
 class Environments(Protocol):

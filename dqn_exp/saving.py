@@ -25,7 +25,7 @@ class Saving(PerRunState):
         self, count: int, is_finite: Callable[[int], bool], save: Callable[[int], None]
     ) -> None:
         """Args: N, whether a run in a row is worth to be saved, and what saves it or raises."""
-        self._is_owed = np.zeros(count, dtype=np.bool_)
+        self._is_owed, self._owes_any = np.zeros(count, dtype=np.bool_), False
         self._turns = np.zeros(count, dtype=np.int64)  # When the runs were saved, in their order.
         self._is_finite, self._save = is_finite, save
         self._time = CostBound(SHARE_OF_TIME)
@@ -39,10 +39,11 @@ class Saving(PerRunState):
     def owe(self, due: npt.NDArray[np.bool_]) -> None:
         """Takes notice of the runs `[N]` whose checkpoints are due."""
         self._is_owed |= due
+        self._owes_any = bool(self._is_owed.any())
 
     def save_owed(self) -> Errors:
         """Saves what is owed, longest unsaved first, until there is no more time for it."""
-        if not self._is_owed.any():
+        if not self._owes_any:
             return {}
         errors: Errors = {}
         owed = np.flatnonzero(self._is_owed)
@@ -51,6 +52,7 @@ class Saving(PerRunState):
                 break
             with self._time.measured():
                 errors |= self._try(row)
+        self._owes_any = bool(self._is_owed.any())
         return errors
 
     def save_all(self) -> Errors:

@@ -85,6 +85,7 @@ class Trainer(PerRunState):
         self._evaluated_at = np.full(count, -1)
         self._earlier_seconds = np.array([record.result.seconds for record in records])
         self._ended_steps = 0
+        self._quiet_ticks = 0  # In which nothing is due for any run.
         self._began = time.perf_counter()
         self._next_flush = self._began + FLUSH_SECONDS
         self._entries = Entries(agent, engine, buffer, episodes)
@@ -111,15 +112,20 @@ class Trainer(PerRunState):
         outcome = self._episodes.step(actions)
         self._store(observations, actions, outcome)
         previous, self.steps = self.steps, self.steps + 1
-        self._end_episodes(outcome)
+        has_ended = self._end_episodes(outcome)
         learning = self._agent.is_learning(previous, self.steps, self._buffer.sizes)
-        diverged = self._engine.learn(learning, self.steps) if learning.any() else learning
-        due = is_due(previous[:, None], self.steps[:, None], self._periods)
-        over = self._is_over()
+        has_diverged = False
+        if learning.any():
+            diverged = self._engine.learn(learning, self.steps)
+            has_diverged = bool(diverged.any())
         errors = self._episodes.take_errors()
-        if errors or due.any() or over.any() or diverged.any():
-            self._record(due, over, diverged, errors)
-        self._fail(self._saving.save_owed())
+        self._quiet_ticks -= 1
+        if self._quiet_ticks <= 0 or has_ended or has_diverged or errors:
+            if not has_diverged:
+                diverged = np.zeros_like(learning)
+            self._look(previous, diverged, errors)
+        if errors := self._saving.save_owed():
+            self._fail(errors)
 
     def abort(self, error: str) -> None:
         """Ends all live runs as failed."""
@@ -186,15 +192,32 @@ class Trainer(PerRunState):
         step = Transition(
             observations, actions, outcome.rewards[:, None], discounts, outcome.observations
         )
-        self._buffer.add(*self._n_step.push(step, outcome.terminated | outcome.truncated))
+        self._buffer.add(*self._n_step.push(step, outcome.ended))
 
-    def _end_episodes(self, outcome: Outcome) -> None:
+    def _end_episodes(self, outcome: Outcome) -> bool:
+        """Records the episodes that have ended; returns whether there are any."""
         finished = self._episodes.end(outcome)
         if finished is None:
-            return
+            return False
         rows, numbers, returns, lengths, terminated = finished
         records = [self._records[run] for run in self.runs[rows]]
         add_episodes(records, self.steps[rows], numbers, returns, lengths, terminated)
+        return True
+
+    def _look(self, previous: Ints, diverged: Bools, errors: Mapping[int, Exception]) -> None:
+        """Looks for what is due since the runs stood at the previous steps, and for their ends."""
+        due = is_due(previous[:, None], self.steps[:, None], self._periods)
+        over = self._is_over()
+        if errors or due.any() or over.any() or diverged.any():
+            self._record(due, over, diverged, errors)
+        if len(self.runs):
+            # Nothing is due before; only the end of an episode, or an error, may come earlier.
+            steps = self.steps[:, None]
+            nearest = min((self._periods - steps % self._periods).min(), self._num_left().min())
+            self._quiet_ticks = int(nearest)
+
+    def _num_left(self) -> Ints:
+        return self._total_steps - self.steps
 
     def _record(
         self, due: Bools, over: Bools, diverged: Bools, errors: Mapping[int, Exception]

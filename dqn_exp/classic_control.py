@@ -1,0 +1,223 @@
+"""The physics of Gymnasium's classic control problems, for all runs in one call.
+
+Each function does, bit for bit, what one environment of Gymnasium does; the order in which numbers
+are added and multiplied is therefore that of its source, https://gymnasium.farama.org.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp.compiled import entry, exact_kernel
+
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+class Physics(NamedTuple):
+    """One of the problems, with D features of observations and S numbers of state.
+
+    num_features: D.
+    begin: draws the state `[S]` that an episode begins with.
+    observe: returns what is observed of it, `[D]`.
+    step: takes a step of all runs: states `[N, S]` in place, actions `[N]`, an argument; written
+        are observations `[N, D]`, rewards `[N]` and whether the task has ended `[N]`.
+    argument: name of the one argument of the environment that `step` knows; None for none.
+    value: of the argument, where it is not given.
+    """
+
+    num_features: int
+    begin: Callable[[np.random.Generator], Doubles]
+    observe: Callable[[Doubles], Floats]
+    step: Callable[[Doubles, Ints, float, Floats, Floats, Bools], None]
+    argument: str | None
+    value: float
+
+
+@entry
+def _step_cart_poles(
+    states: Doubles,
+    actions: Ints,
+    has_sutton_reward: float,
+    observations: Floats,
+    rewards: Floats,
+    terminated: Bools,
+) -> None:
+    limit = 12 * 2 * math.pi / 360
+    for run in range(len(states)):
+        x, x_dot, theta, theta_dot = states[run]
+        cosine, sine = math.cos(theta), math.sin(theta)
+        force = 10.0 if actions[run] == 1 else -10.0
+        temporary = (force + 0.05 * (theta_dot * theta_dot) * sine) / 1.1
+        acceleration = (9.8 * sine - cosine * temporary) / (
+            0.5 * (4.0 / 3.0 - 0.1 * (cosine * cosine) / 1.1)
+        )
+        x_acceleration = temporary - 0.05 * acceleration * cosine / 1.1
+        x, x_dot = x + 0.02 * x_dot, x_dot + 0.02 * x_acceleration
+        theta, theta_dot = theta + 0.02 * theta_dot, theta_dot + 0.02 * acceleration
+        states[run, 0], states[run, 1], states[run, 2], states[run, 3] = x, x_dot, theta, theta_dot
+        for feature in range(4):
+            observations[run, feature] = states[run, feature]
+        terminated[run] = x < -2.4 or x > 2.4 or theta < -limit or theta > limit
+        rewards[run] = 1.0
+        if has_sutton_reward:
+            rewards[run] = -1.0 if terminated[run] else 0.0
+
+
+@entry
+def _step_mountain_cars(
+    states: Doubles,
+    actions: Ints,
+    goal_velocity: float,
+    observations: Floats,
+    rewards: Floats,
+    terminated: Bools,
+) -> None:
+    for run in range(len(states)):
+        position, velocity = states[run]
+        velocity += (actions[run] - 1) * 0.001 + math.cos(3 * position) * (-0.0025)
+        velocity = min(max(velocity, -0.07), 0.07)
+        position = min(max(position + velocity, -1.2), 0.6)
+        if position == -1.2 and velocity < 0:
+            velocity = 0.0
+        states[run, 0], states[run, 1] = position, velocity
+        observations[run, 0], observations[run, 1] = position, velocity
+        terminated[run] = position >= 0.5 and velocity >= goal_velocity
+        rewards[run] = -1.0
+
+
+@entry
+def _step_acrobots(
+    states: Doubles,
+    actions: Ints,
+    two: float,
+    observations: Floats,
+    rewards: Floats,
+    terminated: Bools,
+) -> None:
+    for run in range(len(states)):
+        state = states[run]
+        _integrate(state, actions[run] - 1.0, two)
+        state[0], state[1] = _wrap(state[0]), _wrap(state[1])
+        state[2] = min(max(state[2], -4 * math.pi), 4 * math.pi)
+        state[3] = min(max(state[3], -9 * math.pi), 9 * math.pi)
+        for angle in range(2):
+            observations[run, 2 * angle] = math.cos(state[angle])
+            observations[run, 2 * angle + 1] = math.sin(state[angle])
+            observations[run, 4 + angle] = state[2 + angle]
+        terminated[run] = -math.cos(state[0]) - math.cos(state[1] + state[0]) > 1.0
+        rewards[run] = 0.0 if terminated[run] else -1.0
+
+
+@entry
+def end_steps(
+    steps: npt.NDArray[np.int32], limit: int, terminated: Bools, truncated: Bools, ended: Bools
+) -> None:
+    """Counts a step of each episode, whose lengths are `steps [N]`, and ends those at the limit.
+
+    Args:
+        steps: in place.
+        limit: of time.
+        terminated: `[N]` whether the task has ended.
+        truncated: `[N]`, written: whether the limit is reached.
+        ended: `[N]`, written: whether one of the two.
+    """
+    for run in range(len(steps)):
+        steps[run] += 1
+        truncated[run] = steps[run] >= limit
+        ended[run] = terminated[run] or truncated[run]
+
+
+@exact_kernel
+def _integrate(state: Doubles, torque: float, two: float) -> None:
+    """Goes on by 0.2 s, one step of the method of Runge and Kutta."""
+    step = 0.2
+    half = step / 2.0
+    k1 = _slopes(state, (0.0, 0.0, 0.0, 0.0), half, torque, two)
+    k2 = _slopes(state, k1, half, torque, two)
+    k3 = _slopes(state, k2, half, torque, two)
+    k4 = _slopes(state, k3, step, torque, two)
+    for i in range(4):
+        state[i] += step / 6.0 * (k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i])
+
+
+@exact_kernel
+def _slopes(
+    state: Doubles,
+    slopes: tuple[float, float, float, float],
+    step: float,
+    torque: float,
+    two: float,
+) -> tuple[float, float, float, float]:
+    """Returns the slopes where others lead from a state in a step."""
+    theta1, theta2 = state[0] + step * slopes[0], state[1] + step * slopes[1]
+    dtheta1, dtheta2 = state[2] + step * slopes[2], state[3] + step * slopes[3]
+    # The power of the C library, which Gymnasium takes, is rounded otherwise than a product in one
+    # case of a thousand. A compiler that knows of the 2 would make it one.
+    square1, square2 = dtheta1**two, dtheta2**two
+    cosine, sine = math.cos(theta2), math.sin(theta2)
+    d1 = 0.25 + (1.0 + 0.25 + 2 * 1.0 * 0.5 * cosine) + 1.0 + 1.0
+    d2 = (0.25 + 0.5 * cosine) + 1.0
+    phi2 = 0.5 * 9.8 * math.cos(theta1 + theta2 - math.pi / 2.0)
+    phi1 = (
+        -0.5 * square2 * sine
+        - 1.0 * dtheta2 * dtheta1 * sine
+        + (0.5 + 1.0) * 9.8 * math.cos(theta1 - math.pi / 2)
+        + phi2
+    )
+    ddtheta2 = (torque + d2 / d1 * phi1 - 0.5 * square1 * sine - phi2) / (
+        0.25 + 1.0 - d2**two / d1
+    )
+    ddtheta1 = -(d2 * ddtheta2 + phi1) / d1
+    return dtheta1, dtheta2, ddtheta1, ddtheta2
+
+
+@exact_kernel
+def _wrap(angle: float) -> float:
+    while angle > math.pi:
+        angle -= 2 * math.pi
+    while angle < -math.pi:
+        angle += 2 * math.pi
+    return angle
+
+
+def _begin_acrobot(generator: np.random.Generator) -> Doubles:
+    # Gymnasium rounds this state, and no other, to single precision.
+    return generator.uniform(-0.1, 0.1, size=4).astype(np.float32).astype(np.float64)
+
+
+def _observe_acrobot(state: Doubles) -> Floats:
+    angle1, angle2, speed1, speed2 = state.astype(np.float32)
+    seen = [np.cos(angle1), np.sin(angle1), np.cos(angle2), np.sin(angle2), speed1, speed2]
+    return np.array(seen, dtype=np.float32)
+
+
+def _begin_mountain_car(generator: np.random.Generator) -> Doubles:
+    return np.array([generator.uniform(-0.6, -0.4), 0.0])
+
+
+def _begin_cart_pole(generator: np.random.Generator) -> Doubles:
+    return generator.uniform(-0.05, 0.05, size=4)
+
+
+def _observe_state(state: Doubles) -> Floats:
+    return state.astype(np.float32)
+
+
+PHYSICS: dict[Any, Physics] = {
+    "gymnasium.envs.classic_control.cartpole:CartPoleEnv": Physics(
+        4, _begin_cart_pole, _observe_state, _step_cart_poles, "sutton_barto_reward", 0.0
+    ),
+    "gymnasium.envs.classic_control.mountain_car:MountainCarEnv": Physics(
+        2, _begin_mountain_car, _observe_state, _step_mountain_cars, "goal_velocity", 0.0
+    ),
+    "gymnasium.envs.classic_control.acrobot:AcrobotEnv": Physics(
+        6, _begin_acrobot, _observe_acrobot, _step_acrobots, None, 2.0
+    ),
+}
+"""By the entry points under which Gymnasium registers them."""
