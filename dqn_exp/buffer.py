@@ -13,6 +13,7 @@ from dqn_exp.replay import (
     Priorities,
     prioritize_all,
     sample_all_by_priority,
+    store,
     take_places,
     write_rows,
 )
@@ -22,10 +23,6 @@ from dqn_exp.transition import Transition, row_width, unpack
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-FIELD_TYPES = (np.float32, np.int64, np.float32, np.float64, np.float32)
-"""In which the fields of a transition are packed."""
-
 
 class Sample(NamedTuple):
     """What a batch consists of.
@@ -96,6 +93,8 @@ class UniformBuffer(PerRunState):
         self.sizes = np.zeros_like(capacities)
         width = row_width(num_features, n_step)
         self.storage = torch.zeros(int(capacities.sum()), width, device=device)
+        # What compiled code writes to, where it can.
+        self._memory = self.storage.numpy() if device.type == "cpu" else None
         self._even_weights = torch.ones(1, 1, device=device)
 
     def add(self, runs: Ints, transition: Transition) -> None:
@@ -103,7 +102,8 @@ class UniformBuffer(PerRunState):
 
         Args:
             runs: `[M]`, ascending, each at most n times.
-            transition: of leading shape `[M]`, numpy; those of a run in their order.
+            transition: of leading shape `[M]`, contiguous arrays of float32, but int64 actions and
+                float64 discounts; those of a run in their order.
         """
         self._place(runs, transition)
 
@@ -142,19 +142,16 @@ class UniformBuffer(PerRunState):
         super().load_state_dict(run, {k: v for k, v in state.items() if k != "transitions"})
 
     def _place(self, runs: Ints, transition: Transition) -> Ints:
-        rows = np.empty(len(runs), dtype=np.int64)
-        take_places(runs, self.offsets, self._capacities, self._positions, self.sizes, rows)
-        fields = (
-            np.ascontiguousarray(field, dtype=kind)
-            for field, kind in zip(transition, FIELD_TYPES, strict=True)
-        )
-        if self.storage.device.type == "cpu":
-            write_rows(self.storage.numpy(), rows, *fields)
+        places = np.empty(len(runs), dtype=np.int64)
+        rings = (self.offsets, self._capacities, self._positions, self.sizes)
+        if self._memory is not None:
+            store(self._memory, *rings, places, runs, *transition)
         else:
+            take_places(runs, *rings, places)
             staged = np.empty((len(runs), self.storage.shape[1]), dtype=np.float32)
-            write_rows(staged, np.arange(len(runs)), *fields)
-            self.storage[self._to_device(rows)] = torch.from_numpy(staged).to(self.storage.device)
-        return rows
+            write_rows(staged, np.arange(len(runs)), *transition)
+            self.storage[self._to_device(places)] = torch.from_numpy(staged).to(self.storage.device)
+        return places
 
     def _ring(self, run: int) -> slice:
         return slice(self.offsets[run], self.offsets[run] + self._capacities[run])

@@ -17,6 +17,7 @@ Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Lengths = npt.NDArray[np.int32]
 
 
 class Physics(NamedTuple):
@@ -25,8 +26,9 @@ class Physics(NamedTuple):
     num_features: D.
     begin: draws the state `[S]` that an episode begins with.
     observe: returns what is observed of it, `[D]`.
-    step: takes a step of all runs: states `[N, S]` in place, actions `[N]`, an argument; written
-        are observations `[N, D]`, rewards `[N]` and whether the task has ended `[N]`.
+    step: takes a step of all runs: states `[N, S]` and lengths of episodes `[N]` in place, actions
+        `[N]`, the limit of time, an argument; written are observations `[N, D]`, rewards `[N]`,
+        and `[3, N]` whether the task has ended, whether the limit is reached, and either.
     argument: name of the one argument of the environment that `step` knows; None for none.
     value: of the argument, where it is not given.
     """
@@ -34,7 +36,7 @@ class Physics(NamedTuple):
     num_features: int
     begin: Callable[[np.random.Generator], Doubles]
     observe: Callable[[Doubles], Floats]
-    step: Callable[[Doubles, Ints, float, Floats, Floats, Bools], None]
+    step: Callable[[Doubles, Lengths, Ints, int, float, Floats, Floats, Bools], None]
     argument: str | None
     value: float
 
@@ -42,13 +44,15 @@ class Physics(NamedTuple):
 @entry
 def _step_cart_poles(
     states: Doubles,
+    lengths: Lengths,
     actions: Ints,
+    limit: int,
     has_sutton_reward: float,
     observations: Floats,
     rewards: Floats,
-    terminated: Bools,
+    ends: Bools,
 ) -> None:
-    limit = 12 * 2 * math.pi / 360
+    steepest = 12 * 2 * math.pi / 360
     for run in range(len(states)):
         x, x_dot, theta, theta_dot = states[run]
         cosine, sine = math.cos(theta), math.sin(theta)
@@ -63,20 +67,23 @@ def _step_cart_poles(
         states[run, 0], states[run, 1], states[run, 2], states[run, 3] = x, x_dot, theta, theta_dot
         for feature in range(4):
             observations[run, feature] = states[run, feature]
-        terminated[run] = x < -2.4 or x > 2.4 or theta < -limit or theta > limit
+        has_fallen = x < -2.4 or x > 2.4 or theta < -steepest or theta > steepest
+        _end_step(run, lengths, limit, has_fallen, ends)
         rewards[run] = 1.0
         if has_sutton_reward:
-            rewards[run] = -1.0 if terminated[run] else 0.0
+            rewards[run] = -1.0 if has_fallen else 0.0
 
 
 @entry
 def _step_mountain_cars(
     states: Doubles,
+    lengths: Lengths,
     actions: Ints,
+    limit: int,
     goal_velocity: float,
     observations: Floats,
     rewards: Floats,
-    terminated: Bools,
+    ends: Bools,
 ) -> None:
     for run in range(len(states)):
         position, velocity = states[run]
@@ -87,18 +94,20 @@ def _step_mountain_cars(
             velocity = 0.0
         states[run, 0], states[run, 1] = position, velocity
         observations[run, 0], observations[run, 1] = position, velocity
-        terminated[run] = position >= 0.5 and velocity >= goal_velocity
+        _end_step(run, lengths, limit, position >= 0.5 and velocity >= goal_velocity, ends)
         rewards[run] = -1.0
 
 
 @entry
 def _step_acrobots(
     states: Doubles,
+    lengths: Lengths,
     actions: Ints,
+    limit: int,
     two: float,
     observations: Floats,
     rewards: Floats,
-    terminated: Bools,
+    ends: Bools,
 ) -> None:
     for run in range(len(states)):
         state = states[run]
@@ -110,27 +119,16 @@ def _step_acrobots(
             observations[run, 2 * angle] = math.cos(state[angle])
             observations[run, 2 * angle + 1] = math.sin(state[angle])
             observations[run, 4 + angle] = state[2 + angle]
-        terminated[run] = -math.cos(state[0]) - math.cos(state[1] + state[0]) > 1.0
-        rewards[run] = 0.0 if terminated[run] else -1.0
+        is_high = -math.cos(state[0]) - math.cos(state[1] + state[0]) > 1.0
+        _end_step(run, lengths, limit, is_high, ends)
+        rewards[run] = 0.0 if is_high else -1.0
 
 
-@entry
-def end_steps(
-    steps: npt.NDArray[np.int32], limit: int, terminated: Bools, truncated: Bools, ended: Bools
-) -> None:
-    """Counts a step of each episode, whose lengths are `steps [N]`, and ends those at the limit.
-
-    Args:
-        steps: in place.
-        limit: of time.
-        terminated: `[N]` whether the task has ended.
-        truncated: `[N]`, written: whether the limit is reached.
-        ended: `[N]`, written: whether one of the two.
-    """
-    for run in range(len(steps)):
-        steps[run] += 1
-        truncated[run] = steps[run] >= limit
-        ended[run] = terminated[run] or truncated[run]
+@exact_kernel
+def _end_step(run: int, lengths: Lengths, limit: int, terminated: bool, ends: Bools) -> None:
+    lengths[run] += 1
+    ends[0, run], ends[1, run] = terminated, lengths[run] >= limit
+    ends[2, run] = ends[0, run] or ends[1, run]
 
 
 @exact_kernel

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from dqn_exp.classic_control import PHYSICS, Physics, end_steps
+from dqn_exp.classic_control import PHYSICS, Physics
 from dqn_exp.gymnasium_env import find_spec, make_single, shape_of
-from dqn_exp.outcome import Environments, Floats, Outcome, make_outcome
+from dqn_exp.outcome import Environments, Floats, Outcome
 from dqn_exp.per_run import PerRunState
 
 log = logging.getLogger(__name__)
@@ -52,17 +52,20 @@ class ClassicControlEnvironments(PerRunState):
 
     def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
         """Takes one action `[N]` in every environment."""
-        outcome = make_outcome(len(actions), self._physics.num_features)
+        count = len(actions)
+        observations = np.empty((count, self._physics.num_features), dtype=np.float32)
+        rewards, ends = np.empty(count, dtype=np.float32), np.empty((3, count), dtype=np.bool_)
         self._physics.step(
             self._state,
+            self._steps,
             actions,
+            self._limit,
             self._argument,
-            outcome.observations,
-            outcome.rewards,
-            outcome.terminated,
+            observations,
+            rewards,
+            ends,
         )
-        end_steps(self._steps, self._limit, outcome.terminated, outcome.truncated, outcome.ended)
-        return outcome
+        return Outcome(observations, rewards, *ends)
 
     def restore(self, run: int, state: dict[str, Any], observation: Floats) -> str | None:
         """Brings one run's open episode back; returns why that could not be, or None."""
@@ -108,7 +111,9 @@ class SerialEnvironments:
     def step(self, actions: npt.NDArray[np.int64]) -> Outcome:
         """Takes one action `[N]` in every environment."""
         count = len(self._envs)
-        outcome = make_outcome(count, self._num_features)
+        observations = np.zeros((count, self._num_features), dtype=np.float32)
+        ends = np.zeros((3, count), dtype=np.bool_)
+        outcome = Outcome(observations, np.zeros(count, dtype=np.float32), *ends)
         for run, (env, action) in enumerate(zip(self._envs, actions.tolist(), strict=True)):
             try:
                 observation, reward, terminated, truncated, _ = env.step(

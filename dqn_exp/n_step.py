@@ -30,7 +30,8 @@ class NStep(PerRunState):
         # Rings of n steps: a run's oldest waiting step is at `_begins`, `_counts` of them wait.
         self._observations = np.zeros((count, n_step, num_features), dtype=np.float32)
         self._actions = np.zeros((count, n_step), dtype=np.int64)
-        self._rewards, self._discounts = np.zeros((2, count, n_step))
+        self._rewards = np.zeros((count, n_step), dtype=np.float32)
+        self._discounts = np.zeros((count, n_step))
         self._begins, self._counts = np.zeros((2, count), dtype=np.int64)
 
     def push(self, step: Transition, ended: Bools) -> tuple[Ints, Transition]:

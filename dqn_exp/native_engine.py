@@ -21,12 +21,12 @@ from dqn_exp.native_network import Network, make_memories
 from dqn_exp.native_population import (
     Figures,
     Parameters,
-    Population,
+    Parts,
     Replay,
     Sampled,
     act,
-    flatten,
     learn,
+    make_population,
 )
 from dqn_exp.normalization import NoNormalization
 from dqn_exp.optimizer import Adam
@@ -101,13 +101,10 @@ class NativeEngine(EngineState):
         """
         act(
             self._threads,
-            self._network,
-            self._memories,
-            self._population.parameters.online,
+            self._population,
             self._runs,
             observations[:, None],
             self.agent.epsilon.value(steps),
-            self._seeds,
             steps,
             self._actions,
         )
@@ -116,22 +113,11 @@ class NativeEngine(EngineState):
     @contextmanager
     def policy(self, runs: Ints) -> Iterator[Policy]:
         """Gives the greedy policies of runs `[M]` as they are now."""
-        never, seeds, steps = np.zeros(len(runs)), self._seeds[runs], np.zeros_like(runs)
+        never, steps = np.zeros(len(runs)), np.zeros_like(runs)
 
         def policy(observations: Floats) -> Ints:
             actions = np.zeros(observations.shape[:2], dtype=np.int64)
-            act(
-                self._threads,
-                self._network,
-                self._memories,
-                self._population.parameters.online,
-                runs,
-                observations,
-                never,
-                seeds,
-                steps,
-                actions,
-            )
+            act(self._threads, self._population, runs, observations, never, steps, actions)
             return actions
 
         yield policy
@@ -147,7 +133,7 @@ class NativeEngine(EngineState):
         if isinstance(self._ring, PrioritizedBuffer):
             importance = self._ring.importance(steps)
         updates = self._gradient_steps
-        learn(self._threads, learning, rates, importance, updates, False, *self._flat)
+        learn(self._threads, self._population, learning, rates, importance, updates, False)
         return learning & ~np.isfinite(self._losses)
 
     def learn_from(
@@ -166,9 +152,9 @@ class NativeEngine(EngineState):
         self._leaves[:] = np.arange(size)
         self._weights[:] = weights
         offsets = np.arange(count) * size
-        replay = self._population.replay._replace(storage=storage, offsets=offsets)
-        given = flatten(self._population._replace(replay=replay))
-        learn(self._threads, learning, rates, rates, 1, True, *given)
+        replay = self._parts.replay._replace(storage=storage, offsets=offsets)
+        population = make_population(*self._parts._replace(replay=replay))
+        learn(self._threads, population, learning, rates, rates, 1, True)
         self._weights[:] = 1.0
         return np.isfinite(self._losses), torch.from_numpy(np.abs(self._errors))
 
@@ -189,7 +175,7 @@ class NativeEngine(EngineState):
         )
         agent, ring = self.agent, self._ring
         is_prioritized = isinstance(ring, PrioritizedBuffer)
-        self._population = Population(
+        self._parts = Parts(
             self._network,
             self._rules,
             Parameters(
@@ -208,7 +194,7 @@ class NativeEngine(EngineState):
             self._memories,
             self._batches,
         )
-        self._flat = flatten(self._population)
+        self._population = make_population(*self._parts)
 
 
 def no_priorities() -> Priorities:

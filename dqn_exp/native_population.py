@@ -4,15 +4,16 @@ Each run is computed by one thread, alone, so its numbers depend neither on the 
 other runs.
 """
 
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba import types
+from numba.experimental import structref
 
 from dqn_exp import philox
-from dqn_exp.compiled import kernel, parallel_entry
+from dqn_exp.compiled import entry, kernel, parallel_entry
 from dqn_exp.native_learning import (
     Batch,
     Rules,
@@ -105,8 +106,8 @@ class Figures(NamedTuple):
     predictions: Floats
 
 
-class Population(NamedTuple):
-    """All that compiled code learns with; the last two are of all threads."""
+class Parts(NamedTuple):
+    """All that compiled code acts and learns with; the last two are of all threads."""
 
     network: Network
     rules: Rules
@@ -120,51 +121,69 @@ class Population(NamedTuple):
     batches: Batch
 
 
-def flatten(population: Population) -> tuple[Any, ...]:
-    """Returns the fields of all groups in turn, which is how `learn` is given them.
-
-    One by one they are handed over in half the time.
-    """
-    return tuple(field for group in population for field in group)
+@structref.register
+class PopulationType(types.StructRef):  # type: ignore[misc]
+    """The type of a `Population` in compiled code."""
 
 
-# Where the groups end; single numbers, since compiled code takes only such for constants.
-END_0, END_1, END_2, END_3, END_4, END_5, END_6, END_7, END_8, END_9 = accumulate(
-    len(group._fields)
-    for group in (
-        *(Network, Rules, Parameters, AdamState, Replay, Priorities, Sampled, Figures),
-        *(Memory, Batch),
+class Population(structref.StructRefProxy):  # type: ignore[misc]
+    """The parts as one object, which costs much less to hand over than all their arrays."""
+
+
+structref.define_proxy(Population, PopulationType, Parts._fields)
+
+
+@entry
+def make_population(
+    network: Network,
+    rules: Rules,
+    parameters: Parameters,
+    adam: AdamState,
+    replay: Replay,
+    priorities: Priorities,
+    sampled: Sampled,
+    figures: Figures,
+    memories: Memory,
+    batches: Batch,
+) -> Population:
+    """Makes one object of the parts."""
+    return Population(
+        network,
+        rules,
+        parameters,
+        adam,
+        replay,
+        priorities,
+        sampled,
+        figures,
+        memories,
+        batches,
     )
-)
 
 
 @kernel
-def _group(flat: tuple[Any, ...]) -> Population:
-    """Does the inverse of `flatten`; the arrays are those of the caller, and not counted."""
-    return Population(
-        Network(*unowned(flat[:END_0])),
-        Rules(*unowned(flat[END_0:END_1])),
-        Parameters(*unowned(flat[END_1:END_2])),
-        AdamState(*unowned(flat[END_2:END_3])),
-        Replay(*unowned(flat[END_3:END_4])),
-        Priorities(*unowned(flat[END_4:END_5])),
-        Sampled(*unowned(flat[END_5:END_6])),
-        Figures(*unowned(flat[END_6:END_7])),
-        Memory(*unowned(flat[END_7:END_8])),
-        Batch(*unowned(flat[END_8:END_9])),
+def _parts(population: Population) -> Parts:
+    return Parts(
+        unowned(population.network),
+        unowned(population.rules),
+        unowned(population.parameters),
+        unowned(population.adam),
+        unowned(population.replay),
+        unowned(population.priorities),
+        unowned(population.sampled),
+        unowned(population.figures),
+        unowned(population.memories),
+        unowned(population.batches),
     )
 
 
 @parallel_entry
 def act(
     num_threads: int,
-    network: Network,
-    memories: Memory,
-    online: Floats,
+    population: Population,
     runs: Ints,
     observations: Floats,
     epsilon: Doubles,
-    seeds: npt.NDArray[np.uint64],
     steps: Ints,
     actions: Ints,
 ) -> None:
@@ -172,55 +191,55 @@ def act(
 
     Args:
         num_threads: T.
-        network: its shape.
-        memories: `[T, ...]`.
-        online: `[N, P]`.
-        runs: `[M]` whose parameters are used.
+        population: of which some runs act.
+        runs: `[M]` these runs.
         observations: `[M, E, D]`.
         epsilon: `[M]`.
-        seeds: `[M]` of the runs.
         steps: `[M]` at which the runs stand.
         actions: `[M, E]`, written.
     """
     for thread in numba.prange(num_threads):
-        memory = memory_of(memories, thread)
+        parts = _parts(population)
+        memory = memory_of(parts.memories, thread)
         for row in range(thread, len(runs), num_threads):
-            _act(network, online[runs[row]], memory, observations[row], actions[row])
+            run = runs[row]
+            _act(parts.network, parts.parameters.online[run], memory, observations[row], actions[row])
             if epsilon[row] > 0:
-                _explore(network, epsilon[row], seeds[row], steps[row], actions[row])
+                seed = parts.sampled.seeds[run]
+                _explore(parts.network, epsilon[row], seed, steps[row], actions[row])
 
 
 @parallel_entry
 def learn(
     num_threads: int,
+    population: Population,
     learning: Bools,
     rates: Doubles,
     importance: Doubles,
     num_updates: int,
     is_given: bool,
-    *population: Any,
 ) -> None:
     """Makes updates of the runs that learn.
 
     Args:
         num_threads: T.
+        population: that learns.
         learning: `[N]`.
         rates: `[N]` learning rates.
         importance: `[N]` exponents of the weights of transitions.
         num_updates: of each run.
         is_given: whether the batches are given in `sampled`; otherwise they are drawn.
-        population: flattened.
     """
     for thread in numba.prange(num_threads):
-        every = _group(population)
+        parts = _parts(population)
         for run in range(thread, len(learning), num_threads):
             for _ in range(num_updates if learning[run] else 0):
                 if not is_given:
-                    _sample(run, importance[run], every)
-                _update(run, thread, rates[run], every)
-                if every.replay.is_prioritized and not is_given:
-                    leaves, errors = every.sampled.leaves[run], every.figures.errors[run]
-                    prioritize(every.priorities, run, leaves, errors)
+                    _sample(run, importance[run], parts)
+                _update(run, thread, rates[run], parts)
+                if parts.replay.is_prioritized and not is_given:
+                    leaves, errors = parts.sampled.leaves[run], parts.figures.errors[run]
+                    prioritize(parts.priorities, run, leaves, errors)
 
 
 @kernel
@@ -241,31 +260,31 @@ def _explore(network: Network, epsilon: float, seed: np.uint64, step: int, actio
 
 
 @kernel
-def _sample(run: int, importance: float, population: Population) -> None:
-    sampled, size = population.sampled, population.replay.sizes[run]
+def _sample(run: int, importance: float, parts: Parts) -> None:
+    sampled, size = parts.sampled, parts.replay.sizes[run]
     numbers, leaves = sampled.numbers[run], sampled.leaves[run]
-    first = population.parameters.updates[run] * len(numbers)
+    first = parts.parameters.updates[run] * len(numbers)
     philox.fill(numbers, sampled.seeds[run], SAMPLING, first)
-    if population.replay.is_prioritized:
-        weights, priorities = sampled.weights[run], population.priorities
+    if parts.replay.is_prioritized:
+        weights, priorities = sampled.weights[run], parts.priorities
         sample_by_priority(numbers, size, priorities, run, importance, leaves, weights)
     else:
         sample_uniformly(numbers, size, leaves)
 
 
 @kernel
-def _update(run: int, thread: int, rate: float, population: Population) -> None:
+def _update(run: int, thread: int, rate: float, parts: Parts) -> None:
     """Makes one update of a run with the batch that has been sampled."""
-    parameters, network = population.parameters, population.network
-    sampled, replay = population.sampled, population.replay
+    parameters, network = parts.parameters, parts.network
+    sampled, replay = parts.sampled, parts.replay
     online, target = parameters.online[run], parameters.target[run]
-    batch, memory = batch_of(population.batches, thread), memory_of(population.memories, thread)
+    batch, memory = batch_of(parts.batches, thread), memory_of(parts.memories, thread)
     leaves, weights = sampled.leaves[run], sampled.weights[run]
     read_batch(network, batch, replay.storage, replay.offsets[run], leaves, weights)
-    _differentiate(run, online, target, population, memory, batch)
+    _differentiate(run, online, target, parts, memory, batch)
     gradient, limit = memory.gradient, parameters.norm_limits[run]
-    population.figures.norms[run] = limit_norm(gradient, limit)
-    step_adam(population.adam, run, online, gradient, rate)
+    parts.figures.norms[run] = limit_norm(gradient, limit)
+    step_adam(parts.adam, run, online, gradient, rate)
     parameters.updates[run] += 1
     if parameters.updates[run] % parameters.periods[run] == 0:
         move_target(target, online, np.float32(parameters.shares[run]))
@@ -276,12 +295,12 @@ def _differentiate(
     run: int,
     online: Floats,
     target: Floats,
-    population: Population,
+    parts: Parts,
     memory: Memory,
     batch: Batch,
 ) -> None:
     """Computes the loss of a batch and its gradient."""
-    network, rules, figures = population.network, population.rules, population.figures
+    network, rules, figures = parts.network, parts.rules, parts.figures
     online_weights = make_weights(network, online, memory.turned[0])
     target_weights = make_weights(network, target, memory.turned[1])
     gradient = begin_gradient(memory.gradient, memory.turned[2])

@@ -26,13 +26,6 @@ class Outcome(NamedTuple):
     ended: Bools
 
 
-def make_outcome(count: int, num_features: int) -> Outcome:
-    """Makes an outcome of N environments with D features, in which nothing has happened."""
-    flags = np.zeros((3, count), dtype=np.bool_)
-    observations = np.zeros((count, num_features), dtype=np.float32)
-    return Outcome(observations, np.zeros(count, dtype=np.float32), *flags)
-
-
 class Environments(Protocol):
     """One environment for each run.
 

@@ -117,22 +117,48 @@ def prioritize_all(
 
 
 @entry
-def take_places(
-    runs: Ints, offsets: Ints, capacities: Ints, positions: Ints, sizes: Ints, rows: Ints
+def store(
+    storage: Floats,
+    offsets: Ints,
+    capacities: Ints,
+    positions: Ints,
+    sizes: Ints,
+    places: Ints,
+    runs: Ints,
+    observation: Floats,
+    action: Ints,
+    rewards: Floats,
+    discount: Doubles,
+    next_observation: Floats,
 ) -> None:
-    """Takes the next place in its ring for each of some transitions, those of a run in order.
+    """Writes each of some transitions to the next place in the ring of its run.
 
     Args:
-        runs: `[M]` that they belong to.
+        storage: of all rings, written.
         offsets: `[N]` where the rings begin.
         capacities: `[N]` of the rings.
         positions: `[N]` of the next places, in place.
-        sizes: `[N]` how many are taken, in place.
-        rows: `[M]`, written: the places in the storage.
+        sizes: `[N]` how many places are taken, in place.
+        places: `[M]`, written: where in the storage the transitions are now.
+        runs: `[M]` that they belong to; transitions of a run are in order.
+        observation: `[M, D]`; this and the others are the fields of the transitions.
+        action: `[M]`.
+        rewards: `[M, n]`.
+        discount: `[M]`.
+        next_observation: `[M, D]`.
     """
+    take_places(runs, offsets, capacities, positions, sizes, places)
+    write_rows(storage, places, observation, action, rewards, discount, next_observation)
+
+
+@entry
+def take_places(
+    runs: Ints, offsets: Ints, capacities: Ints, positions: Ints, sizes: Ints, places: Ints
+) -> None:
+    """Takes the next place in the ring of its run for each of some transitions, as `store` does."""
     for i in range(len(runs)):
         run = runs[i]
-        rows[i] = offsets[run] + positions[run]
+        places[i] = offsets[run] + positions[run]
         positions[run] = (positions[run] + 1) % capacities[run]
         sizes[run] = min(sizes[run] + 1, capacities[run])
 
