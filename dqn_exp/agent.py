@@ -188,7 +188,7 @@ def _discounts(
     discounts: npt.NDArray[np.float64],
 ) -> None:
     for run in range(len(discounts)):
-        ends = terminated[run] or truncated[run] and not bootstrap_truncated[run]
+        ends = terminated[run] or (truncated[run] and not bootstrap_truncated[run])
         discounts[run] = 0.0 if ends else gamma[run]
 
 

@@ -120,9 +120,7 @@ def _make_engine(
     return _make_torch_engine(configs, shape, buffer)
 
 
-def _make_native_engine(
-    configs: Configs, shape: EnvShape, buffer: UniformBuffer
-) -> NativeEngine:
+def _make_native_engine(configs: Configs, shape: EnvShape, buffer: UniformBuffer) -> NativeEngine:
     first = configs[0]
     network = make_network(configs, shape, 1)
     agent = _make_agent(configs, _make_parameters(configs, network), shape.num_actions)
@@ -295,9 +293,7 @@ def _make_agent(configs: Configs, parameters: torch.Tensor, num_actions: int) ->
 
 
 def _make_learning_rate(configs: Configs) -> Schedule:
-    return _make_schedule(
-        configs, "learning_rate", start="learning_rate", end="learning_rate_end"
-    )
+    return _make_schedule(configs, "learning_rate", start="learning_rate", end="learning_rate_end")
 
 
 def _make_schedule(configs: Configs, name: str, start: str, end: str) -> Schedule:

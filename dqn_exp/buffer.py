@@ -24,6 +24,7 @@ from dqn_exp.transition import Transition, row_width, unpack
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+
 class Sample(NamedTuple):
     """What a batch consists of.
 
@@ -253,4 +254,3 @@ class PrioritizedBuffer(UniformBuffer):
         masses = np.zeros(len(leaves))
         masses[: self.sizes[run]] = state["masses"]
         self.tree.put(np.full_like(leaves, run), leaves, masses)
-

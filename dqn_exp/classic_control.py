@@ -168,9 +168,7 @@ def _slopes(
         + (0.5 + 1.0) * 9.8 * math.cos(theta1 - math.pi / 2)
         + phi2
     )
-    ddtheta2 = (torque + d2 / d1 * phi1 - 0.5 * square1 * sine - phi2) / (
-        0.25 + 1.0 - d2**two / d1
-    )
+    ddtheta2 = (torque + d2 / d1 * phi1 - 0.5 * square1 * sine - phi2) / (0.25 + 1.0 - d2**two / d1)
     ddtheta1 = -(d2 * ddtheta2 + phi1) / d1
     return dtheta1, dtheta2, ddtheta1, ddtheta2
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from dqn_exp.engine_choice import choose_engine, reasons_against_native
 from dqn_exp.errors import ConfigError
 from dqn_exp.schema import AgentConfig, CategoricalConfig, Config, Section
 
@@ -44,7 +45,7 @@ EXPECTED = {
 
 
 def to_config(values: Mapping[str, Any]) -> Config:
-    """Returns the typed config of plain containers.
+    """Returns the typed config of plain containers, with the engine that engine=auto means.
 
     Raises:
         ConfigError: with every problem that was found.
@@ -56,6 +57,8 @@ def to_config(values: Mapping[str, Any]) -> Config:
     problems = list(_contradictions(config))
     if problems:
         raise ConfigError(problems)
+    if config.engine == "auto":
+        return config.model_copy(update={"engine": choose_engine(config).engine})
     return config
 
 
@@ -190,6 +193,12 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _contradictions_of_decay(agent, "epsilon", "epsilon_start")
     yield from _contradictions_of_decay(agent, "learning_rate", "learning_rate_end")
     yield from _contradictions_of_targets(agent)
+    if config.engine == "native":
+        for reason in reasons_against_native(config):
+            yield (
+                f"engine: expected torch or auto with {reason}, which the native engine does not "
+                "support, got native."
+            )
     if trainer.total_steps is None and trainer.total_episodes is None:
         yield (
             "trainer.total_steps, trainer.total_episodes: expected at least one, got null for "

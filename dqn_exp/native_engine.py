@@ -30,7 +30,7 @@ from dqn_exp.native_population import (
 )
 from dqn_exp.normalization import NoNormalization
 from dqn_exp.optimizer import Adam
-from dqn_exp.replay import Priorities
+from dqn_exp.replay import Priorities, write_rows
 from dqn_exp.schedule import Schedule
 from dqn_exp.transition import Transition, row_width
 
@@ -141,14 +141,14 @@ class NativeEngine(EngineState):
     ) -> tuple[Bools, Tensor]:
         """Makes one update with a given batch, as `TorchEngine.learn_from` does."""
         count, size = self._leaves.shape
+        rows = np.arange(count * size)
+        storage = np.zeros((len(rows), self._parts.replay.storage.shape[1]), dtype=np.float32)
+        kinds = (np.float32, np.int64, np.float32, np.float64, np.float32)
         fields = (
-            batch.observation,
-            batch.next_observation,
-            batch.action[..., None],
-            batch.discount[..., None],
-            batch.rewards,
+            field.flatten(0, 1).numpy().astype(kind)
+            for field, kind in zip(batch, kinds, strict=True)
         )
-        storage = torch.cat([field.float() for field in fields], 2).flatten(0, 1).numpy()
+        write_rows(storage, rows, *fields)
         self._leaves[:] = np.arange(size)
         self._weights[:] = weights
         offsets = np.arange(count) * size

@@ -30,9 +30,7 @@ ONE = np.float32(1)
 
 
 @kernel
-def linear(
-    outputs: Floats, inputs: Floats, weight: Floats, bias: Floats, activation: int
-) -> None:
+def linear(outputs: Floats, inputs: Floats, weight: Floats, bias: Floats, activation: int) -> None:
     """Computes `outputs [B, O] = activation(inputs [B, I] @ weight [I, O] + bias [O])`."""
     if activation == RELU:
         relu_product(outputs, inputs, weight, bias, outputs)

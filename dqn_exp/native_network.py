@@ -178,9 +178,7 @@ def backward(
             )
             if layer > 0:
                 weight, zeros = matrix(weights.turned, turned, outputs, inputs), memory.zeros
-                narrow_input_gradient(
-                    unit_deltas, deltas, weight, units, network.activation, zeros
-                )
+                narrow_input_gradient(unit_deltas, deltas, weight, units, network.activation, zeros)
         else:
             add_weight_gradient(matrix(gradient.flat, start, inputs, outputs), units, deltas)
             if layer > 0:

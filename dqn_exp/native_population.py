@@ -203,7 +203,9 @@ def act(
         memory = memory_of(parts.memories, thread)
         for row in range(thread, len(runs), num_threads):
             run = runs[row]
-            _act(parts.network, parts.parameters.online[run], memory, observations[row], actions[row])
+            _act(
+                parts.network, parts.parameters.online[run], memory, observations[row], actions[row]
+            )
             if epsilon[row] > 0:
                 seed = parts.sampled.seeds[run]
                 _explore(parts.network, epsilon[row], seed, steps[row], actions[row])

@@ -38,9 +38,7 @@ def limit_norm(gradient: Floats, limit: np.float32) -> np.float32:
 
 
 @kernel
-def step_adam(
-    adam: AdamState, run: int, parameters: Floats, gradient: Floats, rate: float
-) -> None:
+def step_adam(adam: AdamState, run: int, parameters: Floats, gradient: Floats, rate: float) -> None:
     """Moves `parameters [P]` of a run by one step along `gradient [P]` at a learning rate."""
     adam.power_1[run] *= DECAY_1
     adam.power_2[run] *= DECAY_2

@@ -137,6 +137,9 @@ def _make_step(
             return Step(entry, config_hash, "leave", result, 0)
     standing = find_standing(directory / place, config_hash)
     from_step = standing.records["result"]["steps"] if standing.records else 0
+    if standing.engine and entry.config["engine"] == "auto":
+        # A later version may choose otherwise, and last bits would differ.
+        entry = entry._replace(config={**entry.config, "engine": standing.engine})
     if result is not None and result.has_ended:
         return Step(entry, config_hash, "retry", result, from_step)
     action: Action = "go on" if from_step else "begin"

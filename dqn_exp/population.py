@@ -18,6 +18,7 @@ import yaml
 from dqn_exp import __version__
 from dqn_exp.atomic_file import remove_remains
 from dqn_exp.checkpoint import NEWEST
+from dqn_exp.engine_choice import explain_engine
 from dqn_exp.gymnasium_env import describe
 from dqn_exp.lease import LeaseError, check_lease
 from dqn_exp.progress import Progress
@@ -131,6 +132,7 @@ def _train(
     progress: Progress,
     should_stop: Callable[[], bool],
 ) -> None:
+    log.info(explain_engine(trained[0][0].config))
     trainer = make_trainer(
         [run.config for run, _ in trained],
         [one.record for _, one in trained if one.record],

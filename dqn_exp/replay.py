@@ -173,7 +173,7 @@ def write_rows(
     discount: Doubles,
     next_observation: Floats,
 ) -> None:
-    """Packs transitions of leading shape `[M]` into `rows [M]` of the storage, to be read with `unpack`."""
+    """Packs transitions `[M]` into `rows [M]` of the storage, to be read with `unpack`."""
     count, num_features = observation.shape
     for i in range(count):
         packed = storage[rows[i]]

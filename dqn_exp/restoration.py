@@ -16,12 +16,14 @@ class Standing(NamedTuple):
     result: None if it has left none.
     path: of the checkpoint to go on from; None for the beginning.
     records: where the files stood then.
+    engine: that trained it until then.
     refused: why newer ones are not used.
     """
 
     result: Result | None
     path: Path | None
     records: dict[str, Any] | None
+    engine: str | None
     refused: list[str]
 
     def load(self) -> dict[str, Any]:
@@ -50,7 +52,8 @@ def find_standing(directory: Path, config_hash: str) -> Standing:
     refused: list[str] = []
     for path in checkpoints_of(directory):
         try:
-            return Standing(result, path, _check(path, directory, config_hash), refused)
+            records, engine = _check(path, directory, config_hash)
+            return Standing(result, path, records, engine, refused)
         except ValueError as error:
             refused.append(str(error))
     if refused:
@@ -61,7 +64,7 @@ def find_standing(directory: Path, config_hash: str) -> Standing:
             f"{directory}: expected a checkpoint, since result.json tells of {result.steps} "
             "steps, but there is none. Move result.json away to let the run begin anew."
         )
-    return Standing(result, None, None, [])
+    return Standing(result, None, None, None, [])
 
 
 def set_aside_refused(directory: Path, standing: Standing) -> None:
@@ -70,11 +73,11 @@ def set_aside_refused(directory: Path, standing: Standing) -> None:
         (directory / NEWEST).replace(directory / REFUSED)
 
 
-def _check(path: Path, directory: Path, config_hash: str) -> dict[str, Any]:
-    """Returns where the files stood; raises ValueError if the checkpoint is of no use here."""
+def _check(path: Path, directory: Path, config_hash: str) -> tuple[dict[str, Any], str]:
+    """Returns where the files stood, and the engine; raises ValueError if it is of no use here."""
     content = load_checkpoint(path)
     try:
-        found, records = to_config(content["config"]).hash(), dict(content["records"])
+        config, records = to_config(content["config"]), dict(content["records"])
         problems = problems_of_files(directory, records)
         is_complete = "state" in content and isinstance(records["result"]["steps"], int)
     except ConfigError as error:
@@ -82,8 +85,8 @@ def _check(path: Path, directory: Path, config_hash: str) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: expected a checkpoint of a run, got {reason}.") from error
-    if found != config_hash:
+    if config.hash() != config_hash:
         raise ValueError(f"{path}: it is that of a run with another config.")
     if problems or not is_complete:
         raise ValueError(" ".join([f"{path} does not fit:", *problems]))
-    return records
+    return records, config.engine

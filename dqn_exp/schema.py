@@ -229,7 +229,9 @@ class Config(Section):
 
     seed: PerRun[Seed] = Field(description="Of everything random in the run.")
     device: str = Field(description="Of torch, such as cpu or cuda.")
-    engine: Literal["torch", "native"] = Field(description="What acts and learns.")
+    engine: Literal["auto", "native", "torch"] = Field(
+        description="What acts and learns; auto: native where it knows the agent and is faster."
+    )
     num_threads: Count | None = Field(description="The most threads; null: one a core.")
     agent: AgentConfig
     network: NetworkConfig

@@ -7,9 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dqn_exp"
-INGREDIENTS = 2
+INGREDIENTS = 3
 LIGHT = ("train", "resume", "command", "callbacks", "errors", "directories", "job_list")
-FIRST_ROW_WITH_HYDRA = 15
+FIRST_ROW_WITH_HYDRA = 19
 
 
 def rows() -> dict[str, int]:

@@ -1,0 +1,54 @@
+"""Which engine trains a config: a matter of its structure alone."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from dqn_exp.schema import Config
+
+Name = Literal["native", "torch"]
+
+WIDEST = 1_024
+"""Units of a hidden layer up to which compiled code was faster than torch, whatever the number of
+runs and threads; see the README."""
+
+
+class Choice(NamedTuple):
+    """An engine, and why it is taken."""
+
+    engine: Name
+    reason: str
+
+
+def choose_engine(config: Config) -> Choice:
+    """Returns the engine that `engine=auto` means."""
+    reasons = list(reasons_against_native(config))
+    if reasons:
+        return Choice("torch", f"compiled code does not know {', '.join(reasons)}")
+    widest = max(config.network.hidden_sizes, default=0)
+    if len(config.network.hidden_sizes) > 1 and widest > WIDEST:
+        return Choice("torch", f"it is faster for layers of {widest} units")
+    return Choice("native", "compiled code knows all of this agent, and is faster")
+
+
+def explain_engine(config: Config) -> str:
+    """Returns in a line which engine trains a config, and why."""
+    chosen, reason = choose_engine(config)
+    if config.engine != chosen:
+        return f"Engine {config.engine}, as configured; engine=auto would take {chosen}: {reason}."
+    return f"Engine {chosen}: {reason}."
+
+
+def reasons_against_native(config: Config) -> Iterator[str]:
+    """Yields what the native engine does not support, as keys and their values."""
+    agent = config.agent
+    if config.device != "cpu":
+        yield f"device={config.device}"
+    if config.network.noisy:
+        yield "network.noisy=true"
+    if agent.value.kind != "scalar":
+        yield f"agent/value={agent.value.kind}"
+    if agent.optimizer.kind != "adam":
+        yield f"agent/optimizer={agent.optimizer.kind}"
+    for name in ("munchausen", "normalize_observations"):
+        if getattr(agent, name):
+            yield f"agent.{name}=true"
