@@ -143,7 +143,6 @@ def _make_native_engine(configs: Configs, shape: EnvShape, buffer: UniformBuffer
         buffer=buffer,
         seeds=[config.seed for config in configs],
         batch_size=first.agent.batch_size,
-        most_rows=first.eval.episodes,
         gradient_steps=first.agent.gradient_steps,
         max_grad_norm=_floats(configs, "agent.max_grad_norm").astype(np.float32),
         num_threads=first.num_threads or num_cores(),

@@ -52,7 +52,7 @@ def parallel_entry(function: Function) -> Function:
 
 def num_threads(most: int) -> int:
     """Returns how many threads there are for compiled code, `most` at most."""
-    return min(most, config.NUMBA_NUM_THREADS)
+    return min(most, int(config.NUMBA_NUM_THREADS))
 
 
 def tell_if_nothing_is_kept() -> None:
@@ -80,9 +80,9 @@ def _directory() -> Path | None:
     """Returns where compiled code is kept, the first place that can be written; None for none."""
     given = os.environ.get("NUMBA_CACHE_DIR")
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    places = [given] if given else []
-    for place in (*places, PACKAGE / "__pycache__", Path(home) / "dqn_exp"):
-        directory = Path(place).expanduser() / f"compiled-{_digest()}"
+    places = [PACKAGE / "__pycache__", Path(home) / "dqn_exp"]
+    for place in [Path(given), *places] if given else places:
+        directory = place.expanduser() / f"compiled-{_digest()}"
         try:
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=directory):

@@ -1,6 +1,6 @@
 """The state of an engine: what training has made of the runs, whatever computes with it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -18,8 +18,8 @@ class EngineState(PerRunState):
     Engines save and restore the same, so a run that one has trained goes on with another.
     """
 
-    rows = ("_losses", "_errors", "_predictions", "_norms")
-    saved = rows
+    rows: ClassVar[tuple[str, ...]] = ("_losses", "_errors", "_predictions", "_norms")
+    saved: ClassVar[tuple[str, ...]] = rows
 
     _losses: Any
     _errors: Any

@@ -244,7 +244,7 @@ def make_environments(
     physics = PHYSICS.get(spec.entry_point)
     if physics is not None and limit and not spec.additional_wrappers:
         arguments = {**spec.kwargs, **kwargs}
-        value = arguments.pop(physics.argument, physics.value)
+        value = arguments.pop(physics.argument or "", physics.value)
         if not arguments and isinstance(value, bool | int | float):
             return ClassicControlEnvironments(physics, count, limit, float(value))
     return SerialEnvironments(env_id, count, max_episode_steps, kwargs)

@@ -59,7 +59,6 @@ class NativeEngine(EngineState):
         buffer: UniformBuffer,
         seeds: Sequence[int],
         batch_size: int,
-        most_rows: int,
         gradient_steps: int,
         max_grad_norm: Floats,
         num_threads: int,
@@ -68,7 +67,6 @@ class NativeEngine(EngineState):
 
         seeds: of the N runs.
         batch_size: B.
-        most_rows: observations of a run that actions are chosen for at once.
         gradient_steps: updates each time a run learns.
         max_grad_norm: `[N]` limits of the gradient's norm, infinite for none.
         num_threads: the most threads that may be used.
@@ -80,7 +78,8 @@ class NativeEngine(EngineState):
         self._adam, self._ring = optimizer, buffer
         self._gradient_steps = gradient_steps
         self._max_grad_norm = max_grad_norm
-        self._factors, self._reward_limits, self._huber_deltas, *_ = rules
+        self._factors, self._reward_limits = rules.factors, rules.reward_limits
+        self._huber_deltas = rules.huber_deltas
         self._seeds = np.array(seeds, dtype=np.uint64)
         self._leaves = np.zeros((count, batch_size), dtype=np.int64)
         self._weights = np.ones((count, batch_size), dtype=np.float32)
@@ -91,7 +90,7 @@ class NativeEngine(EngineState):
         self._num_threads = compiled.num_threads(num_threads)
         width = row_width(int(network.layers[0, 0]), rules.factors.shape[1])
         self._batches = make_batches(self._num_threads, batch_size, width)
-        self._memories = make_memories(network, self._num_threads, max(batch_size, most_rows))
+        self._num_rows = batch_size  # Observations that there is memory for.
         self._bind()
 
     def act(self, observations: Floats, steps: Ints) -> Ints:
@@ -117,6 +116,9 @@ class NativeEngine(EngineState):
 
         def policy(observations: Floats) -> Ints:
             actions = np.zeros(observations.shape[:2], dtype=np.int64)
+            if actions.shape[1] > self._num_rows:
+                self._num_rows = actions.shape[1]
+                self._bind()
             act(self._threads, self._population, runs, observations, never, steps, actions)
             return actions
 
@@ -134,7 +136,8 @@ class NativeEngine(EngineState):
             importance = self._ring.importance(steps)
         updates = self._gradient_steps
         learn(self._threads, self._population, learning, rates, importance, updates, False)
-        return learning & ~np.isfinite(self._losses)
+        diverged: Bools = learning & ~np.isfinite(self._losses)
+        return diverged
 
     def learn_from(
         self, batch: Transition, weights: Tensor, rates: npt.NDArray[np.float64], learning: Bools
@@ -188,10 +191,10 @@ class NativeEngine(EngineState):
             ),
             self._adam.state,
             Replay(ring.storage.numpy(), ring.offsets, ring.sizes, is_prioritized),
-            ring.priorities if is_prioritized else no_priorities(),
+            ring.priorities if isinstance(ring, PrioritizedBuffer) else no_priorities(),
             Sampled(self._seeds, self._leaves, self._weights, self._numbers),
             Figures(self._losses, self._norms, self._errors, self._predictions),
-            self._memories,
+            make_memories(self._network, self._num_threads, self._num_rows),
             self._batches,
         )
         self._population = make_population(*self._parts)

@@ -233,7 +233,7 @@ def _values(network: Network, memory: Memory, heads: Floats) -> Floats:
     rows, num_actions = len(heads), network.num_actions
     if not network.is_dueling:
         return heads
-    values = matrix(memory.values, 0, rows, num_actions)
+    values: Floats = matrix(memory.values, 0, rows, num_actions)
     for b in range(rows):
         mean = np.float32(0)
         for action in range(num_actions):

@@ -38,7 +38,8 @@ from dqn_exp.native_network import (
     make_weights,
     memory_of,
 )
-from dqn_exp.native_steps import AdamState, limit_norm, move_target, step_adam
+from dqn_exp.native_steps import limit_norm, move_target, step_adam
+from dqn_exp.optimizer import AdamState
 from dqn_exp.random_streams import Stream
 from dqn_exp.replay import Priorities, prioritize, sample_by_priority, sample_uniformly
 

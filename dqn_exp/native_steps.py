@@ -23,7 +23,8 @@ def norm(values: Floats) -> np.float32:
     total = ZERO
     for i in range(len(values)):
         total += values[i] * values[i]
-    return np.sqrt(total)
+    length: np.float32 = np.sqrt(total)
+    return length
 
 
 @kernel

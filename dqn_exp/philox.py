@@ -79,4 +79,4 @@ def to_unit(number: np.uint32) -> float:
 @exact_kernel
 def to_range(number: np.uint32, size: int) -> int:
     """Converts a number to an integer of `[0, size)`, size at most `2 ** 31`."""
-    return (np.int64(number) * size) >> 32
+    return int(np.int64(number) * size >> 32)

@@ -37,7 +37,7 @@ BAD = [
     (["network.activation=gelu"], "network.activation: expected 'relu' or 'tanh', got 'gelu'."),
     (["log.progress=maybe"], "log.progress: expected true or false, got 'maybe'."),
     (["agent=3"], "Config group override must be a string or a list. Got int"),
-    (["engine=numpy"], "engine: expected 'torch', got 'numpy'."),
+    (["engine=numpy"], "engine: expected 'auto', 'native' or 'torch', got 'numpy'."),
     # Values out of range.
     (["agent.gamma=1.01"], "agent.gamma: expected at most 1, got 1.01."),
     (["agent.epsilon=-0.1"], "agent.epsilon: expected at least 0, got -0.1."),

@@ -20,7 +20,7 @@ def make_buffer(capacities: list[int], n_step: int = 1) -> UniformBuffer:
 def make_transition(identities: np.ndarray) -> Transition:
     """Transitions in which every field tells which one it is."""
     observation = np.stack([identities, -identities], 1).astype(np.float32)
-    rewards = identities[:, None] + 0.5
+    rewards = (identities[:, None] + 0.5).astype(np.float32)
     return Transition(observation, identities, rewards, identities + 0.25, observation + 1)
 
 
@@ -88,7 +88,9 @@ def test_a_run_samples_its_own_transitions_uniformly():
 
 def test_an_empty_ring_is_read_without_harm():
     buffer = make_buffer([1, 1])
-    rows, weights = buffer.sample(np.full((2, 4), 2**32 - 1, dtype=np.uint32), np.zeros(2))
+    rows, weights = buffer.sample(
+        np.full((2, 4), 2**32 - 1, dtype=np.uint32), np.zeros(2, dtype=np.int64)
+    )
     assert rows.tolist() == [[0] * 4, [1] * 4] and weights.tolist() == [[1.0]]
     assert torch.isfinite(buffer.read(rows).rewards).all()
 
@@ -212,7 +214,10 @@ def test_transitions_are_sampled_in_proportion_to_their_priorities():
     numbers = np.stack([draw(seed, Stream.SAMPLING, 0, count) for seed in range(2)])
     # One transition a batch: then the draws are independent.
     found = np.array(
-        [buffer.sample(column[:, None], np.zeros(2)).rows[:, 0] for column in numbers.T]
+        [
+            buffer.sample(column[:, None], np.zeros(2, dtype=np.int64)).rows[:, 0]
+            for column in numbers.T
+        ]
     )
     for run, (size, exponent) in enumerate(zip((50, 30), (0.6, 1.0), strict=True)):
         truth = priorities[run, :size].copy()
@@ -232,7 +237,7 @@ def test_a_batch_has_a_transition_of_each_share_of_the_total():
     fill(buffer, 64)
     numbers = draw(0, Stream.SAMPLING, 0, 64 * 100).reshape(100, 1, 64)
     for row in numbers:
-        found = buffer.sample(row, np.zeros(1)).rows[0]
+        found = buffer.sample(row, np.zeros(1, dtype=np.int64)).rows[0]
         assert sorted(found.tolist()) == list(range(64))
 
 
@@ -284,14 +289,19 @@ def test_a_saved_prioritized_ring_comes_back_with_its_tree():
     numbers = np.random.default_rng(0).integers(0, 2**32, (2, 8), dtype=np.uint32)
     for one in (buffer, other):
         one.add(np.arange(2), make_transition(np.array([7, 7])))
-    found, expected = (one.sample(numbers[[0, 0]], np.zeros(2)) for one in (other, buffer))
+    found, expected = (
+        one.sample(numbers[[0, 0]], np.zeros(2, dtype=np.int64)) for one in (other, buffer)
+    )
     np.testing.assert_array_equal(found.rows[1] - 5, expected.rows[0])
     np.testing.assert_array_equal(found.weights[1], expected.weights[0])
 
 
 def test_an_empty_prioritized_ring_is_read_without_harm():
     buffer = make_prioritized([1, 9])
-    rows, _ = buffer.sample(np.full((2, 4), 2**32 - 1, dtype=np.uint32), np.zeros(2))
+    rows, _ = buffer.sample(
+        np.full((2, 4), 2**32 - 1, dtype=np.uint32), np.zeros(2, dtype=np.int64)
+    )
     assert rows.tolist() == [[0] * 4, [1] * 4]
     buffer.retire(0)
-    assert buffer.sample(np.zeros((1, 4), dtype=np.uint32), np.zeros(1)).rows.tolist() == [[1] * 4]
+    start = np.zeros(1, dtype=np.int64)
+    assert buffer.sample(np.zeros((1, 4), dtype=np.uint32), start).rows.tolist() == [[1] * 4]

@@ -2,7 +2,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from dqn_exp.env import CartPoleEnvironments, SerialEnvironments, make_environments
+from dqn_exp.env import ClassicControlEnvironments, SerialEnvironments, make_environments
 from dqn_exp.gymnasium_env import describe
 from dqn_exp.outcome import Environments
 from tests import probes
@@ -10,18 +10,20 @@ from tests import probes
 probes.register()
 
 
-def play_both(first: Environments, second: Environments, num_steps: int, count: int) -> int:
+def play_both(
+    first: Environments, second: Environments, num_steps: int, count: int, num_actions: int
+) -> int:
     """Takes the same actions in two sets of environments; returns how many episodes have ended."""
     generator, everyone = np.random.default_rng(0), np.arange(count)
     seeds, episodes = np.arange(count) * 1_000, 0
     np.testing.assert_array_equal(first.reset(everyone, seeds), second.reset(everyone, seeds))
     for _ in range(num_steps):
-        actions = generator.integers(0, 2, count)
+        actions = generator.integers(0, num_actions, count)
         outcome = first.step(actions)
         for found, expected in zip(outcome, second.step(actions), strict=True):
             np.testing.assert_array_equal(found, expected)
             assert found.dtype == expected.dtype
-        ended = np.flatnonzero(outcome.terminated | outcome.truncated)
+        ended = np.flatnonzero(outcome.ended)
         seeds[ended] += 1
         episodes += len(ended)
         np.testing.assert_array_equal(
@@ -30,13 +32,33 @@ def play_both(first: Environments, second: Environments, num_steps: int, count: 
     return episodes
 
 
-@pytest.mark.parametrize("limit", [15, 500])
-@pytest.mark.parametrize("kwargs", [{}, {"sutton_barto_reward": True}])
-def test_cartpole_in_one_call_is_that_of_gymnasium_step_by_step(limit, kwargs):
-    vectorised = make_environments("CartPole-v1", 3, limit, kwargs)
-    assert isinstance(vectorised, CartPoleEnvironments)
-    serial = SerialEnvironments("CartPole-v1", 3, limit, kwargs)
-    assert play_both(vectorised, serial, 3_000, 3) > 300
+@pytest.mark.parametrize(
+    "env_id, kwargs, limit, num_actions, least_episodes",
+    [
+        ("CartPole-v1", {}, 500, 2, 1_000),
+        ("CartPole-v1", {}, 15, 2, 2_000),
+        ("CartPole-v1", {"sutton_barto_reward": True}, 500, 2, 1_000),
+        ("Acrobot-v1", {}, 500, 3, 60),
+        ("MountainCar-v0", {}, 200, 3, 150),
+        ("MountainCar-v0", {"goal_velocity": 0.01}, 3_000, 3, 10),
+    ],
+)
+def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(
+    env_id, kwargs, limit, num_actions, least_episodes
+):
+    vectorised = make_environments(env_id, 3, limit, kwargs)
+    assert isinstance(vectorised, ClassicControlEnvironments)
+    serial = SerialEnvironments(env_id, 3, limit, kwargs)
+    assert play_both(vectorised, serial, 10_000, 3, num_actions) >= least_episodes
+    for run in range(3):
+        state = np.asarray(serial._envs[run].unwrapped.state, dtype=np.float64)
+        np.testing.assert_array_equal(vectorised._state[run], state)
+
+
+def test_other_arguments_lead_to_the_environment_of_gymnasium_itself():
+    for env_id, kwargs in (("Acrobot-v1", {"render_mode": "rgb_array"}), ("CartPole-v1", None)):
+        environments = make_environments(env_id, 1, None, kwargs or {})
+        assert isinstance(environments, SerialEnvironments) == (kwargs is not None)
 
 
 def test_a_run_has_the_same_episode_whatever_is_beside_it():

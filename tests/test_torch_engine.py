@@ -125,7 +125,12 @@ def make_batch(num_runs: int, generator: torch.Generator, n_step: int = 1) -> Tr
 
 
 def make_engine(tmp_path, count: int, *options: str, **settings) -> TorchEngine:
-    settings = {"network__hidden_sizes": [32], "agent__batch_size": B, **settings}
+    settings = {
+        "network__hidden_sizes": [32],
+        "agent__batch_size": B,
+        "engine": "torch",
+        **settings,
+    }
     configs = [make_config(*options, seed=seed, **settings) for seed in range(count)]
     return make_bare_trainer(configs, tmp_path)._engine
 
