@@ -85,8 +85,8 @@ class NativeEngine(EngineState):
         self._weights = np.ones((count, batch_size), dtype=np.float32)
         self._numbers = np.zeros((count, batch_size), dtype=np.uint32)
         self._actions = np.zeros((count, 1), dtype=np.int64)
-        self._losses, self._norms = np.full((2, count), np.nan, dtype=np.float32)
-        self._errors, self._predictions = np.full((2, *self._leaves.shape), np.nan, np.float32)
+        self._losses, self._norms = torch.full((2, count), torch.nan)
+        self._errors, self._predictions = torch.full((2, count, batch_size), torch.nan)
         self._num_threads = compiled.num_threads(num_threads)
         width = row_width(int(network.layers[0, 0]), rules.factors.shape[1])
         self._batches = make_batches(self._num_threads, batch_size, width)
@@ -136,7 +136,7 @@ class NativeEngine(EngineState):
             importance = self._ring.importance(steps)
         updates = self._gradient_steps
         learn(self._threads, self._population, learning, rates, importance, updates, False)
-        diverged: Bools = learning & ~np.isfinite(self._losses)
+        diverged: Bools = learning & ~np.isfinite(self._parts.figures.losses)
         return diverged
 
     def learn_from(
@@ -159,7 +159,7 @@ class NativeEngine(EngineState):
         population = make_population(*self._parts._replace(replay=replay))
         learn(self._threads, population, learning, rates, rates, 1, True)
         self._weights[:] = 1.0
-        return np.isfinite(self._losses), torch.from_numpy(np.abs(self._errors))
+        return np.isfinite(self._parts.figures.losses), self._errors.abs()
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last row moves into its place."""
@@ -177,6 +177,7 @@ class NativeEngine(EngineState):
             huber_deltas=self._huber_deltas,
         )
         agent, ring = self.agent, self._ring
+        figures = (self._losses, self._norms, self._errors, self._predictions)
         is_prioritized = isinstance(ring, PrioritizedBuffer)
         self._parts = Parts(
             self._network,
@@ -193,7 +194,7 @@ class NativeEngine(EngineState):
             Replay(ring.storage.numpy(), ring.offsets, ring.sizes, is_prioritized),
             ring.priorities if isinstance(ring, PrioritizedBuffer) else no_priorities(),
             Sampled(self._seeds, self._leaves, self._weights, self._numbers),
-            Figures(self._losses, self._norms, self._errors, self._predictions),
+            Figures(*(figure.numpy() for figure in figures)),
             make_memories(self._network, self._num_threads, self._num_rows),
             self._batches,
         )

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from dqn_exp.config import to_config
 from dqn_exp.directories import shorten
+from dqn_exp.engine_choice import reasons_against_native
 from dqn_exp.errors import ConfigError
 from dqn_exp.job_list import JobEntry
 from dqn_exp.restoration import find_standing
@@ -138,8 +139,10 @@ def _make_step(
     standing = find_standing(directory / place, config_hash)
     from_step = standing.records["result"]["steps"] if standing.records else 0
     if standing.engine and entry.config["engine"] == "auto":
-        # A later version may choose otherwise, and last bits would differ.
-        entry = entry._replace(config={**entry.config, "engine": standing.engine})
+        # A later version may choose otherwise, and last bits would differ. A device that the
+        # user has changed may ask for it.
+        if standing.engine == "torch" or not any(reasons_against_native(to_config(entry.config))):
+            entry = entry._replace(config={**entry.config, "engine": standing.engine})
     if result is not None and result.has_ended:
         return Step(entry, config_hash, "retry", result, from_step)
     action: Action = "go on" if from_step else "begin"

@@ -233,7 +233,7 @@ def test_evaluation_and_the_checkpoint_are_without_noise(tmp_path):
             engine.act(observations[:, 0], np.array([step]))
         np.testing.assert_array_equal(policy(observations), greedy)
     means = engine.agent.online[:, : engine._network.num_parameters]
-    plain = make_bare_trainer([make_config()], tmp_path / "plain")._engine
+    plain = make_bare_trainer([make_config(engine="torch")], tmp_path / "plain")._engine
     plain.agent.online.copy_(means)
     with plain.policy(np.array([0])) as policy:
         np.testing.assert_array_equal(policy(observations), greedy)

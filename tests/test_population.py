@@ -85,8 +85,8 @@ def test_the_same_holds_for_layers_of_one_unit_and_for_one_action(train, hidden_
         quantile = {"kind": "quantile", "num_quantiles": 1}
         changed = {"value": quantile, "loss": "quantile_huber"}
         runs = [
-            to_config({**r.model_dump(), "agent": {**r.model_dump()["agent"], **changed}})
-            for r in runs
+            to_config({**values, "engine": "auto", "agent": {**values["agent"], **changed}})
+            for values in (run.model_dump() for run in runs)
         ]
     together = train(runs, "together")
     for row in (1, 4):
@@ -137,7 +137,8 @@ def test_a_run_that_diverges_does_so_alone_as_among_others(train, learning_rate)
 
 
 def test_two_seeds_differ_in_every_random_stream(train, tmp_path):
-    trainer = make_bare_trainer([make_config(**SHORT, seed=seed) for seed in (1, 2)], tmp_path)
+    configs = [make_config(**SHORT, seed=seed, engine="torch") for seed in (1, 2)]
+    trainer = make_bare_trainer(configs, tmp_path)
     assert not np.array_equal(trainer._episodes.observations[0], trainer._episodes.observations[1])
     agent, engine = trainer._agent, trainer._engine
     assert not torch.equal(agent.online[0], agent.online[1])
