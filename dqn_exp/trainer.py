@@ -147,6 +147,7 @@ class Trainer(PerRunState):
             ValueError: if the state is not one of such a run, which is then of no use.
         """
         super().load_state_dict(run, state["trainer"])
+        self._quiet_ticks = 0
         self._engine.load_state_dict(run, state["engine"])
         self._n_step.load_state_dict(run, state["n_step"])
         problem = self._episodes.restore(run, state["episodes"])

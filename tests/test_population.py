@@ -60,8 +60,12 @@ def make_runs(count: int, **overrides: object) -> list[Config]:
 @pytest.mark.parametrize("num_threads", [1, 2, 4])
 @pytest.mark.parametrize("hidden_sizes", [[128], [256, 256], [33], [10, 7]])
 @pytest.mark.parametrize("loss", ["mse", "huber"])
-def test_a_run_alone_equals_the_same_run_in_a_population(train, num_threads, hidden_sizes, loss):
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_alone_equals_the_same_run_in_a_population(
+    train, num_threads, hidden_sizes, loss, engine
+):
     options = {"num_threads": num_threads, "network__hidden_sizes": hidden_sizes}
+    options |= {"engine": engine}
     options |= {"agent__loss": loss, "network__activation": "relu" if loss == "mse" else "tanh"}
     configs = make_runs(32, **options)
     among_32 = train(configs, "32")
@@ -93,8 +97,19 @@ def test_the_same_holds_for_layers_of_one_unit_and_for_one_action(train, hidden_
         assert results_of(train([runs[row]], f"alone {row}")[0]) == results_of(together[row])
 
 
-@pytest.mark.parametrize("env", ["Acrobot-v1", "MountainCar-v0"])
-def test_the_same_holds_for_environments_that_are_stepped_one_by_one(train, env):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_code_gives_a_run_the_same_bits_on_any_number_of_threads(train, threads):
+    ingredients = {"agent__double": True, "network__dueling": True, "agent__n_step": 3}
+    sizes = {"network__hidden_sizes": [20, 5], "network__activation": "tanh"}
+    several = make_runs(6, **ingredients, **sizes, engine="native", num_threads=threads)
+    single = make_runs(6, **ingredients, **sizes, engine="native", num_threads=1)
+    folders = zip(train(several, "several"), train(single, "single"), strict=True)
+    assert all(results_of(first) == results_of(second) for first, second in folders)
+
+
+@pytest.mark.parametrize("env", ["Acrobot-v1", "MountainCar-v0", "ProbeWalk-v0"])
+def test_the_same_holds_for_other_environments(train, env):
+    probes.register()
     configs = make_runs(5, env__id=env)
     together = train(configs, "together")
     for row in (0, 3):
@@ -152,17 +167,19 @@ def test_two_seeds_differ_in_every_random_stream(train, tmp_path):
     ("count", "num_threads", "hidden_sizes"),
     [(1, 1, [128]), (2, 2, [256, 256]), (7, 4, [128]), (7, 2, [256, 256]), (32, 2, [128])],
 )
+@pytest.mark.parametrize("engine", ["native", "torch"])
 def test_runs_that_stand_at_different_steps_go_on_as_they_would_alone(
-    tmp_path, count, num_threads, hidden_sizes
+    tmp_path, count, num_threads, hidden_sizes, engine
 ):
     endless = {"trainer__total_steps": 100_000, "trainer__total_episodes": None}
     options = {"num_threads": num_threads, "network__hidden_sizes": hidden_sizes}
-    configs = make_runs(count, **options, **endless)
+    configs = make_runs(count, **options, **endless, engine=engine)
     check_staggered(configs, tmp_path, starts=[13 * row % 160 for row in range(count)])
 
 
 def test_a_serial_environment_is_brought_back_by_its_actions(tmp_path):
-    config = make_config(**SHORT, env__id="Acrobot-v1")
+    probes.register()
+    config = make_config(**SHORT, env__id="ProbeWalk-v0")
     first = make_bare_trainer([config], tmp_path / "first")
     for _ in range(77):
         first.tick()

@@ -94,7 +94,7 @@ def test_resumed_equals_uninterrupted_for_every_ingredient(tmp_path, switches):
     check_resumed(configs, tmp_path, seed=zlib.crc32(str(switches).encode()))
 
 
-@pytest.mark.parametrize("env_id", ["Acrobot-v1", "ProbeWalk-v0", "ProbeCounting-v0"])
+@pytest.mark.parametrize("env_id", ["ProbeWalk-v0", "ProbeCounting-v0"])
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_the_same_where_an_open_episode_is_brought_back_by_its_actions(tmp_path, env_id, n_step):
     configs = [
@@ -104,8 +104,36 @@ def test_the_same_where_an_open_episode_is_brought_back_by_its_actions(tmp_path,
     check_resumed(configs, tmp_path, seed=n_step)
 
 
-def test_the_same_for_runs_that_differ_in_everything_they_may(tmp_path):
-    check_resumed(make_runs(7, checkpoint__every_steps=20), tmp_path, seed=5, latest_kill=110)
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_the_same_for_runs_that_differ_in_everything_they_may(tmp_path, engine):
+    runs = make_runs(7, checkpoint__every_steps=20, engine=engine)
+    check_resumed(runs, tmp_path, seed=5, latest_kill=110)
+
+
+@pytest.mark.parametrize("buffer", ["uniform", "prioritized"])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "MountainCar-v0"])
+def test_the_same_in_compiled_code_with_all_that_it_knows(tmp_path, buffer, env_id):
+    ingredients = {"agent__double": True, "network__dueling": True, "agent__n_step": 3}
+    settings = {**SETTINGS, **ingredients, "network__activation": "tanh", "env__id": env_id}
+    configs = [
+        make_config(f"buffer={buffer}", **{**settings, "seed": seed}, engine="native")
+        for seed in range(3)
+    ]
+    check_resumed(configs, tmp_path, seed=3)
+
+
+def test_a_run_goes_on_with_the_engine_that_has_begun_it(command, resumed, tmp_path):
+    """Also where engine=auto would choose the other now; unless it is asked for."""
+    for name, overrides, expected in (("a", (), "torch"), ("b", ("engine=native",), "native")):
+        begun = command(*SHORT, "trainer.total_steps=90", f"hydra.run.dir={name}", "engine=torch")
+        assert begun.status == 0
+        folder = tmp_path / name
+        config = folder / ".hydra/config.yaml"
+        config.write_text(config.read_text().replace("engine: torch", "engine: auto"))
+        result = json.loads((folder / "result.json").read_text())
+        (folder / "result.json").write_text(json.dumps({**result, "status": "interrupted"}))
+        assert resumed(name, *overrides).status == 0
+        assert f"Engine {expected}" in (folder / "train.log").read_text().splitlines()[-3]
 
 
 def test_the_same_with_normalized_observations_rmsprop_and_schedules(tmp_path):
