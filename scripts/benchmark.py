@@ -1,4 +1,4 @@
-"""Measures how fast runs train: this project, Stable-Baselines3, and the book's loop.
+"""Measures how fast runs train: this project, Stable-Baselines3, rejax and the book's loop.
 
 All do the same work: CartPole with its 500-frame limit, one hidden layer of 128, batches of 64,
 one update a step, a buffer of 10,000, learning from step 500 on. They are measured in turn, in
@@ -7,13 +7,17 @@ evaluation. Each contestant runs at two lengths; the difference of the times is 
 difference in steps, without start-up, which is given too.
 
     python scripts/benchmark.py                    # a table, and benchmark.json
-    python scripts/benchmark.py --num-runs 1 32 --repeats 5
+    python scripts/benchmark.py --num-runs 1 32 --repeats 5 --rejax path/to/its/python
+
+The compiled code of this project is in its cache by then: the first process of all is not timed.
+rejax prints its own seconds, without those of its compilation, and evaluates nothing.
 
 Stable-Baselines3 comes with `pip install -e .[bench]` and is left out where it is missing.
 """
 
 import argparse
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -29,6 +33,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 CONTESTANTS = Path(__file__).parent / "benchmark_contestants.py"
+REJAX = Path(__file__).parent / "benchmark_rejax.py"
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Contestant:
 
     num_runs: how many at once.
     short, long: steps of each run, at both of which it learns.
+    tells: whether it prints the seconds that count, rather than being timed as a process.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Contestant:
     short: int
     long: int
     command: tuple[str, ...]
+    tells: bool = False
 
     def seconds(self, num_steps: int) -> float:
         """Returns the time from the start to the end of a process that trains this long."""
@@ -54,11 +61,13 @@ class Contestant:
             seconds = time.perf_counter() - began
         if done.returncode != 0:
             raise RuntimeError(f"{self.name} has failed:\n{done.stderr}")
-        return seconds
+        return float(done.stdout.split()[-1]) if self.tells else seconds
 
 
-def contestants(num_runs: Sequence[int]) -> list[Contestant]:
-    """Returns who can be measured here."""
+def contestants(
+    num_runs: Sequence[int], engines: Sequence[str], rejax: str | None
+) -> list[Contestant]:
+    """Returns who can be measured here; `rejax` is the interpreter that has it, if any."""
     found = []
     python = (sys.executable,)
     if importlib.util.find_spec("stable_baselines3") is not None:
@@ -66,16 +75,21 @@ def contestants(num_runs: Sequence[int]) -> list[Contestant]:
         found.append(Contestant("Stable-Baselines3", 1, 1_500, 6_500, command))
     command = (*python, str(CONTESTANTS), "book", "{steps}")
     found.append(Contestant("the book's loop", 1, 1_500, 6_500, command))
-    for count in num_runs:
-        long = 11_500 if count <= 8 else 6_500
-        found.append(Contestant("dqn_exp", count, 1_500, long, _own_command(count)))
+    for count in (1, 32) if rejax else ():
+        command = (str(rejax), str(REJAX), str(count), "{steps}")
+        found.append(Contestant("rejax", count, 1_500, 6_500, command, tells=True))
+    for engine, count in itertools.product(engines, num_runs):
+        long = {"torch": 6_500}.get(engine, 101_500 if count <= 8 else 21_500)
+        name = "dqn_exp" if engine == "auto" else f"dqn_exp, engine={engine}"
+        found.append(Contestant(name, count, 1_500, long, _own_command(count, engine)))
     return found
 
 
-def _own_command(num_runs: int) -> tuple[str, ...]:
+def _own_command(num_runs: int, engine: str) -> tuple[str, ...]:
     return (
         *(sys.executable, "-m", "dqn_exp.train", "-m", f"seed=range({num_runs})"),
         *("env=cartpole_v1", "trainer.total_steps={steps}", "hydra.sweep.dir={folder}/sweep"),
+        f"engine={engine}",
     )
 
 
@@ -129,11 +143,16 @@ def to_table(rows: Sequence[dict[str, object]]) -> str:
 def main() -> None:
     """Measures, prints the table and writes the JSON."""
     parser = argparse.ArgumentParser(description="Measures how fast runs train.")
-    parser.add_argument("--num-runs", type=int, nargs="+", default=[1, 8, 32, 128])
+    parser.add_argument("--num-runs", type=int, nargs="+", default=[1, 8, 32, 128, 512])
+    parser.add_argument("--engines", nargs="+", default=["auto"], help="auto, native, torch")
+    parser.add_argument("--rejax", help="interpreter of an environment that has rejax")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, default=Path("benchmark.json"))
     options = parser.parse_args()
-    who = contestants(options.num_runs)
+    who = contestants(options.num_runs, options.engines, options.rejax)
+    for contestant in who:
+        if contestant.name.startswith("dqn_exp"):
+            contestant.seconds(1_500)
     times = measure(who, options.repeats)
     rows = [summarise(contestant, times[index]) for index, contestant in enumerate(who)]
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
