@@ -115,7 +115,7 @@ class NativeEngine(EngineState):
         never, steps = np.zeros(len(runs)), np.zeros_like(runs)
 
         def policy(observations: Floats) -> Ints:
-            actions = np.zeros(observations.shape[:2], dtype=np.int64)
+            actions: Ints = np.zeros(observations.shape[:2], dtype=np.int64)
             if actions.shape[1] > self._num_rows:
                 self._num_rows = actions.shape[1]
                 self._bind()

@@ -138,12 +138,16 @@ def _make_step(
             return Step(entry, config_hash, "leave", result, 0)
     standing = find_standing(directory / place, config_hash)
     from_step = standing.records["result"]["steps"] if standing.records else 0
-    if standing.engine and entry.config["engine"] == "auto":
-        # A later version may choose otherwise, and last bits would differ. A device that the
-        # user has changed may ask for it.
-        if standing.engine == "torch" or not any(reasons_against_native(to_config(entry.config))):
-            entry = entry._replace(config={**entry.config, "engine": standing.engine})
+    if entry.config["engine"] == "auto" and _can_go_on(standing.engine, entry):
+        # A later version may choose otherwise, and last bits would differ.
+        entry = entry._replace(config={**entry.config, "engine": standing.engine})
     if result is not None and result.has_ended:
         return Step(entry, config_hash, "retry", result, from_step)
     action: Action = "go on" if from_step else "begin"
     return Step(entry, config_hash, action, result, from_step, standing.refused)
+
+
+def _can_go_on(engine: str | None, entry: JobEntry) -> bool:
+    """Whether a job can go on with the engine that has begun it; the device may be another now."""
+    has_reasons = any(reasons_against_native(to_config(entry.config)))
+    return engine == "torch" or (engine == "native" and not has_reasons)
