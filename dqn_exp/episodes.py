@@ -56,7 +56,7 @@ class Episodes(PerRunState):
 
     def end(self, outcome: Outcome) -> Finished | None:
         """Starts new episodes where a step has ended one; returns those that have ended."""
-        if not outcome.ended.any():
+        if not np.count_nonzero(outcome.ended):
             return None
         ended = np.flatnonzero(outcome.ended)
         returns, lengths = self._returns[ended], self._lengths[ended]

@@ -134,9 +134,10 @@ class NativeEngine(EngineState):
         importance = rates
         if isinstance(self._ring, PrioritizedBuffer):
             importance = self._ring.importance(steps)
-        updates = self._gradient_steps
-        learn(self._threads, self._population, learning, rates, importance, updates, False)
-        diverged: Bools = learning & ~np.isfinite(self._parts.figures.losses)
+        updates, diverged = self._gradient_steps, np.empty_like(learning)
+        learn(
+            self._threads, self._population, learning, rates, importance, updates, False, diverged
+        )
         return diverged
 
     def learn_from(
@@ -157,9 +158,10 @@ class NativeEngine(EngineState):
         offsets = np.arange(count) * size
         replay = self._parts.replay._replace(storage=storage, offsets=offsets)
         population = make_population(*self._parts._replace(replay=replay))
-        learn(self._threads, population, learning, rates, rates, 1, True)
+        diverged = np.empty_like(learning)
+        learn(self._threads, population, learning, rates, rates, 1, True, diverged)
         self._weights[:] = 1.0
-        return np.isfinite(self._parts.figures.losses), self._errors.abs()
+        return ~diverged, self._errors.abs()
 
     def retire(self, run: int) -> None:
         """Takes a run out: the last row moves into its place."""

@@ -221,6 +221,7 @@ def learn(
     importance: Doubles,
     num_updates: int,
     is_given: bool,
+    diverged: Bools,
 ) -> None:
     """Makes updates of the runs that learn.
 
@@ -232,6 +233,7 @@ def learn(
         importance: `[N]` exponents of the weights of transitions.
         num_updates: of each run.
         is_given: whether the batches are given in `sampled`; otherwise they are drawn.
+        diverged: `[N]`, written: whose newest loss is not finite, of those that learn.
     """
     for thread in numba.prange(num_threads):
         parts = _parts(population)
@@ -243,6 +245,7 @@ def learn(
                 if parts.replay.is_prioritized and not is_given:
                     leaves, errors = parts.sampled.leaves[run], parts.figures.errors[run]
                     prioritize(parts.priorities, run, leaves, errors)
+            diverged[run] = learning[run] and not np.isfinite(parts.figures.losses[run])
 
 
 @kernel

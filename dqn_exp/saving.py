@@ -43,7 +43,7 @@ class Saving(PerRunState):
 
     def save_owed(self) -> Errors:
         """Saves what is owed, longest unsaved first, until there is no more time for it."""
-        if not self._owes_any:
+        if not self._owes_any or not self._time.allows:
             return {}
         errors: Errors = {}
         owed = np.flatnonzero(self._is_owed)

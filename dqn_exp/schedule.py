@@ -26,8 +26,8 @@ class Schedule(PerRunState):
         is_exponential: npt.NDArray[np.bool_],
     ) -> None:
         """Args, all `[N]`: `decay_steps` is positive, and both ends too where exponential."""
-        self._start = start
-        self._end = end
+        self._start, self._end = start, end
+        self._is_constant = bool((start == end).all())
         self._decay_steps = decay_steps
         self._is_exponential = is_exponential
         # The factors of 1, 2, 4, ... steps, of which a power is made by products alone.
@@ -36,7 +36,9 @@ class Schedule(PerRunState):
         self._factors = ratios[:, None] ** (exponents / decay_steps[:, None])
 
     def value(self, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Returns the values `[N]` of the runs at their own steps `[N]`."""
+        """Returns the values `[N]` of the runs at their own steps `[N]`, not to be written to."""
+        if self._is_constant:
+            return self._end
         values = np.empty(len(steps))
         _values(
             self._start,

@@ -79,7 +79,9 @@ def contestants(
         command = (str(rejax), str(REJAX), str(count), "{steps}")
         found.append(Contestant("rejax", count, 1_500, 6_500, command, tells=True))
     for engine, count in itertools.product(engines, num_runs):
-        long = {"torch": 6_500}.get(engine, 101_500 if count <= 8 else 21_500)
+        long = {1: 101_500, 8: 61_500, 32: 41_500, 128: 21_500}.get(count, 6_500)
+        if engine == "torch":
+            long = min(long, 6_500)
         name = "dqn_exp" if engine == "auto" else f"dqn_exp, engine={engine}"
         found.append(Contestant(name, count, 1_500, long, _own_command(count, engine)))
     return found
