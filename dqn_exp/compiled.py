@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -55,10 +56,19 @@ def num_threads(most: int) -> int:
     return min(most, int(config.NUMBA_NUM_THREADS))
 
 
-def tell_if_nothing_is_kept() -> None:
-    """Warns, once a process, where compiled code cannot be kept."""
-    if _directory() is None:
-        _warn()
+def tell_of_compiling(module: str) -> None:
+    """Says, once a process, if the functions of a module are still to be compiled, and why."""
+    directory = _directory()
+    if directory is None:
+        _tell(
+            logging.WARNING,
+            "Compiled code cannot be kept, so every process compiles it anew, which takes about "
+            "half a minute. Set NUMBA_CACHE_DIR to a directory that can be written.",
+        )
+    elif not any(directory.rglob(f"{module}.*.nbi")):
+        _tell(
+            logging.INFO, "Compiling for this machine, about half a minute; it is kept for later."
+        )
 
 
 def _entry(function: Function, **options: Any) -> Function:
@@ -84,12 +94,20 @@ def _directory() -> Path | None:
     for place in [Path(given), *places] if given else places:
         directory = place.expanduser() / f"compiled-{_digest()}"
         try:
+            if place == PACKAGE / "__pycache__" and not directory.exists():
+                _remove_stale(place)
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=directory):
                 return directory
         except (OSError, RuntimeError):  # The latter where there is no home.
             continue
     return None
+
+
+def _remove_stale(place: Path) -> None:
+    """Removes the code of what this package was before."""
+    for directory in place.glob("compiled-*"):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _digest() -> str:
@@ -103,8 +121,5 @@ def _digest() -> str:
 
 
 @cache
-def _warn() -> None:
-    log.warning(
-        "Compiled code cannot be kept, so every process compiles it anew, which takes about half "
-        "a minute. Set NUMBA_CACHE_DIR to a directory that can be written."
-    )
+def _tell(level: int, message: str) -> None:
+    log.log(level, message)

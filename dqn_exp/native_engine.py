@@ -72,7 +72,7 @@ class NativeEngine(EngineState):
         num_threads: the most threads that may be used.
         """
         super().__init__(agent, optimizer, buffer, NoNormalization(), learning_rate)
-        compiled.tell_if_nothing_is_kept()
+        compiled.tell_of_compiling("native_population")
         count = len(agent.online)
         self._network, self._rules = network, rules
         self._adam, self._ring = optimizer, buffer

@@ -73,7 +73,7 @@ def test_only_the_entries_know_hydra():
 
 
 def test_the_command_line_imports_nothing_heavy_at_its_start():
-    heavy = {"torch", "gymnasium", "tensorboard", "numpy", "pydantic"}
+    heavy = {"torch", "gymnasium", "tensorboard", "numpy", "pydantic", "numba"}
     light = [PACKAGE / f"{name}.py" for name in LIGHT]
     for path in [*light, PACKAGE / "conf_dir.py", *(ROOT / "hydra_plugins").rglob("*.py")]:
         tree = ast.parse(path.read_text())
