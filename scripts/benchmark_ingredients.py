@@ -6,6 +6,9 @@ rounds; the ratio is that of medians.
 
     python scripts/benchmark_ingredients.py
     python scripts/benchmark_ingredients.py --num-runs 1 --rounds 15
+    python scripts/benchmark_ingredients.py --engines --num-runs 1 --steps 8
+
+The last compares the engines, for networks and batches of several sizes.
 """
 
 import argparse
@@ -50,6 +53,13 @@ INGREDIENTS: dict[str, tuple[str, ...]] = {
         *("network.noisy=true", "agent/value=categorical"),
     ),
 }
+
+
+SIZES = tuple(
+    (f"network.hidden_sizes=[{units},{units}]", f"agent.batch_size={batch_size}")
+    for units in (64, 256, 512, 1_024)
+    for batch_size in (64, 256)
+)
 
 
 def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Trainer:
@@ -99,13 +109,37 @@ def to_table(seconds: Mapping[str, Sequence[float]], num_runs: int) -> str:
     return "\n".join(lines)
 
 
+def compare_engines(num_runs: int, rounds: int, steps: int) -> None:
+    """Prints a table of what a step costs with each engine."""
+    print(f"| sizes | torch, ms a step of {num_runs} runs | native, ms | torch over native |")
+    print("|---|---|---|---|")
+    for sizes in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            populations = {
+                engine: make_population(
+                    (*sizes, f"engine={engine}", "buffer.capacity=2_000"),
+                    num_runs,
+                    Path(folder, engine),
+                )
+                for engine in ("torch", "native")
+            }
+            seconds = measure(populations, rounds, steps)
+        torchs, natives = (1e3 * statistics.median(times) for times in seconds.values())
+        shown = ", ".join(sizes)
+        print(f"| {shown} | {torchs:.1f} | {natives:.1f} | {torchs / natives:.2f} |", flush=True)
+
+
 def main() -> None:
     """Measures and prints the table."""
     parser = argparse.ArgumentParser(description="Measures what the ingredients cost.")
     parser.add_argument("--num-runs", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=60, help="of each population in a round")
+    parser.add_argument("--engines", action="store_true", help="compare the engines instead")
     options = parser.parse_args()
+    if options.engines:
+        compare_engines(options.num_runs, options.rounds, options.steps)
+        return
     with tempfile.TemporaryDirectory() as folder:
         populations = {
             name: make_population(overrides, options.num_runs, Path(folder, name))
