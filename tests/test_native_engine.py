@@ -182,8 +182,6 @@ def test_the_policies_of_both_engines_agree_also_for_more_episodes_than_a_batch(
         with trainer._engine.policy(np.array([2, 0])) as policy:
             actions.append(policy(observations))
     assert (actions[0] != actions[1]).mean() < 0.005 and len(np.unique(actions[0])) == 2
-    single = trainers[1]._engine.act(observations[:, :1].repeat(2, 0)[:3, 0], np.zeros(3, np.int64))
-    assert single.shape == (3,)
 
 
 def test_random_actions_are_those_of_the_torch_engine(tmp_path):
