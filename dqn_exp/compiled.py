@@ -63,11 +63,11 @@ def tell_of_compiling(module: str) -> None:
         _tell(
             logging.WARNING,
             "Compiled code cannot be kept, so every process compiles it anew, which takes about "
-            "half a minute. Set NUMBA_CACHE_DIR to a directory that can be written.",
+            "a minute. Set NUMBA_CACHE_DIR to a directory that can be written.",
         )
     elif not any(directory.rglob(f"{module}.*.nbi")):
         _tell(
-            logging.INFO, "Compiling for this machine, about half a minute; it is kept for later."
+            logging.INFO, "Compiling for this machine, about a minute; it is kept for later."
         )
 
 
