@@ -66,9 +66,7 @@ def tell_of_compiling(module: str) -> None:
             "a minute. Set NUMBA_CACHE_DIR to a directory that can be written.",
         )
     elif not any(directory.rglob(f"{module}.*.nbi")):
-        _tell(
-            logging.INFO, "Compiling for this machine, about a minute; it is kept for later."
-        )
+        _tell(logging.INFO, "Compiling for this machine, about a minute; it is kept for later.")
 
 
 def _entry(function: Function, **options: Any) -> Function:
