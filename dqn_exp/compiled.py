@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PACKAGE = Path(__file__).parent
+
+COMPILES = re.compile(r"^(?:from dqn_exp\.compiled|from numba|import numba)\b", re.MULTILINE)
+IMPORTED = re.compile(r"^from dqn_exp\.(\w+) import", re.MULTILINE)
 
 REASSOCIATING = {"reassoc", "contract", "nsz", "arcp"}
 """Sums may be added in another order, so that they can be vectorised. What is not finite keeps its
@@ -109,13 +113,19 @@ def _remove_stale(place: Path) -> None:
 
 
 def _digest() -> str:
-    """Returns a hash of all files of the package that have compiled functions."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.glob("*.py")):
-        content = path.read_bytes()
-        if b"dqn_exp.compiled import" in content:
-            digest.update(content)
-    return digest.hexdigest()[:16]
+    """Returns a hash of all files of the package that compiled functions may depend on.
+
+    They are those that use this module or numba, and what these import: constants are compiled in.
+    """
+    contents = {path.stem: path.read_text() for path in PACKAGE.glob("*.py")}
+    known = {name for name, text in contents.items() if COMPILES.search(text)}
+    found: set[str] = set()
+    while found != known:
+        found = set(known)
+        known |= {name for file in found for name in IMPORTED.findall(contents[file])}
+        known &= set(contents)
+    content = "".join(contents[name] for name in sorted(known))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 @cache

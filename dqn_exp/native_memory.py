@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
@@ -63,3 +64,23 @@ def matrix(_context: Any, memory: Any, start: Any, rows: Any, columns: Any) -> A
         return made._getvalue()
 
     return kind(memory, start, rows, columns), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_context: Any, memory: Any, place: Any) -> Any:
+    """Asks for the number at a place of `memory [M]` to be brought near, and does not wait for it.
+
+    Memory that is asked for early enough costs nothing when it is read.
+    """
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        given = make_array(memory)(context, builder, arguments[0])
+        pointer = builder.gep(given.data, [context.cast(builder, arguments[1], place, types.intp)])
+        number = ir.IntType(32)
+        address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [address, *(ir.Constant(number, flag) for flag in (0, 2, 1))])
+        return context.get_dummy_value()
+
+    return types.void(memory, place), generate

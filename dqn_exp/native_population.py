@@ -25,7 +25,7 @@ from dqn_exp.native_learning import (
     set_inputs,
     td_targets,
 )
-from dqn_exp.native_memory import matrix, unowned
+from dqn_exp.native_memory import matrix, prefetch, unowned
 from dqn_exp.native_network import (
     INPUTS,
     Memory,
@@ -237,10 +237,12 @@ def learn(
     """
     for thread in numba.prange(num_threads):
         parts = _parts(population)
+        if not is_given:
+            _sample(thread, importance, learning, parts)
         for run in range(thread, len(learning), num_threads):
             for _ in range(num_updates if learning[run] else 0):
                 if not is_given:
-                    _sample(run, importance[run], parts)
+                    _sample(run+num_threads, importance, learning, parts)
                 _update(run, thread, rates[run], parts)
                 if parts.replay.is_prioritized and not is_given:
                     leaves, errors = parts.sampled.leaves[run], parts.figures.errors[run]
@@ -266,16 +268,24 @@ def _explore(network: Network, epsilon: float, seed: np.uint64, step: int, actio
 
 
 @kernel
-def _sample(run: int, importance: float, parts: Parts) -> None:
+def _sample(run: int, importance: Doubles, learning: Bools, parts: Parts) -> None:
+    if run >= len(learning) or not learning[run]:
+        return
     sampled, size = parts.sampled, parts.replay.sizes[run]
     numbers, leaves = sampled.numbers[run], sampled.leaves[run]
     first = parts.parameters.updates[run] * len(numbers)
     philox.fill(numbers, sampled.seeds[run], SAMPLING, first)
     if parts.replay.is_prioritized:
         weights, priorities = sampled.weights[run], parts.priorities
-        sample_by_priority(numbers, size, priorities, run, importance, leaves, weights)
+        sample_by_priority(numbers, size, priorities, run, importance[run], leaves, weights)
     else:
         sample_uniformly(numbers, size, leaves)
+    width = parts.replay.storage.shape[1]
+    flat = parts.replay.storage.ravel()
+    offset = parts.replay.offsets[run]
+    for leaf in leaves:
+        prefetch(flat, (offset + leaf) * width)
+        prefetch(flat, (offset + leaf) * width + width - 1)
 
 
 @kernel

@@ -87,13 +87,21 @@ def test_whoever_waits_for_the_compiler_is_told(places, caplog, monkeypatch):
     assert caplog.text.count("Compiling for this machine") == 1
 
 
-def test_a_change_of_any_file_with_compiled_functions_asks_for_new_code(places):
-    (places / "package/one.py").write_text("from dqn_exp.compiled import kernel\n")
-    (places / "package/other.py").write_text("x = 1\n")
+@pytest.mark.parametrize("name", ["kernels", "intrinsics", "constants", "deep"])
+def test_a_change_of_what_compiled_functions_depend_on_asks_for_new_code(places, name):
+    files = {
+        "kernels": "from dqn_exp.compiled import kernel\nfrom dqn_exp.constants import SHARE\n",
+        "intrinsics": "from numba.extending import intrinsic\n",
+        "constants": "from dqn_exp.deep import SHARE\n",
+        "deep": "SHARE = 1\n",
+        "other": "from dqn_exp.kernels import train\n",
+    }
+    for file, text in files.items():
+        (places / f"package/{file}.py").write_text(text)
     first = compiled._digest()
-    (places / "package/other.py").write_text("x = 2\n")
+    (places / "package/other.py").write_text("from dqn_exp.kernels import learn\n")
     assert compiled._digest() == first
-    (places / "package/one.py").write_text("from dqn_exp.compiled import kernel  # Changed.\n")
+    (places / f"package/{name}.py").write_text(f"{files[name]}# Changed.\n")
     assert compiled._digest() != first
 
 
