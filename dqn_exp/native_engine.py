@@ -32,7 +32,7 @@ from dqn_exp.normalization import NoNormalization
 from dqn_exp.optimizer import Adam
 from dqn_exp.replay import Priorities, write_rows
 from dqn_exp.schedule import Schedule
-from dqn_exp.transition import Transition, row_width
+from dqn_exp.transition import Transition
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -88,8 +88,7 @@ class NativeEngine(EngineState):
         self._losses, self._norms = torch.full((2, count), torch.nan)
         self._errors, self._predictions = torch.full((2, count, batch_size), torch.nan)
         self._num_threads = compiled.num_threads(num_threads)
-        width = row_width(int(network.layers[0, 0]), rules.factors.shape[1])
-        self._batches = make_batches(self._num_threads, batch_size, width)
+        self._batches = make_batches(self._num_threads, batch_size)
         self._num_rows = batch_size  # Observations that there is memory for.
         self._bind()
 

@@ -16,6 +16,7 @@ from dqn_exp.native_products import (
 )
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 NARROW = 8
 """Layers with fewer outputs are computed with their weights turned, `[O, I]`, so that the innermost
@@ -103,6 +104,43 @@ def narrow_input_gradient(
         relu_gradient_product(gradient, deltas, turned, zeros, units)
     else:
         product(gradient, deltas, turned, zeros, gradient)
+        activation_gradient(gradient, units, activation)
+
+
+@kernel
+def add_taken_gradient(
+    turned: Floats, biases: Floats, inputs: Floats, actions: Ints, deltas: Floats
+) -> None:
+    """Adds `deltas [B] * inputs [B, I]` to rows `actions [B]` of `turned [O, I]`.
+
+    The deltas alone are added to the same places of `biases`, of which there are O or more.
+    """
+    for b in range(len(deltas)):
+        action, delta = actions[b], deltas[b]
+        biases[action] += delta
+        for i in range(inputs.shape[1]):
+            turned[action, i] += delta * inputs[b, i]
+
+
+@kernel
+def taken_input_gradient(
+    gradient: Floats,
+    actions: Ints,
+    deltas: Floats,
+    turned: Floats,
+    units: Floats,
+    activation: int,
+) -> None:
+    """Computes what `input_gradient` does where only outputs `actions [B]` have deltas `[B]`."""
+    for b in range(len(deltas)):
+        action, delta = actions[b], deltas[b]
+        if activation == RELU:
+            for i in range(units.shape[1]):
+                gradient[b, i] = delta * turned[action, i] if units[b, i] > ZERO else ZERO
+        else:
+            for i in range(units.shape[1]):
+                gradient[b, i] = delta * turned[action, i]
+    if activation == TANH:
         activation_gradient(gradient, units, activation)
 
 

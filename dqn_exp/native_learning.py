@@ -42,18 +42,27 @@ class Rules(NamedTuple):
     is_huber: bool
 
 
+class Draws(NamedTuple):
+    """Where the transitions of a batch lie.
+
+    transitions: `[C, 2 * D + 2 + n]` packed ones of a run.
+    leaves: `[B]` rows of them.
+    """
+
+    transitions: Floats
+    leaves: Ints
+
+
 class Batch(NamedTuple):
     """A batch of one run; with threads first, those of all threads.
 
-    rows: `[B, 2 * D + 2 + n]` packed transitions.
-    weights: `[B]` factors of the losses.
+    weights: `[B]` factors of the losses in their sum.
     actions: `[B]` that were taken.
     chosen: `[B]` the actions to bootstrap from.
     targets: `[B]` of the values.
     deltas: `[B]` gradients of the values of the actions taken.
     """
 
-    rows: Floats
     weights: Floats
     actions: Ints
     chosen: Ints
@@ -61,11 +70,10 @@ class Batch(NamedTuple):
     deltas: Floats
 
 
-def make_batches(num_threads: int, batch_size: int, width: int) -> Batch:
-    """Makes batches `[T, ...]` of packed transitions of some width."""
+def make_batches(num_threads: int, batch_size: int) -> Batch:
+    """Makes batches `[T, ...]`."""
     shape = (num_threads, batch_size)
     return Batch(
-        rows=np.zeros((*shape, width), dtype=np.float32),
         weights=np.zeros(shape, dtype=np.float32),
         actions=np.zeros(shape, dtype=np.int64),
         chosen=np.zeros(shape, dtype=np.int64),
@@ -78,7 +86,6 @@ def make_batches(num_threads: int, batch_size: int, width: int) -> Batch:
 def batch_of(batches: Batch, thread: int) -> Batch:
     """Returns the batch of one thread."""
     return Batch(
-        batches.rows[thread],
         batches.weights[thread],
         batches.actions[thread],
         batches.chosen[thread],
@@ -88,26 +95,23 @@ def batch_of(batches: Batch, thread: int) -> Batch:
 
 
 @kernel
-def read_batch(
-    network: Network, batch: Batch, storage: Floats, offset: int, leaves: Ints, weights: Floats
-) -> None:
-    """Reads the transitions that lie at `leaves [B]` behind an offset in the storage."""
-    rows, first = batch.rows, 2 * network.layers[0, INPUTS]
-    for b in range(len(leaves)):
-        for i in range(rows.shape[1]):
-            rows[b, i] = storage[offset + leaves[b], i]
-        batch.actions[b] = int(rows[b, first])
-        batch.weights[b] = weights[b]
+def read_batch(network: Network, batch: Batch, draws: Draws, weights: Floats) -> None:
+    """Reads what actions were taken, and takes notice of the weights `[B]`."""
+    place, count = 2 * network.layers[0, INPUTS], np.float32(len(weights))
+    for b in range(len(weights)):
+        batch.actions[b] = int(draws.transitions[draws.leaves[b], place])
+        batch.weights[b] = weights[b] / count
 
 
 @kernel
-def set_inputs(network: Network, memory: Memory, batch: Batch, first: int) -> None:
-    """Makes columns `first` to `first + D` of the batch the inputs of the network."""
+def set_inputs(network: Network, memory: Memory, draws: Draws, first: int) -> None:
+    """Makes numbers `first` to `first + D` of the transitions the inputs of the network."""
     count = network.layers[0, INPUTS]
-    inputs = matrix(memory.units, 0, len(batch.rows), count)
-    for b in range(len(batch.rows)):
+    inputs = matrix(memory.units, 0, len(draws.leaves), count)
+    for b in range(len(draws.leaves)):
+        leaf = draws.leaves[b]
         for i in range(count):
-            inputs[b, i] = batch.rows[b, first + i]
+            inputs[b, i] = draws.transitions[leaf, first + i]
 
 
 @kernel
@@ -117,6 +121,7 @@ def bootstrap(
     target: Weights,
     memory: Memory,
     batch: Batch,
+    draws: Draws,
     is_double: bool,
 ) -> None:
     """Writes to the targets what the observations that follow are worth.
@@ -124,8 +129,8 @@ def bootstrap(
     It is the value that the target network has for the action that is best in its own eyes, or in
     those of the online network. The first of equal values is taken.
     """
-    rows = len(batch.rows)
-    set_inputs(network, memory, batch, network.layers[0, INPUTS])
+    rows = len(draws.leaves)
+    set_inputs(network, memory, draws, network.layers[0, INPUTS])
     if is_double:
         best_actions(forward(network, online, memory, rows), batch.chosen)
     values = forward(network, target, memory, rows)
@@ -148,16 +153,16 @@ def best_actions(values: Floats, actions: Ints) -> None:
 
 
 @kernel
-def td_targets(network: Network, batch: Batch, rules: Rules, run: int) -> None:
+def td_targets(network: Network, batch: Batch, draws: Draws, rules: Rules, run: int) -> None:
     """Makes targets of the bootstrapped values in them: `reward + discount * bootstrap`."""
     limit, factors = rules.reward_limits[run], rules.factors[run]
     first = 2 * network.layers[0, INPUTS] + 1
-    for b in range(len(batch.rows)):
-        reward = ZERO
+    for b in range(len(draws.leaves)):
+        leaf, reward = draws.leaves[b], ZERO
         for step in range(len(factors)):
-            given = batch.rows[b, first + 1 + step]
+            given = draws.transitions[leaf, first + 1 + step]
             reward += factors[step] * bounded(given, limit)
-        batch.targets[b] = reward + batch.rows[b, first] * batch.targets[b]
+        batch.targets[b] = reward + draws.transitions[leaf, first] * batch.targets[b]
 
 
 @kernel
@@ -201,9 +206,9 @@ def judge(
         predictions: `[B]`, written: the values.
 
     Returns:
-        The mean of the losses by their weights.
+        The sum of the losses by their weights.
     """
-    count, total = np.float32(len(errors)), ZERO
+    total = ZERO
     for b in range(len(errors)):
         predictions[b] = values[b, batch.actions[b]]
         errors[b] = predictions[b] - batch.targets[b]
@@ -211,6 +216,6 @@ def judge(
             loss, slope = huber_loss(errors[b], rules.huber_deltas[run])
         else:
             loss, slope = squared_loss(errors[b])
-        batch.deltas[b] = slope * (batch.weights[b] / count)
+        batch.deltas[b] = slope * batch.weights[b]
         total += loss * batch.weights[b]
-    return total / count
+    return total

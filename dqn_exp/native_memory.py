@@ -68,9 +68,9 @@ def matrix(_context: Any, memory: Any, start: Any, rows: Any, columns: Any) -> A
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_context: Any, memory: Any, place: Any) -> Any:
-    """Asks for the number at a place of `memory [M]` to be brought near, and does not wait for it.
+    """Asks for the number at a flat place of `memory` to be brought near, and does not wait for it.
 
-    Memory that is asked for early enough costs nothing when it is read.
+    Near is the cache of the second level: the first is full of what is computed with meanwhile.
     """
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -80,7 +80,9 @@ def prefetch(_context: Any, memory: Any, place: Any) -> Any:
         address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [address, *(ir.Constant(number, flag) for flag in (0, 2, 1))])
+        is_write, locality, is_data = 0, 2, 1
+        flags = [ir.Constant(number, flag) for flag in (is_write, locality, is_data)]
+        builder.call(function, [address, *flags])
         return context.get_dummy_value()
 
     return types.void(memory, place), generate

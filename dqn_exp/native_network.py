@@ -13,11 +13,13 @@ from dqn_exp.native_layers import (
     NONE,
     add_bias_gradient,
     add_narrow_weight_gradient,
+    add_taken_gradient,
     add_weight_gradient,
     input_gradient,
     linear,
     narrow_input_gradient,
     narrow_linear,
+    taken_input_gradient,
 )
 from dqn_exp.native_memory import matrix
 from dqn_exp.native_products import transpose
@@ -155,35 +157,74 @@ def forward(network: Network, weights: Weights, memory: Memory, rows: int) -> Fl
 
 @kernel
 def backward(
-    network: Network, weights: Weights, gradient: Weights, memory: Memory, rows: int
+    network: Network,
+    weights: Weights,
+    gradient: Weights,
+    memory: Memory,
+    actions: Ints,
+    deltas: Floats,
 ) -> None:
-    """Adds to the gradient of the parameters what follows from the deltas of the heads.
+    """Adds to the gradient of the parameters what follows from deltas of values.
 
     Args:
         network: its shape.
         weights: of the network.
         gradient: of the parameters, that of narrow layers in `turned` alone.
-        memory: as `forward` left it, with the deltas of the heads `[rows, heads]` in place.
-        rows: how many observations.
+        memory: as `forward` left it.
+        actions: `[rows]` that were taken.
+        deltas: `[rows]` of their values.
     """
-    for layer in range(len(network.layers) - 1, -1, -1):
-        inputs, outputs, start, bias, before, turned = network.layers[layer]
-        units = matrix(memory.units, rows * before, rows, inputs)
+    rows, last = len(deltas), len(network.layers) - 1
+    if network.is_dueling or network.layers[last, OUTPUTS] >= NARROW:
+        _set_head_deltas(network, memory, actions, deltas)
+        _backward_layer(network, last, weights, gradient, memory, rows)
+    else:
+        _backward_values(network, weights, gradient, memory, actions, deltas)
+    for layer in range(last - 1, -1, -1):
+        _backward_layer(network, layer, weights, gradient, memory, rows)
+
+
+@kernel
+def _backward_values(
+    network: Network,
+    weights: Weights,
+    gradient: Weights,
+    memory: Memory,
+    actions: Ints,
+    deltas: Floats,
+) -> None:
+    """Goes back through the last layer where its outputs are the values of all actions."""
+    inputs, outputs, _, bias, before, turned = network.layers[-1]
+    rows = len(deltas)
+    units = matrix(memory.units, rows * before, rows, inputs)
+    slopes = matrix(gradient.turned, turned, outputs, inputs)
+    add_taken_gradient(slopes, gradient.flat[bias:], units, actions, deltas)
+    if before > 0:
         unit_deltas = matrix(memory.deltas, rows * before, rows, inputs)
-        deltas = matrix(memory.deltas, rows * (before + inputs), rows, outputs)
-        add_bias_gradient(gradient.flat[bias : bias + outputs], deltas)
-        if outputs < NARROW:
-            add_narrow_weight_gradient(
-                matrix(gradient.turned, turned, outputs, inputs), units, deltas
-            )
-            if layer > 0:
-                weight, zeros = matrix(weights.turned, turned, outputs, inputs), memory.zeros
-                narrow_input_gradient(unit_deltas, deltas, weight, units, network.activation, zeros)
-        else:
-            add_weight_gradient(matrix(gradient.flat, start, inputs, outputs), units, deltas)
-            if layer > 0:
-                weight = matrix(weights.flat, start, inputs, outputs)
-                input_gradient(unit_deltas, deltas, weight, units, network.activation)
+        weight, activation = matrix(weights.turned, turned, outputs, inputs), network.activation
+        taken_input_gradient(unit_deltas, actions, deltas, weight, units, activation)
+
+
+@kernel
+def _backward_layer(
+    network: Network, layer: int, weights: Weights, gradient: Weights, memory: Memory, rows: int
+) -> None:
+    """Goes back through a layer from the deltas of its outputs to those of its inputs."""
+    inputs, outputs, start, bias, before, turned = network.layers[layer]
+    units = matrix(memory.units, rows * before, rows, inputs)
+    unit_deltas = matrix(memory.deltas, rows * before, rows, inputs)
+    deltas = matrix(memory.deltas, rows * (before + inputs), rows, outputs)
+    add_bias_gradient(gradient.flat[bias : bias + outputs], deltas)
+    if outputs < NARROW:
+        add_narrow_weight_gradient(matrix(gradient.turned, turned, outputs, inputs), units, deltas)
+        if layer > 0:
+            weight, zeros = matrix(weights.turned, turned, outputs, inputs), memory.zeros
+            narrow_input_gradient(unit_deltas, deltas, weight, units, network.activation, zeros)
+    else:
+        add_weight_gradient(matrix(gradient.flat, start, inputs, outputs), units, deltas)
+        if layer > 0:
+            weight = matrix(weights.flat, start, inputs, outputs)
+            input_gradient(unit_deltas, deltas, weight, units, network.activation)
 
 
 @kernel
@@ -205,7 +246,7 @@ def end_gradient(network: Network, gradient: Weights) -> None:
 
 
 @kernel
-def head_deltas(network: Network, memory: Memory, actions: Ints, deltas: Floats) -> None:
+def _set_head_deltas(network: Network, memory: Memory, actions: Ints, deltas: Floats) -> None:
     """Writes the deltas of the heads, given those of the values of the actions taken.
 
     Args:

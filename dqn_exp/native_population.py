@@ -16,6 +16,7 @@ from dqn_exp import philox
 from dqn_exp.compiled import entry, kernel, parallel_entry
 from dqn_exp.native_learning import (
     Batch,
+    Draws,
     Rules,
     batch_of,
     best_actions,
@@ -34,7 +35,6 @@ from dqn_exp.native_network import (
     begin_gradient,
     end_gradient,
     forward,
-    head_deltas,
     make_weights,
     memory_of,
 )
@@ -47,6 +47,9 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+
+LINE = 16
+"""Numbers in a line of the caches."""
 
 EXPLORATION, SAMPLING = int(Stream.EXPLORATION), int(Stream.SAMPLING)
 
@@ -238,11 +241,13 @@ def learn(
     for thread in numba.prange(num_threads):
         parts = _parts(population)
         if not is_given:
-            _sample(thread, importance, learning, parts)
+            _sample_ahead(thread, learning, importance, parts)
         for run in range(thread, len(learning), num_threads):
-            for _ in range(num_updates if learning[run] else 0):
-                if not is_given:
-                    _sample(run+num_threads, importance, learning, parts)
+            if not is_given:
+                _sample_ahead(run + num_threads, learning, importance, parts)
+            for update in range(num_updates if learning[run] else 0):
+                if update > 0:
+                    _sample(run, importance[run], parts)
                 _update(run, thread, rates[run], parts)
                 if parts.replay.is_prioritized and not is_given:
                     leaves, errors = parts.sampled.leaves[run], parts.figures.errors[run]
@@ -268,24 +273,33 @@ def _explore(network: Network, epsilon: float, seed: np.uint64, step: int, actio
 
 
 @kernel
-def _sample(run: int, importance: Doubles, learning: Bools, parts: Parts) -> None:
-    if run >= len(learning) or not learning[run]:
-        return
+def _sample_ahead(run: int, learning: Bools, importance: Doubles, parts: Parts) -> None:
+    """Samples the first batch of a run, if it is one that learns, while another one learns.
+
+    The transitions of many runs do not fit the caches, and are asked for before they are needed.
+    """
+    if run < len(learning) and learning[run]:
+        _sample(run, importance[run], parts)
+        storage, offset = parts.replay.storage, parts.replay.offsets[run]
+        width = storage.shape[1]
+        for leaf in parts.sampled.leaves[run]:
+            first = (offset + leaf) * width
+            for place in range(first, first + width, LINE):
+                prefetch(storage, place)
+            prefetch(storage, first + width - 1)
+
+
+@kernel
+def _sample(run: int, importance: float, parts: Parts) -> None:
     sampled, size = parts.sampled, parts.replay.sizes[run]
     numbers, leaves = sampled.numbers[run], sampled.leaves[run]
     first = parts.parameters.updates[run] * len(numbers)
     philox.fill(numbers, sampled.seeds[run], SAMPLING, first)
     if parts.replay.is_prioritized:
         weights, priorities = sampled.weights[run], parts.priorities
-        sample_by_priority(numbers, size, priorities, run, importance[run], leaves, weights)
+        sample_by_priority(numbers, size, priorities, run, importance, leaves, weights)
     else:
         sample_uniformly(numbers, size, leaves)
-    width = parts.replay.storage.shape[1]
-    flat = parts.replay.storage.ravel()
-    offset = parts.replay.offsets[run]
-    for leaf in leaves:
-        prefetch(flat, (offset + leaf) * width)
-        prefetch(flat, (offset + leaf) * width + width - 1)
 
 
 @kernel
@@ -295,9 +309,9 @@ def _update(run: int, thread: int, rate: float, parts: Parts) -> None:
     sampled, replay = parts.sampled, parts.replay
     online, target = parameters.online[run], parameters.target[run]
     batch, memory = batch_of(parts.batches, thread), memory_of(parts.memories, thread)
-    leaves, weights = sampled.leaves[run], sampled.weights[run]
-    read_batch(network, batch, replay.storage, replay.offsets[run], leaves, weights)
-    _differentiate(run, online, target, parts, memory, batch)
+    draws = Draws(replay.storage[replay.offsets[run] :], sampled.leaves[run])
+    read_batch(network, batch, draws, sampled.weights[run])
+    _differentiate(run, online, target, parts, memory, batch, draws)
     gradient, limit = memory.gradient, parameters.norm_limits[run]
     parts.figures.norms[run] = limit_norm(gradient, limit)
     step_adam(parts.adam, run, online, gradient, rate)
@@ -314,19 +328,18 @@ def _differentiate(
     parts: Parts,
     memory: Memory,
     batch: Batch,
+    draws: Draws,
 ) -> None:
     """Computes the loss of a batch and its gradient."""
     network, rules, figures = parts.network, parts.rules, parts.figures
     online_weights = make_weights(network, online, memory.turned[0])
     target_weights = make_weights(network, target, memory.turned[1])
     gradient = begin_gradient(memory.gradient, memory.turned[2])
-    rows = len(batch.rows)
-    bootstrap(network, online_weights, target_weights, memory, batch, rules.is_double)
-    td_targets(network, batch, rules, run)
-    set_inputs(network, memory, batch, 0)
-    values = forward(network, online_weights, memory, rows)
+    bootstrap(network, online_weights, target_weights, memory, batch, draws, rules.is_double)
+    td_targets(network, batch, draws, rules, run)
+    set_inputs(network, memory, draws, 0)
+    values = forward(network, online_weights, memory, len(draws.leaves))
     errors, predictions = figures.errors[run], figures.predictions[run]
     figures.losses[run] = judge(values, batch, rules, run, errors, predictions)
-    head_deltas(network, memory, batch.actions, batch.deltas)
-    backward(network, online_weights, gradient, memory, rows)
+    backward(network, online_weights, gradient, memory, batch.actions, batch.deltas)
     end_gradient(network, gradient)

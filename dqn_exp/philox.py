@@ -4,27 +4,33 @@ The generator is Philox with four words of 64 bits and ten rounds: Parallel rand
 as 1, 2, 3, https://doi.org/10.1145/2063384.2063405. The numbers are those of `random_streams.draw`.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from dqn_exp.compiled import exact_kernel
 
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 WEYL_0, WEYL_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 NUM_ROUNDS = 10
-LOW = np.uint64(0xFFFFFFFF)
-HALF = np.uint64(32)
+LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 UNIT = 2.0**-32
 
 
-@exact_kernel
-def high_product(a: np.uint64, b: np.uint64) -> np.uint64:
-    """Returns the upper 64 of the 128 bits of a product."""
-    a_low, a_high = a & LOW, a >> HALF
-    b_low, b_high = b & LOW, b >> HALF
-    middle = a_high * b_low + ((a_low * b_low) >> HALF)
-    carry = a_low * b_high + (middle & LOW)
-    return a_high * b_high + (middle >> HALF) + (carry >> HALF)
+@intrinsic  # type: ignore[untyped-decorator]
+def high_product(_context: Any, a: Any, b: Any) -> Any:
+    """Returns the upper 64 of the 128 bits of the product of two numbers of 64 bits."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        wide, whole = ir.IntType(128), ir.IntType(64)
+        product = builder.mul(*(builder.zext(number, wide) for number in arguments))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), whole)
+
+    return types.uint64(types.uint64, types.uint64), generate
 
 
 @exact_kernel
