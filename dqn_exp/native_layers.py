@@ -45,10 +45,7 @@ def narrow_linear(
     outputs: Floats, inputs: Floats, turned: Floats, bias: Floats, activation: int
 ) -> None:
     """Computes `outputs [B, O] = activation(inputs [B, I] @ turned [O, I].T + bias [O])`."""
-    multiply_transposed(outputs, inputs, turned)
-    for b in range(outputs.shape[0]):
-        for o in range(outputs.shape[1]):
-            outputs[b, o] += bias[o]
+    multiply_transposed(outputs, inputs, turned, bias)
     activate(outputs, activation)
 
 
@@ -79,14 +76,19 @@ def add_bias_gradient(gradient: Floats, deltas: Floats) -> None:
 
 @kernel
 def input_gradient(
-    gradient: Floats, deltas: Floats, weight: Floats, units: Floats, activation: int
+    gradient: Floats,
+    deltas: Floats,
+    weight: Floats,
+    units: Floats,
+    activation: int,
+    zeros: Floats,
 ) -> None:
     """Computes the gradient of the units that are the inputs of a layer, before their activation.
 
     It is `gradient [B, I] = deltas [B, O] @ weight [I, O].T * activation'(units [B, I])`, with the
-    derivative told by the units after the activation.
+    derivative told by the units after the activation, and `zeros [I]` or more.
     """
-    multiply_transposed(gradient, deltas, weight)
+    multiply_transposed(gradient, deltas, weight, zeros)
     activation_gradient(gradient, units, activation)
 
 
@@ -108,22 +110,9 @@ def narrow_input_gradient(
 
 
 @kernel
-def add_taken_gradient(
-    turned: Floats, biases: Floats, inputs: Floats, actions: Ints, deltas: Floats
-) -> None:
-    """Adds `deltas [B] * inputs [B, I]` to rows `actions [B]` of `turned [O, I]`.
-
-    The deltas alone are added to the same places of `biases`, of which there are O or more.
-    """
-    for b in range(len(deltas)):
-        action, delta = actions[b], deltas[b]
-        biases[action] += delta
-        for i in range(inputs.shape[1]):
-            turned[action, i] += delta * inputs[b, i]
-
-
-@kernel
-def taken_input_gradient(
+def backward_taken(
+    weight_gradient: Floats,
+    bias_gradient: Floats,
     gradient: Floats,
     actions: Ints,
     deltas: Floats,
@@ -131,14 +120,28 @@ def taken_input_gradient(
     units: Floats,
     activation: int,
 ) -> None:
-    """Computes what `input_gradient` does where only outputs `actions [B]` have deltas `[B]`."""
+    """Goes back through a layer of whose outputs only `actions [B]` have `deltas [B]`.
+
+    Args:
+        weight_gradient: `[O, I]`, to which is added what `add_narrow_weight_gradient` adds.
+        bias_gradient: `[O]`, or more, to which is added what `add_bias_gradient` adds.
+        gradient: `[B, I]`, written: what `input_gradient` computes.
+        actions: `[B]`.
+        deltas: `[B]`.
+        turned: `[O, I]` the weights.
+        units: `[B, I]` the inputs of the layer, after their activation.
+        activation: theirs.
+    """
     for b in range(len(deltas)):
         action, delta = actions[b], deltas[b]
+        bias_gradient[action] += delta
         if activation == RELU:
             for i in range(units.shape[1]):
+                weight_gradient[action, i] += delta * units[b, i]
                 gradient[b, i] = delta * turned[action, i] if units[b, i] > ZERO else ZERO
         else:
             for i in range(units.shape[1]):
+                weight_gradient[action, i] += delta * units[b, i]
                 gradient[b, i] = delta * turned[action, i]
     if activation == TANH:
         activation_gradient(gradient, units, activation)

@@ -13,13 +13,12 @@ from dqn_exp.native_layers import (
     NONE,
     add_bias_gradient,
     add_narrow_weight_gradient,
-    add_taken_gradient,
     add_weight_gradient,
+    backward_taken,
     input_gradient,
     linear,
     narrow_input_gradient,
     narrow_linear,
-    taken_input_gradient,
 )
 from dqn_exp.native_memory import matrix
 from dqn_exp.native_products import transpose
@@ -196,13 +195,16 @@ def _backward_values(
     """Goes back through the last layer where its outputs are the values of all actions."""
     inputs, outputs, _, bias, before, turned = network.layers[-1]
     rows = len(deltas)
-    units = matrix(memory.units, rows * before, rows, inputs)
-    slopes = matrix(gradient.turned, turned, outputs, inputs)
-    add_taken_gradient(slopes, gradient.flat[bias:], units, actions, deltas)
-    if before > 0:
-        unit_deltas = matrix(memory.deltas, rows * before, rows, inputs)
-        weight, activation = matrix(weights.turned, turned, outputs, inputs), network.activation
-        taken_input_gradient(unit_deltas, actions, deltas, weight, units, activation)
+    backward_taken(
+        matrix(gradient.turned, turned, outputs, inputs),
+        gradient.flat[bias:],
+        matrix(memory.deltas, rows * before, rows, inputs),
+        actions,
+        deltas,
+        matrix(weights.turned, turned, outputs, inputs),
+        matrix(memory.units, rows * before, rows, inputs),
+        network.activation if before > 0 else NONE,
+    )
 
 
 @kernel
@@ -217,14 +219,17 @@ def _backward_layer(
     add_bias_gradient(gradient.flat[bias : bias + outputs], deltas)
     if outputs < NARROW:
         add_narrow_weight_gradient(matrix(gradient.turned, turned, outputs, inputs), units, deltas)
-        if layer > 0:
-            weight, zeros = matrix(weights.turned, turned, outputs, inputs), memory.zeros
-            narrow_input_gradient(unit_deltas, deltas, weight, units, network.activation, zeros)
     else:
         add_weight_gradient(matrix(gradient.flat, start, inputs, outputs), units, deltas)
-        if layer > 0:
-            weight = matrix(weights.flat, start, inputs, outputs)
-            input_gradient(unit_deltas, deltas, weight, units, network.activation)
+    if layer == 0:
+        return
+    zeros = memory.zeros
+    if outputs < NARROW:
+        weight = matrix(weights.turned, turned, outputs, inputs)
+        narrow_input_gradient(unit_deltas, deltas, weight, units, network.activation, zeros)
+    else:
+        weight = matrix(weights.flat, start, inputs, outputs)
+        input_gradient(unit_deltas, deltas, weight, units, network.activation, zeros)
 
 
 @kernel

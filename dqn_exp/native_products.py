@@ -39,19 +39,20 @@ def add_product(out: Floats, left: Floats, right: Floats) -> None:
 
 
 @kernel
-def multiply_transposed(out: Floats, left: Floats, right: Floats) -> None:
-    """Computes `out [R, S] = left [R, K] @ right [S, K].T`; fast where K is large."""
+def multiply_transposed(out: Floats, left: Floats, right: Floats, begin: Floats) -> None:
+    """Computes `out [R, S] = left [R, K] @ right [S, K].T + begin [S]`; fast where K is large."""
     rows, columns = out.shape
     whole_rows, whole_columns = rows - rows % 4, columns - columns % 4
     for row in range(0, whole_rows, 4):
         for column in range(0, whole_columns, 4):
-            _multiply_4_by_4(out, left, right, row, column)
+            _multiply_4_by_4(out, left, right, begin, row, column)
         for column in range(whole_columns, columns, 2):
             # An odd one that is left is computed twice.
-            _multiply_4_by_2(out, left, right, row, column, min(column + 1, columns - 1))
+            other = min(column + 1, columns - 1)
+            _multiply_4_by_2(out, left, right, begin, row, column, other)
     for row in range(whole_rows, rows):
         for column in range(columns):
-            _multiply_1_by_1(out, left, right, row, column)
+            _multiply_1_by_1(out, left, right, begin, row, column)
 
 
 @kernel
@@ -63,7 +64,9 @@ def transpose(out: Floats, matrix: Floats) -> None:
 
 
 @kernel
-def _multiply_4_by_4(out: Floats, left: Floats, right: Floats, row: int, column: int) -> None:
+def _multiply_4_by_4(
+    out: Floats, left: Floats, right: Floats, begin: Floats, row: int, column: int
+) -> None:
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = ZERO
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = ZERO
     for k in range(left.shape[1]):
@@ -74,23 +77,37 @@ def _multiply_4_by_4(out: Floats, left: Floats, right: Floats, row: int, column:
         b0, b1, b2, b3 = b0 + b * w0, b1 + b * w1, b2 + b * w2, b3 + b * w3
         c0, c1, c2, c3 = c0 + c * w0, c1 + c * w1, c2 + c * w2, c3 + c * w3
         d0, d1, d2, d3 = d0 + d * w0, d1 + d * w1, d2 + d * w2, d3 + d * w3
-    _set_four(out, row, column, a0, a1, a2, a3)
-    _set_four(out, row + 1, column, b0, b1, b2, b3)
-    _set_four(out, row + 2, column, c0, c1, c2, c3)
-    _set_four(out, row + 3, column, d0, d1, d2, d3)
+    _set_four(out, begin, row, column, a0, a1, a2, a3)
+    _set_four(out, begin, row + 1, column, b0, b1, b2, b3)
+    _set_four(out, begin, row + 2, column, c0, c1, c2, c3)
+    _set_four(out, begin, row + 3, column, d0, d1, d2, d3)
 
 
 @kernel
 def _set_four(
-    out: Floats, row: int, column: int, a: np.float32, b: np.float32, c: np.float32, d: np.float32
+    out: Floats,
+    begin: Floats,
+    row: int,
+    column: int,
+    a: np.float32,
+    b: np.float32,
+    c: np.float32,
+    d: np.float32,
 ) -> None:
-    out[row, column], out[row, column + 1] = a, b
-    out[row, column + 2], out[row, column + 3] = c, d
+    _set_two(out, begin, row, column, column + 1, a, b)
+    _set_two(out, begin, row, column + 2, column + 3, c, d)
+
+
+@kernel
+def _set_two(
+    out: Floats, begin: Floats, row: int, column: int, other: int, a: np.float32, b: np.float32
+) -> None:
+    out[row, column], out[row, other] = a + begin[column], b + begin[other]
 
 
 @kernel
 def _multiply_4_by_2(
-    out: Floats, left: Floats, right: Floats, row: int, column: int, other: int
+    out: Floats, left: Floats, right: Floats, begin: Floats, row: int, column: int, other: int
 ) -> None:
     a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = ZERO
     for k in range(left.shape[1]):
@@ -98,18 +115,20 @@ def _multiply_4_by_2(
         w0, w1 = right[column, k], right[other, k]
         a0, a1, b0, b1 = a0 + a * w0, a1 + a * w1, b0 + b * w0, b1 + b * w1
         c0, c1, d0, d1 = c0 + c * w0, c1 + c * w1, d0 + d * w0, d1 + d * w1
-    out[row, column], out[row, other] = a0, a1
-    out[row + 1, column], out[row + 1, other] = b0, b1
-    out[row + 2, column], out[row + 2, other] = c0, c1
-    out[row + 3, column], out[row + 3, other] = d0, d1
+    _set_two(out, begin, row, column, other, a0, a1)
+    _set_two(out, begin, row + 1, column, other, b0, b1)
+    _set_two(out, begin, row + 2, column, other, c0, c1)
+    _set_two(out, begin, row + 3, column, other, d0, d1)
 
 
 @kernel
-def _multiply_1_by_1(out: Floats, left: Floats, right: Floats, row: int, column: int) -> None:
+def _multiply_1_by_1(
+    out: Floats, left: Floats, right: Floats, begin: Floats, row: int, column: int
+) -> None:
     total = ZERO
     for k in range(left.shape[1]):
         total += left[row, k] * right[column, k]
-    out[row, column] = total
+    out[row, column] = total + begin[column]
 
 
 @kernel

@@ -40,8 +40,8 @@ def test_products_are_those_of_numpy(rows, inner, columns):
     check(out, np.maximum(product, 0))
     native_products.relu_gradient_product(out, left, right, begin, like)
     check(out, product * (like > 0))
-    native_products.multiply_transposed(out, left, np.ascontiguousarray(right.T))
-    check(out, left @ right)
+    native_products.multiply_transposed(out, left, np.ascontiguousarray(right.T), begin)
+    check(out, product)
 
 
 def test_a_row_has_the_same_bits_whatever_memory_it_lies_in():
@@ -75,10 +75,32 @@ def test_layers_are_those_of_numpy_in_every_direction(rows, inputs, outputs, act
     check(gradient, deltas.sum(0))
     expected = (deltas @ weight.T) * slopes[activation]
     out, zeros = matrix(rows, inputs), np.zeros(inputs, dtype=np.float32)
-    native_layers.input_gradient(out, deltas, weight, units, activation)
+    native_layers.input_gradient(out, deltas, weight, units, activation, zeros)
     check(out, expected)
     native_layers.narrow_input_gradient(out, deltas, turned, units, activation, zeros)
     check(out, expected)
+
+
+@pytest.mark.parametrize("activation", [native_layers.NONE, native_layers.RELU, native_layers.TANH])
+@pytest.mark.parametrize("rows, inputs, outputs", SHAPES)
+def test_a_layer_with_one_delta_a_row_is_like_one_with_zeros_elsewhere(
+    rows, inputs, outputs, activation
+):
+    units, turned, some = matrix(rows, inputs), matrix(outputs, inputs), matrix(rows)
+    actions, zeros = GENERATOR.integers(outputs, size=rows), np.zeros(inputs, dtype=np.float32)
+    deltas = np.zeros((rows, outputs), dtype=np.float32)
+    deltas[np.arange(rows), actions] = some
+    expected = matrix(rows, inputs)
+    native_layers.narrow_input_gradient(expected, deltas, turned, units, activation, zeros)
+    weights, biases, found = matrix(outputs, inputs), matrix(outputs + 3), matrix(rows, inputs)
+    weights_before, biases_before = weights.copy(), biases.copy()
+    native_layers.backward_taken(
+        weights, biases, found, actions, some, turned, units, activation
+    )  # fmt: skip
+    check(found, expected)
+    check(weights - weights_before, deltas.T @ units)
+    check((biases - biases_before)[:outputs], deltas.sum(0))
+    np.testing.assert_array_equal(biases[outputs:], biases_before[outputs:])
 
 
 def test_the_hyperbolic_tangent_is_that_of_numpy():
