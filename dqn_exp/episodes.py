@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dqn_exp.compiled import entry
 from dqn_exp.outcome import Environments, Outcome
 from dqn_exp.per_run import PerRunState
 from dqn_exp.random_streams import RandomStream, episode_seeds
@@ -49,8 +50,7 @@ class Episodes(PerRunState):
     def step(self, actions: Ints) -> Outcome:
         """Takes one action `[N]` in every environment."""
         outcome = self._environments.step(actions)
-        self._returns += outcome.rewards
-        self._lengths += 1
+        _count(outcome.rewards, self._returns, self._lengths)
         self.observations = outcome.observations
         return outcome
 
@@ -121,3 +121,10 @@ class Episodes(PerRunState):
     def _start(self, rows: Ints) -> npt.NDArray[np.float32]:
         seeds = episode_seeds(self._seeds.read(rows, self.counts[rows]))
         return self._environments.reset(rows, seeds)
+
+
+@entry
+def _count(rewards: npt.NDArray[np.float32], returns: Floats, lengths: Ints) -> None:
+    for run in range(len(rewards)):
+        returns[run] += rewards[run]
+        lengths[run] += 1

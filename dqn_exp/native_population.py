@@ -13,7 +13,7 @@ from numba import types
 from numba.experimental import structref
 
 from dqn_exp import philox
-from dqn_exp.compiled import entry, kernel, parallel_entry
+from dqn_exp.compiled import entry, exact_kernel, kernel, parallel_entry
 from dqn_exp.native_learning import (
     Batch,
     Draws,
@@ -49,7 +49,10 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 LINE = 16
-"""Numbers in a line of the caches."""
+"""Numbers of parameters and transitions in a line of the caches."""
+
+NEIGHBOURS = 8
+"""Runs of which an array with one number for each fills such a line."""
 
 EXPLORATION, SAMPLING = int(Stream.EXPLORATION), int(Stream.SAMPLING)
 
@@ -205,7 +208,10 @@ def act(
     for thread in numba.prange(num_threads):
         parts = _parts(population)
         memory = memory_of(parts.memories, thread)
-        for row in range(thread, len(runs), num_threads):
+        for turn in range(len(runs)):
+            row = place_of(turn, thread, num_threads, len(runs))
+            if row >= len(runs):
+                break
             run = runs[row]
             _act(
                 parts.network, parts.parameters.online[run], memory, observations[row], actions[row]
@@ -239,12 +245,17 @@ def learn(
         diverged: `[N]`, written: whose newest loss is not finite, of those that learn.
     """
     for thread in numba.prange(num_threads):
-        parts = _parts(population)
+        parts, count = _parts(population), len(learning)
         if not is_given:
-            _sample_ahead(thread, learning, importance, parts)
-        for run in range(thread, len(learning), num_threads):
+            first = place_of(0, thread, num_threads, count)
+            _sample_ahead(first, learning, importance, parts)
+        for turn in range(count):
+            run = place_of(turn, thread, num_threads, count)
+            if run >= count:
+                break
             if not is_given:
-                _sample_ahead(run + num_threads, learning, importance, parts)
+                following = place_of(turn + 1, thread, num_threads, count)
+                _sample_ahead(following, learning, importance, parts)
             for update in range(num_updates if learning[run] else 0):
                 if update > 0:
                     _sample(run, importance[run], parts)
@@ -253,6 +264,17 @@ def learn(
                     leaves, errors = parts.sampled.leaves[run], parts.figures.errors[run]
                     prioritize(parts.priorities, run, leaves, errors)
             diverged[run] = learning[run] and not np.isfinite(parts.figures.losses[run])
+
+
+@exact_kernel
+def place_of(turn: int, thread: int, num_threads: int, count: int) -> int:
+    """Returns which of `count` places a thread comes to at a turn; count or more for none.
+
+    Threads take neighbours together: if each wrote to the same lines of the caches as the others,
+    it would wait for them.
+    """
+    group = min(NEIGHBOURS, (count + num_threads - 1) // num_threads)
+    return (turn // group * num_threads + thread) * group + turn % group
 
 
 @kernel

@@ -9,6 +9,7 @@ import torch
 
 from dqn_exp.config import ConfigError
 from dqn_exp.native_engine import NativeEngine
+from dqn_exp.native_population import place_of
 from dqn_exp.torch_engine import TorchEngine
 from dqn_exp.trainer import Trainer
 from dqn_exp.transition import Transition
@@ -160,6 +161,33 @@ def test_a_run_that_does_not_learn_stays_as_it_is(tmp_path):
     trainer._engine.learn(np.array([True, False]), np.array([100, 100]))
     assert_equal_states(before, trainer._engine.state_dict(1))
     assert trainer._agent.updates.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+@pytest.mark.parametrize("steps_each", [1, 3])
+def test_whatever_others_do_a_run_that_learns_does_the_same(tmp_path, num_threads, steps_each):
+    settings = {
+        "buffer": "prioritized",
+        "num_threads": num_threads,
+        "agent__gradient_steps": steps_each,
+    }
+    trainer, twin = (make_trainers(tmp_path / name, settings, 5)[1] for name in ("a", "b"))
+    fill([trainer, twin], 1)
+    everyone, steps = np.ones(5, dtype=np.bool_), np.full(5, 100)
+    some = np.array([False, True, False, False, True])
+    for _ in range(3):
+        trainer._engine.learn(some, steps)
+        twin._engine.learn(everyone, steps)
+    assert trainer._agent.updates.tolist() == [0, 3 * steps_each, 0, 0, 3 * steps_each]
+    for run in np.flatnonzero(some):
+        assert_equal_states(trainer._engine.state_dict(run), twin._engine.state_dict(run))
+
+
+def test_threads_come_to_every_place_once():
+    for count, num_threads in product(range(1, 70), range(1, 6)):
+        turns = product(range(count), range(num_threads))
+        places = [place_of(turn, thread, num_threads, count) for turn, thread in turns]
+        assert sorted(place for place in places if place < count) == list(range(count))
 
 
 def test_a_poisoned_batch_is_told_and_harms_no_other_run(tmp_path):
