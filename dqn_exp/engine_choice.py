@@ -47,6 +47,8 @@ def reasons_against_native(config: Config) -> Iterator[str]:
         yield "network.noisy=true"
     if agent.value.kind != "scalar":
         yield f"agent/value={agent.value.kind}"
+    if config.buffer.kind not in ("uniform", "prioritized"):
+        yield f"buffer={config.buffer.kind}"
     if agent.optimizer.kind != "adam":
         yield f"agent/optimizer={agent.optimizer.kind}"
     for name in ("munchausen", "normalize_observations"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dqn_exp.assembly import (  # isort: skip  (To be imported before torch.)
+from dqn_exp.engine_assembly import (  # isort: skip  (To be imported before torch.)
     make_network,
     make_normalization,
     make_value,

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from dqn_exp import engine_assembly
 from dqn_exp.config import ConfigError
 from dqn_exp.native_engine import NativeEngine
 from dqn_exp.native_population import place_of
+from dqn_exp.network import QNetwork
 from dqn_exp.torch_engine import TorchEngine
 from dqn_exp.trainer import Trainer
 from dqn_exp.transition import Transition
@@ -236,6 +238,16 @@ def test_what_it_does_not_support_is_told_and_left_to_torch(options, settings, r
     assert make_config(*options, **settings).engine == "torch"
     with pytest.raises(ConfigError, match=f"expected torch or auto with {reason}"):
         make_config(*options, engine="native", **settings)
+
+
+def test_a_part_that_it_would_compute_as_another_one_is_told(tmp_path, monkeypatch):
+    class EvenNetwork(QNetwork):
+        pass
+
+    monkeypatch.setattr(engine_assembly, "QNetwork", EvenNetwork)
+    with pytest.raises(ValueError, match="found EvenNetwork"):
+        make_bare_trainer([make_config(engine="native")], tmp_path)
+    make_bare_trainer([make_config(engine="torch")], tmp_path / "torch")
 
 
 def test_the_choice_of_engine_depends_on_structure_alone():
