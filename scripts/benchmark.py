@@ -79,7 +79,7 @@ def contestants(
         command = (str(rejax), str(REJAX), str(count), "{steps}")
         found.append(Contestant("rejax", count, 1_500, 6_500, command, tells=True))
     for engine, count in itertools.product(engines, num_runs):
-        long = {1: 101_500, 8: 61_500, 32: 41_500, 128: 21_500}.get(count, 6_500)
+        long = {1: 101_500, 8: 61_500, 32: 41_500, 128: 21_500}.get(count, 11_500)
         if engine == "torch":
             long = min(long, 6_500)
         name = "dqn_exp" if engine == "auto" else f"dqn_exp, engine={engine}"
