@@ -187,6 +187,7 @@ def _discounts(
     truncated: Bools,
     discounts: npt.NDArray[np.float64],
 ) -> None:
+    """Writes `discounts [N]`; all other arrays are `[N]` too."""
     for run in range(len(discounts)):
         ends = terminated[run] or (truncated[run] and not bootstrap_truncated[run])
         discounts[run] = 0.0 if ends else gamma[run]
@@ -201,6 +202,7 @@ def _is_learning(
     learning_starts: Ints,
     learning: Bools,
 ) -> None:
+    """Writes to `learning [N]` what `Agent.is_learning` returns; all other arrays are `[N]` too."""
     for run in range(len(learning)):
         is_due = steps[run] // train_every[run] > previous_steps[run] // train_every[run]
         learning[run] = is_due and sizes[run] > learning_starts[run]

@@ -52,6 +52,7 @@ def _step_cart_poles(
     rewards: Floats,
     ends: Bools,
 ) -> None:
+    """Steps a cart that balances a pole in every run; see `Physics.step` for the shapes."""
     steepest = 12 * 2 * math.pi / 360
     for run in range(len(states)):
         x, x_dot, theta, theta_dot = states[run]
@@ -85,6 +86,7 @@ def _step_mountain_cars(
     rewards: Floats,
     ends: Bools,
 ) -> None:
+    """Steps a car in a valley in every run; see `Physics.step` for the shapes."""
     for run in range(len(states)):
         position, velocity = states[run]
         velocity += (actions[run] - 1) * 0.001 + math.cos(3 * position) * (-0.0025)
@@ -109,6 +111,7 @@ def _step_acrobots(
     rewards: Floats,
     ends: Bools,
 ) -> None:
+    """Steps a pendulum with two links in every run; see `Physics.step` for the shapes."""
     for run in range(len(states)):
         state = states[run]
         _integrate(state, actions[run] - 1.0, two)
@@ -126,6 +129,7 @@ def _step_acrobots(
 
 @exact_kernel
 def _end_step(run: int, lengths: Lengths, limit: int, terminated: bool, ends: Bools) -> None:
+    """Counts a step and writes how the episode has ended: `lengths [N]`, `ends [3, N]`."""
     lengths[run] += 1
     ends[0, run], ends[1, run] = terminated, lengths[run] >= limit
     ends[2, run] = ends[0, run] or ends[1, run]

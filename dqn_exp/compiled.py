@@ -94,8 +94,8 @@ def _directory() -> Path | None:
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     places = [PACKAGE / "__pycache__", Path(home) / "dqn_exp"]
     for place in [Path(given), *places] if given else places:
-        directory = place.expanduser() / f"compiled-{_digest()}"
         try:
+            directory = place.expanduser() / f"compiled-{_digest()}"
             if place == PACKAGE / "__pycache__" and not directory.exists():
                 _remove_stale(place)
             directory.mkdir(parents=True, exist_ok=True)

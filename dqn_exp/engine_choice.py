@@ -8,8 +8,7 @@ from dqn_exp.schema import Config
 Name = Literal["native", "torch"]
 
 WIDEST = 1_024
-"""Units of a hidden layer up to which compiled code was faster than torch, whatever the number of
-runs and threads; see the README."""
+"""Units of a hidden layer up to which compiled code was measured to be as fast as torch: README."""
 
 
 class Choice(NamedTuple):
@@ -25,8 +24,8 @@ def choose_engine(config: Config) -> Choice:
     if reasons:
         return Choice("torch", f"compiled code does not know {', '.join(reasons)}")
     widest = max(config.network.hidden_sizes, default=0)
-    if len(config.network.hidden_sizes) > 1 and widest > WIDEST:
-        return Choice("torch", f"it is faster for layers of {widest} units")
+    if widest > WIDEST:
+        return Choice("torch", f"compiled code was not measured with layers of {widest} units")
     return Choice("native", "compiled code knows all of this agent, and is faster")
 
 
@@ -34,7 +33,8 @@ def explain_engine(config: Config) -> str:
     """Returns in a line which engine trains a config, and why."""
     chosen, reason = choose_engine(config)
     if config.engine != chosen:
-        return f"Engine {config.engine}, as configured; engine=auto would take {chosen}: {reason}."
+        why = "as configured or begun"
+        return f"Engine {config.engine}, {why}; engine=auto would take {chosen}: {reason}."
     return f"Engine {chosen}: {reason}."
 
 

@@ -125,6 +125,7 @@ class Episodes(PerRunState):
 
 @entry
 def _count(rewards: npt.NDArray[np.float32], returns: Floats, lengths: Ints) -> None:
+    """Adds a step with `rewards [N]` to the open episodes' `returns [N]` and `lengths [N]`."""
     for run in range(len(rewards)):
         returns[run] += rewards[run]
         lengths[run] += 1

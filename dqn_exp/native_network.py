@@ -276,6 +276,7 @@ def _set_head_deltas(network: Network, memory: Memory, actions: Ints, deltas: Fl
 
 @kernel
 def _values(network: Network, memory: Memory, heads: Floats) -> Floats:
+    """Returns the values `[rows, A]` that follow from `heads [rows, heads]`."""
     rows, num_actions = len(heads), network.num_actions
     if not network.is_dueling:
         return heads

@@ -242,7 +242,7 @@ def learn(
         importance: `[N]` exponents of the weights of transitions.
         num_updates: of each run.
         is_given: whether the batches are given in `sampled`; otherwise they are drawn.
-        diverged: `[N]`, written: whose newest loss is not finite, of those that learn.
+        diverged: `[N]`, written: which have met a loss that is not finite.
     """
     for thread in numba.prange(num_threads):
         parts, count = _parts(population), len(learning)
@@ -256,14 +256,15 @@ def learn(
             if not is_given:
                 following = place_of(turn + 1, thread, num_threads, count)
                 _sample_ahead(following, learning, importance, parts)
+            diverged[run] = False
             for update in range(num_updates if learning[run] else 0):
                 if update > 0:
                     _sample(run, importance[run], parts)
                 _update(run, thread, rates[run], parts)
+                diverged[run] |= not np.isfinite(parts.figures.losses[run])
                 if parts.replay.is_prioritized and not is_given:
                     leaves, errors = parts.sampled.leaves[run], parts.figures.errors[run]
                     prioritize(parts.priorities, run, leaves, errors)
-            diverged[run] = learning[run] and not np.isfinite(parts.figures.losses[run])
 
 
 @exact_kernel
@@ -271,9 +272,10 @@ def place_of(turn: int, thread: int, num_threads: int, count: int) -> int:
     """Returns which of `count` places a thread comes to at a turn; count or more for none.
 
     Threads take neighbours together: if each wrote to the same lines of the caches as the others,
-    it would wait for them.
+    it would wait for them. The neighbours are as many as make the shares of all threads alike.
     """
-    group = min(NEIGHBOURS, (count + num_threads - 1) // num_threads)
+    share = -(-count // num_threads)
+    group = -(-share // -(-share // NEIGHBOURS))
     return (turn // group * num_threads + thread) * group + turn % group
 
 
@@ -281,6 +283,7 @@ def place_of(turn: int, thread: int, num_threads: int, count: int) -> int:
 def _act(
     network: Network, parameters: Floats, memory: Memory, observations: Floats, actions: Ints
 ) -> None:
+    """Writes the greedy `actions [E]` for `observations [E, D]` and `parameters [P]` of a run."""
     rows = len(observations)
     weights = make_weights(network, parameters, memory.turned[0])
     matrix(memory.units, 0, rows, network.layers[0, INPUTS])[:] = observations
@@ -289,6 +292,7 @@ def _act(
 
 @kernel
 def _explore(network: Network, epsilon: float, seed: np.uint64, step: int, actions: Ints) -> None:
+    """Makes the first of `actions [E]` a random one with probability epsilon."""
     first, second = philox.pair(seed, EXPLORATION, step)
     if philox.to_unit(first) < epsilon:
         actions[0] = philox.to_range(second, network.num_actions)
@@ -313,6 +317,7 @@ def _sample_ahead(run: int, learning: Bools, importance: Doubles, parts: Parts) 
 
 @kernel
 def _sample(run: int, importance: float, parts: Parts) -> None:
+    """Draws the `leaves [B]` of a batch of a run, and `weights [B]` where it has priorities."""
     sampled, size = parts.sampled, parts.replay.sizes[run]
     numbers, leaves = sampled.numbers[run], sampled.leaves[run]
     first = parts.parameters.updates[run] * len(numbers)

@@ -67,6 +67,7 @@ def transpose(out: Floats, matrix: Floats) -> None:
 def _multiply_4_by_4(
     out: Floats, left: Floats, right: Floats, begin: Floats, row: int, column: int
 ) -> None:
+    """Computes four rows and four columns of `multiply_transposed`."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = ZERO
     c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = ZERO
     for k in range(left.shape[1]):
@@ -94,6 +95,7 @@ def _set_four(
     c: np.float32,
     d: np.float32,
 ) -> None:
+    """Writes sums to `out [R, S]`, on top of `begin [S]`, in four columns of a row."""
     _set_two(out, begin, row, column, column + 1, a, b)
     _set_two(out, begin, row, column + 2, column + 3, c, d)
 
@@ -102,6 +104,7 @@ def _set_four(
 def _set_two(
     out: Floats, begin: Floats, row: int, column: int, other: int, a: np.float32, b: np.float32
 ) -> None:
+    """Writes sums to `out [R, S]`, on top of `begin [S]`, in two columns of a row."""
     out[row, column], out[row, other] = a + begin[column], b + begin[other]
 
 
@@ -109,6 +112,7 @@ def _set_two(
 def _multiply_4_by_2(
     out: Floats, left: Floats, right: Floats, begin: Floats, row: int, column: int, other: int
 ) -> None:
+    """Computes four rows and two columns of `multiply_transposed`."""
     a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = ZERO
     for k in range(left.shape[1]):
         a, b, c, d = left[row, k], left[row + 1, k], left[row + 2, k], left[row + 3, k]
@@ -125,6 +129,7 @@ def _multiply_4_by_2(
 def _multiply_1_by_1(
     out: Floats, left: Floats, right: Floats, begin: Floats, row: int, column: int
 ) -> None:
+    """Computes one element of `multiply_transposed`."""
     total = ZERO
     for k in range(left.shape[1]):
         total += left[row, k] * right[column, k]
@@ -133,6 +138,7 @@ def _multiply_1_by_1(
 
 @kernel
 def _four(left: Floats, row: int, k: int) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Returns four elements of a row of `left [R, K]` from k on, 0 where there are none."""
     count = left.shape[1] - k
     if count >= 4:
         return left[row, k], left[row, k + 1], left[row, k + 2], left[row, k + 3]
@@ -164,13 +170,17 @@ def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Fu
 
     Args:
         begins: whether the sums begin with these terms, on top of `begin`.
-        finish: what is done to the sums then.
+        finish: what is done to the sums then, given the elements of `like [R, S]`.
+
+    The kernels take `out [R, S]`, `left [R, K]`, `right [K, S]`, `begin [S]`, `like [R, S]`, the
+    first row and the first term.
     """
 
     @kernel
     def add_4_rows(
         out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
     ) -> None:
+        """Adds terms k to k + 4 in four rows: shapes as in `_make_blocks`."""
         a0, a1, a2, a3 = _four(left, row, k)
         b0, b1, b2, b3 = _four(left, row + 1, k)
         c0, c1, c2, c3 = _four(left, row + 2, k)
@@ -196,6 +206,7 @@ def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Fu
     def add_2_rows(
         out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
     ) -> None:
+        """Adds terms k to k + 4 in two rows."""
         a0, a1, a2, a3 = _four(left, row, k)
         b0, b1, b2, b3 = _four(left, row + 1, k)
         last = left.shape[1] - 1
@@ -213,6 +224,7 @@ def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Fu
     def add_row(
         out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
     ) -> None:
+        """Adds terms k to k + 4 in one row."""
         a0, a1, a2, a3 = _four(left, row, k)
         last = left.shape[1] - 1
         k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)

@@ -62,6 +62,7 @@ def _values(
     steps: npt.NDArray[np.int64],
     values: npt.NDArray[np.float64],
 ) -> None:
+    """Writes to `values [N]` what `Schedule.value` returns, with `factors [N, NUM_BITS]`."""
     for run in range(len(steps)):
         passed = min(steps[run], decay_steps[run])
         if passed == decay_steps[run]:

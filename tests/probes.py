@@ -48,6 +48,13 @@ class ConstantReward(Probe):
     """One action, one observation, one step: the value of a constant reward."""
 
 
+class ManyActions(Probe):
+    """Nine actions and four features."""
+
+    num_actions = 9
+    num_features = 4
+
+
 class ObservationReward(Probe):
     """The reward is what is observed: the value depends on the observation."""
 
@@ -207,6 +214,7 @@ def register() -> None:
         Fickle,
         Telling,
         ConstantReward,
+        ManyActions,
         ObservationReward,
         DelayedReward,
         ActionReward,

@@ -60,6 +60,19 @@ def test_the_first_place_that_can_be_written_is_taken(places):
     assert found() is None
 
 
+def test_a_process_without_a_home_has_no_place(places, monkeypatch):
+    def expanduser(path):
+        if "~" in str(path):
+            raise RuntimeError("Could not determine home directory.")
+        return path
+
+    monkeypatch.setattr(compiled.Path, "expanduser", expanduser)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    for name in ("given", "package/__pycache__"):
+        block(places / name)
+    assert found() is None
+
+
 def test_functions_work_where_nothing_can_be_kept_and_that_is_told_once(monkeypatch, caplog):
     monkeypatch.setattr(compiled, "_directory", lambda: None)
 

@@ -9,8 +9,9 @@ import torch
 
 from dqn_exp import engine_assembly
 from dqn_exp.config import ConfigError
+from dqn_exp.engine_choice import explain_engine
 from dqn_exp.native_engine import NativeEngine
-from dqn_exp.native_population import place_of
+from dqn_exp.native_population import NEIGHBOURS, place_of
 from dqn_exp.network import QNetwork
 from dqn_exp.torch_engine import TorchEngine
 from dqn_exp.trainer import Trainer
@@ -59,14 +60,20 @@ def make_trainers(tmp_path, switches: dict, count: int = 2, **settings) -> list[
     return trainers
 
 
-def fill(trainers: list[Trainer], n_step: int, num_features: int = 4, size: int = 200) -> None:
+def fill(
+    trainers: list[Trainer],
+    n_step: int,
+    num_features: int = 4,
+    size: int = 200,
+    num_actions: int = 2,
+) -> None:
     """Gives the buffers the same transitions."""
     generator = np.random.default_rng(0)
     count = len(trainers[0].runs)
     for _ in range(size):
         transition = Transition(
             observation=generator.normal(size=(count, num_features)).astype(np.float32),
-            action=generator.integers(0, 2, count),
+            action=generator.integers(0, num_actions, count),
             rewards=generator.normal(size=(count, n_step)).astype(np.float32),
             discount=0.97 * (generator.random(count) < 0.9),
             next_observation=generator.normal(size=(count, num_features)).astype(np.float32),
@@ -87,13 +94,16 @@ def differences(trainers: list[Trainer]) -> list[float]:
 
 def check_equal(tmp_path, switches: dict) -> None:
     trainers = make_trainers(tmp_path, switches)
-    fill(trainers, switches["agent__n_step"])
+    n_step, batch_size = switches.get("agent__n_step", 1), switches.get("agent__batch_size", 8)
+    fill(trainers, n_step, num_actions=trainers[0]._agent._num_actions)
     learning, steps = np.array([True, True]), np.array([100, 200])
     buffer, rates = trainers[0]._buffer, trainers[0]._engine.learning_rate.value(steps)
     generator = np.random.default_rng(0)
     for _ in range(NUM_UPDATES):
         # The same batch for both: next to an end, a position may lie in the next transition.
-        rows, weights = buffer.sample(generator.integers(0, 2**32, (2, 8), np.uint32), steps)
+        rows, weights = buffer.sample(
+            generator.integers(0, 2**32, (2, batch_size), np.uint32), steps
+        )
         for trainer in trainers:
             batch = trainer._buffer.read(rows)
             finite, priorities = trainer._engine.learn_from(batch, weights, rates, learning)
@@ -114,6 +124,31 @@ def test_a_thousand_updates_are_those_of_torch(tmp_path, switches):
 @pytest.mark.parametrize("switches", ALL, ids=lambda s: "-".join(map(str, s.values())))
 def test_a_thousand_updates_are_those_of_torch_for_every_combination(tmp_path, switches):
     check_equal(tmp_path, switches)
+
+
+NINE = {"env__id": "tests.probes:ProbeManyActions-v0", "env__max_episode_steps": None}
+OTHERS = {
+    "clipped": {"agent__reward_clip": 0.2},
+    "decaying": {"agent__optimizer__weight_decay": 1.0},
+    "linear": {"agent__loss": "huber", "agent__huber_delta": 0.3},
+    "nine actions": NINE,
+    "nine actions, dueling": {**NINE, "network__dueling": True},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_thousand_updates_are_those_of_torch_with_what_is_not_a_switch(tmp_path, name):
+    network = {"network__hidden_sizes": [9, 6], "network__activation": "tanh"}
+    check_equal(tmp_path, {**network, **OTHERS[name]})
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_a_thousand_updates_are_those_of_torch_at_full_size_where_nothing_is_cut_off(
+    tmp_path, dueling
+):
+    """With ReLU a unit at the edge of 0 may be on one side here and on the other there."""
+    sizes = {"network__hidden_sizes": [128], "agent__batch_size": 64}
+    check_equal(tmp_path, {"network__activation": "tanh", "network__dueling": dueling, **sizes})
 
 
 @pytest.mark.parametrize("hidden_sizes", [[128], [64, 32]])
@@ -185,11 +220,29 @@ def test_whatever_others_do_a_run_that_learns_does_the_same(tmp_path, num_thread
         assert_equal_states(trainer._engine.state_dict(run), twin._engine.state_dict(run))
 
 
-def test_threads_come_to_every_place_once():
-    for count, num_threads in product(range(1, 70), range(1, 6)):
-        turns = product(range(count), range(num_threads))
-        places = [place_of(turn, thread, num_threads, count) for turn, thread in turns]
+def test_threads_come_to_every_place_once_and_share_alike():
+    for count, num_threads in product(range(1, 100), range(1, 9)):
+        turns = product(range(num_threads), range(count))
+        places = [place_of(turn, thread, num_threads, count) for thread, turn in turns]
         assert sorted(place for place in places if place < count) == list(range(count))
+        shares = (np.reshape(places, (num_threads, count)) < count).sum(1)
+        assert shares.max() <= -(-count // num_threads) + NEIGHBOURS // 2, (count, num_threads)
+
+
+def test_a_loss_that_is_not_finite_is_told_also_where_the_next_one_is(tmp_path):
+    settings = {"agent__loss": "huber", "agent__gradient_steps": 8, "agent__batch_size": 2}
+    trainers = make_trainers(tmp_path, settings, count=1)
+    fill(trainers, 1)
+    everyone, told = np.ones(1, dtype=np.bool_), []
+    for trainer in trainers:
+        trainer._buffer.storage[:10, -1] = torch.inf
+    for step in range(100, 140):
+        trainers[1]._engine.load_state_dict(0, trainers[0]._engine.state_dict(0))
+        before = trainers[0]._engine.state_dict(0)
+        told.append([bool(t._engine.learn(everyone, np.array([step]))[0]) for t in trainers])
+        before["agent"]["updates"] = trainers[0]._agent.updates[0]
+        trainers[0]._engine.load_state_dict(0, before)
+    assert {tuple(pair) for pair in told} == {(True, True), (False, False)}
 
 
 def test_a_poisoned_batch_is_told_and_harms_no_other_run(tmp_path):
@@ -250,6 +303,15 @@ def test_a_part_that_it_would_compute_as_another_one_is_told(tmp_path, monkeypat
     make_bare_trainer([make_config(engine="torch")], tmp_path / "torch")
 
 
+def test_the_log_says_which_engine_and_why():
+    line = "Engine native: compiled code knows all of this agent, and is faster."
+    assert explain_engine(make_config()) == line
+    line = "Engine torch: compiled code does not know network.noisy=true."
+    assert explain_engine(make_config(network__noisy=True)) == line
+    line = explain_engine(make_config(engine="torch"))
+    assert line.startswith("Engine torch, as configured or begun; engine=auto would take native:")
+
+
 def test_the_choice_of_engine_depends_on_structure_alone():
     for overrides in (
         {},
@@ -260,3 +322,4 @@ def test_the_choice_of_engine_depends_on_structure_alone():
     ):
         assert make_config(**overrides).engine == "native"
     assert make_config(network__hidden_sizes=[4_096, 4_096]).engine == "torch"
+    assert make_config(network__hidden_sizes=[4_096]).engine == "torch"

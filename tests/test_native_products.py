@@ -46,9 +46,11 @@ def test_products_are_those_of_numpy(rows, inner, columns):
 
 def test_a_row_has_the_same_bits_whatever_memory_it_lies_in():
     left, right, begin = matrix(64, 12), matrix(12, 40), matrix(40)
-    first, second = matrix(64, 40), matrix(65, 41)[1:, 1:].copy()
+    first, second, moved = matrix(64, 40), matrix(2561)[1:].reshape(64, 40), matrix(769)[1:]
+    moved = moved.reshape(64, 12)
+    moved[:] = left
     native_products.product(first, left, right, begin, first)
-    native_products.product(second, left.copy(), right, begin, second)
+    native_products.product(second, moved, right, begin, second)
     np.testing.assert_array_equal(first, second)
 
 
