@@ -32,7 +32,7 @@ def add_product(out: Floats, left: Floats, right: Floats) -> None:
             _add_4_rows(out, left, right, right[0], out, row, k)
             row += 4
         if row + 2 <= rows:
-            _add_2_rows(out, left, right, right[0], out, row, k)
+            _add_2_rows(out, left, right, row, k)
             row += 2
         if row < rows:
             _add_row(out, left, right, right[0], out, row, k)
@@ -165,14 +165,14 @@ def _where_positive(value: np.float32, like: np.float32) -> np.float32:
     return value if like > ZERO else ZERO
 
 
-def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Function]:
-    """Makes kernels that add four terms to the sums of four rows, of two, or of one.
+def _make_4_rows(begins: bool, finish: Function) -> Function:
+    """Makes a kernel that adds four terms to the sums of four rows.
 
     Args:
         begins: whether the sums begin with these terms, on top of `begin`.
         finish: what is done to the sums then, given the elements of `like [R, S]`.
 
-    The kernels take `out [R, S]`, `left [R, K]`, `right [K, S]`, `begin [S]`, `like [R, S]`, the
+    The kernel takes `out [R, S]`, `left [R, K]`, `right [K, S]`, `begin [S]`, `like [R, S]`, the
     first row and the first term.
     """
 
@@ -180,7 +180,7 @@ def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Fu
     def add_4_rows(
         out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
     ) -> None:
-        """Adds terms k to k + 4 in four rows: shapes as in `_make_blocks`."""
+        """Adds terms k to k + 4 in four rows."""
         a0, a1, a2, a3 = _four(left, row, k)
         b0, b1, b2, b3 = _four(left, row + 1, k)
         c0, c1, c2, c3 = _four(left, row + 2, k)
@@ -202,23 +202,11 @@ def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Fu
             out[row + 2, s] = finish(c, like[row + 2, s])
             out[row + 3, s] = finish(d, like[row + 3, s])
 
-    @kernel
-    def add_2_rows(
-        out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats, row: int, k: int
-    ) -> None:
-        """Adds terms k to k + 4 in two rows."""
-        a0, a1, a2, a3 = _four(left, row, k)
-        b0, b1, b2, b3 = _four(left, row + 1, k)
-        last = left.shape[1] - 1
-        k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
-        for s in range(out.shape[1]):
-            w0, w1, w2, w3 = right[k, s], right[k1, s], right[k2, s], right[k3, s]
-            a = begin[s] if begins else out[row, s]
-            b = begin[s] if begins else out[row + 1, s]
-            a += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
-            b += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
-            out[row, s] = finish(a, like[row, s])
-            out[row + 1, s] = finish(b, like[row + 1, s])
+    return add_4_rows
+
+
+def _make_row(begins: bool, finish: Function) -> Function:
+    """Makes a kernel that does to one row what that of `_make_4_rows` does to four."""
 
     @kernel
     def add_row(
@@ -233,16 +221,33 @@ def _make_blocks(begins: bool, finish: Function) -> tuple[Function, Function, Fu
             a += a0 * right[k, s] + a1 * right[k1, s] + a2 * right[k2, s] + a3 * right[k3, s]
             out[row, s] = finish(a, like[row, s])
 
-    return add_4_rows, add_2_rows, add_row
+    return add_row
 
 
-_begin_4_rows, _, _begin_row = _make_blocks(True, _as_it_is)
-_add_4_rows, _add_2_rows, _add_row = _make_blocks(False, _as_it_is)
+@kernel
+def _add_2_rows(out: Floats, left: Floats, right: Floats, row: int, k: int) -> None:
+    """Adds terms k to k + 4 to `out [R, S]` in two rows of `left [R, K] @ right [K, S]`."""
+    a0, a1, a2, a3 = _four(left, row, k)
+    b0, b1, b2, b3 = _four(left, row + 1, k)
+    last = left.shape[1] - 1
+    k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+    for s in range(out.shape[1]):
+        w0, w1, w2, w3 = right[k, s], right[k1, s], right[k2, s], right[k3, s]
+        a = out[row, s]
+        b = out[row + 1, s]
+        a += a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
+        b += b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
+        out[row, s] = a
+        out[row + 1, s] = b
+
+
+_begin_4_rows, _begin_row = _make_4_rows(True, _as_it_is), _make_row(True, _as_it_is)
+_add_4_rows, _add_row = _make_4_rows(False, _as_it_is), _make_row(False, _as_it_is)
 
 
 def _make_product(finish: Function) -> Function:
-    whole_4_rows, _, whole_row = _make_blocks(True, finish)
-    last_4_rows, _, last_row = _make_blocks(False, finish)
+    whole_4_rows, whole_row = _make_4_rows(True, finish), _make_row(True, finish)
+    last_4_rows, last_row = _make_4_rows(False, finish), _make_row(False, finish)
 
     @kernel
     def product(out: Floats, left: Floats, right: Floats, begin: Floats, like: Floats) -> None:
