@@ -52,18 +52,18 @@ class ProgressBar:
         """Opens the bar on standard error; the log is then written above it."""
         self._redirection = logging_redirect_tqdm()
         self._redirection.__enter__()
-        self._began = time.perf_counter()
-        self.next_update = self._began
+        self._pace = _Pace()
+        self.next_update = time.perf_counter()
         form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
         self._bar = tqdm(total=1.0, bar_format=form, dynamic_ncols=True, leave=False)
 
     def update(self, standing: Standing) -> None:
         """Shows where the population stands."""
-        now = time.perf_counter()
-        self._bar.set_postfix_str(_describe(standing, now - self._began), refresh=False)
+        _, steps_per_second = self._pace.measure(standing)
+        self._bar.set_postfix_str(_describe(standing, steps_per_second), refresh=False)
         self._bar.n = standing.share
         self._bar.refresh()
-        self.next_update = now + BAR_SECONDS
+        self.next_update = time.perf_counter() + BAR_SECONDS
 
     def close(self) -> None:
         """Takes the bar away."""
@@ -72,30 +72,57 @@ class ProgressBar:
 
 
 class ProgressLines:
-    """A line of the log after ten seconds, then ever more seldom, at least every two minutes."""
+    """A line of the log after ten seconds, then ever more seldom, at least every two minutes.
+
+    What is left is told from the pace since the line before, or at first since the first tick.
+    """
 
     def __init__(self) -> None:
-        """Begins to count the time."""
-        self._began = time.perf_counter()
+        """Asks for the standing at the first tick, from which it counts."""
+        self._pace = _Pace()
         self._pause = FIRST_LINE_SECONDS
-        self.next_update = self._began + self._pause
+        self.next_update = time.perf_counter()
 
     def update(self, standing: Standing) -> None:
-        """Logs where the population stands."""
-        now = time.perf_counter()
-        elapsed = now - self._began
-        left = elapsed / standing.share - elapsed if standing.share > 0 else float("nan")
-        log.info(
-            "%.0f%% done, about %.0f s left, %s",
-            100 * standing.share,
-            left,
-            _describe(standing, elapsed),
-        )
-        self._pause = min(1.5 * self._pause, MOST_LINE_SECONDS)
-        self.next_update = now + self._pause
+        """Logs where the population stands, but at the first tick."""
+        is_first = self._pace.is_unknown
+        share_per_second, steps_per_second = self._pace.measure(standing)
+        if not is_first:
+            left = "?"
+            if share_per_second > 0:
+                left = f"{(1 - standing.share) / share_per_second:.0f}"
+            described = _describe(standing, steps_per_second)
+            log.info("%.0f%% done, about %s s left, %s", 100 * standing.share, left, described)
+            self._pause = min(1.5 * self._pause, MOST_LINE_SECONDS)
+        self.next_update = time.perf_counter() + self._pause
 
     def close(self) -> None:
         """Does nothing."""
+
+
+class _Pace:
+    """How fast a population goes on, from one standing to the next.
+
+    What runs that go on had done before does not count.
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[float, Standing] | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        return self._before is None
+
+    def measure(self, standing: Standing) -> tuple[float, float]:
+        """Returns the share of the work and the steps of all runs a second, nan at first."""
+        now = time.perf_counter()
+        then, before = self._before or (math.nan, standing)
+        self._before = now, standing
+        seconds = now - then
+        return (
+            (standing.share - before.share) / seconds,
+            (standing.run_steps - before.run_steps) / seconds,
+        )
 
 
 Progress = NoProgress | ProgressBar | ProgressLines
@@ -115,9 +142,8 @@ def _terminal_width() -> int:
     return os.get_terminal_size(sys.stderr.fileno()).columns
 
 
-def _describe(standing: Standing, seconds: float) -> str:
-    known = "none yet" if math.isnan(standing.mean_return) else f"{standing.mean_return:.1f}"
-    return (
-        f"{standing.num_live}/{standing.num_runs} runs live, "
-        f"{standing.run_steps / seconds:,.0f} run-steps/s, return {known}"
-    )
+def _describe(standing: Standing, steps_per_second: float) -> str:
+    newest = "none yet" if math.isnan(standing.mean_return) else f"{standing.mean_return:.1f}"
+    rate = "?" if math.isnan(steps_per_second) else f"{steps_per_second:,.0f}"
+    live = f"{standing.num_live}/{standing.num_runs} runs live"
+    return f"{live}, {rate} run-steps/s, return {newest}"

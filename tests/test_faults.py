@@ -182,20 +182,35 @@ def children_of(pid: int) -> Iterator[int]:
 
 ROOT = Path(__file__).parent.parent
 LONG = ("trainer.total_steps=60_000", "eval.every_steps=30_000", "checkpoint.every_steps=100")
+ENDLESS = ("trainer.total_steps=1_000_000", "checkpoint.every_steps=50")
 TWO_WORKERS = ("hydra/launcher=population_processes", "hydra.launcher.num_workers=2")
 
 
-def steps_of(sweep: Path) -> list[int]:
-    results = [json.loads(path.read_text()) for path in sweep.glob("*/result.json")]
-    return [result["steps"] for result in results]
+def wait_for_checkpoints(process: subprocess.Popen, sweep: Path, count: int) -> dict[Path, int]:
+    """Waits until all runs of a sweep can go on; returns the steps that they have made."""
+    steps: dict[Path, int] = {}
+
+    def can_go_on() -> bool:
+        results = sweep.glob("*/result.json")
+        steps.update({path.parent: json.loads(path.read_text())["steps"] for path in results})
+        return len(steps) == count and min(steps.values()) > 0
+
+    wait_for(process, can_go_on)
+    return steps
+
+
+def worker_of(run: Path) -> int:
+    """The process that trains a run, of which the name of its event file tells."""
+    return int(next(run.glob("events.out.tfevents.*")).name.split(".")[-2])
 
 
 def test_a_worker_that_is_killed_costs_what_its_runs_did_since_their_checkpoints(tmp_path):
     process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
-    wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 4 and min(steps_of(tmp_path / "s")))
-    workers = list(children_of(process.pid))
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
+    steps = wait_for_checkpoints(process, tmp_path / "s", 4)
+    # One worker may be well ahead of the other, and even have ended.
+    worker = worker_of(min(steps, key=steps.__getitem__))
+    assert worker in children_of(process.pid)
+    os.kill(worker, signal.SIGKILL)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, (out, err)
     assert out.count("ended with SIGKILL(-9). They go on") == 1 and "4 of 4 runs" in out
@@ -234,9 +249,8 @@ def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_co
 def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     tmp_path, resumed, number, launcher  # noqa: F811
 ):  # fmt: skip
-    endless = ("trainer.total_steps=100_000", "checkpoint.every_steps=50")
-    process = start(tmp_path, "-m", "seed=1,2,3", "hydra.sweep.dir=s", *endless, *launcher)
-    wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 3 and min(steps_of(tmp_path / "s")))
+    process = start(tmp_path, "-m", "seed=1,2,3", "hydra.sweep.dir=s", *ENDLESS, *launcher)
+    wait_for_checkpoints(process, tmp_path / "s", 3)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
@@ -251,9 +265,8 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
 
 
 def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resumed):  # noqa: F811
-    endless = ("trainer.total_steps=1_000_000", "checkpoint.every_steps=50")
-    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *endless, *TWO_WORKERS)
-    wait_for(process, lambda: len(steps_of(tmp_path / "s")) == 4 and min(steps_of(tmp_path / "s")))
+    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *ENDLESS, *TWO_WORKERS)
+    wait_for_checkpoints(process, tmp_path / "s", 4)
     workers = list(children_of(process.pid))
     assert len(workers) == 2
     process.kill()
@@ -269,7 +282,7 @@ def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resu
 
 @pytest.mark.parametrize("seconds", [0.0, 0.4, 1.2])
 def test_ctrl_c_while_workers_begin_fails_no_run(tmp_path, seconds):
-    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
+    process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *ENDLESS, *TWO_WORKERS)
     wait_for(process, (tmp_path / "s/sweep.csv").exists)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does, to all of them.
