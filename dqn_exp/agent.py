@@ -22,16 +22,21 @@ Policy = Callable[[npt.NDArray[np.float32]], Ints]
 
 
 class Diagnostics(NamedTuple):
-    """Of the newest batch that each run has learned from, `[N]`; nan before there was one.
+    """Of the newest batch that each of some runs has learned from, `[M]`; nan before there was one.
 
     loss: what was differentiated: the mean of the losses by their importance weights.
     td_error_abs: mean magnitude of the TD errors.
+    td_error_p10, td_error_p50, td_error_p90: what 10, 50 and 90 % of the TD errors are below; an
+        error is the prediction less the target.
     q_mean: mean value of the actions taken.
     grad_norm: norm of the gradient, before its limit.
     """
 
     loss: npt.NDArray[np.float32]
     td_error_abs: npt.NDArray[np.float32]
+    td_error_p10: npt.NDArray[np.float32]
+    td_error_p50: npt.NDArray[np.float32]
+    td_error_p90: npt.NDArray[np.float32]
     q_mean: npt.NDArray[np.float32]
     grad_norm: npt.NDArray[np.float32]
 
@@ -56,8 +61,14 @@ class Engine(Protocol):
         """Gives the greedy policies of runs `[M]` as they are now."""
         ...
 
-    def diagnostics(self) -> Diagnostics:
-        """Returns figures of the newest batch that each run has learned from."""
+    def q_values(
+        self, runs: Ints, observations: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Returns the values Q `[M, E, A]` that runs `[M]` see in observations `[M, E, D]`."""
+        ...
+
+    def diagnostics(self, runs: Ints) -> Diagnostics:
+        """Returns figures of the newest batch that each of runs `[M]` has learned from."""
         ...
 
     def retire(self, run: int) -> None:
@@ -167,6 +178,18 @@ class Agent(PerRunState):
             shares = np.where(due, self.target_update_tau, 0.0).astype(np.float32)
             weights = torch.from_numpy(shares[:, None]).to(self.online.device)
             self.target.lerp_(self.online, weights)
+
+    def target_distance(self, runs: Ints) -> npt.NDArray[np.float32]:
+        """Returns how far the target networks of runs `[M]` are from the online ones.
+
+        It is the norm of the difference over that of the online parameters.
+        """
+        rows = torch.from_numpy(runs).to(self.online.device)
+        online = self.online[rows]
+        norms = torch.linalg.vector_norm(online, dim=1)
+        distances = torch.linalg.vector_norm(online - self.target[rows], dim=1) / norms
+        found: npt.NDArray[np.float32] = distances.cpu().numpy()
+        return found
 
     def is_finite(self, run: int) -> bool:
         """Returns whether all parameters of a run are finite."""

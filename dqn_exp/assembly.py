@@ -9,7 +9,7 @@ import numpy as np
 from dqn_exp.engine_assembly import make_engine  # isort: skip  (To be imported before torch.)
 from dqn_exp.buffer import PrioritizedBuffer, UniformBuffer
 from dqn_exp.checkpoint import save_checkpoint
-from dqn_exp.columns import Configs, device, floats, ints, make_stream
+from dqn_exp.columns import Configs, device, floats, ints, make_stream, values
 from dqn_exp.env import make_environments
 from dqn_exp.episodes import Episodes
 from dqn_exp.evaluation import Evaluation
@@ -57,7 +57,11 @@ def make_trainer(
             make_envs(len(configs)), make_stream(configs, Stream.EPISODES, 2), len(configs)
         ),
         evaluation=Evaluation(
-            np.stack([evaluation_seeds(c.eval.seed, c.eval.episodes) for c in configs]), make_envs
+            np.stack([evaluation_seeds(c.eval.seed, c.eval.episodes) for c in configs]),
+            make_envs,
+            gamma=floats(configs, "agent.gamma"),
+            reward_limits=floats(configs, "agent.reward_clip"),
+            bootstrap_truncated=np.array(values(configs, "agent.bootstrap_truncated")),
         ),
         records=records,
         save=save,

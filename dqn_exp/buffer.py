@@ -53,6 +53,14 @@ class Buffer(Protocol):
         """Returns the transitions in rows `[N, B]`."""
         ...
 
+    def spread(self, runs: Ints, count: int) -> Ints:
+        """Returns rows `[M, count]` of transitions of runs `[M]`, evenly spread over all."""
+        ...
+
+    def peek(self, run: int, most: int) -> Transition:
+        """Returns transitions of a run as they lie: all of them or, evenly spread, `most`."""
+        ...
+
     def prioritize(self, rows: Ints, priorities: Tensor, learning: Bools) -> None:
         """Takes notice of how much there was to learn, for the runs `[N]` that have learned."""
         ...
@@ -123,6 +131,17 @@ class UniformBuffer(PerRunState):
 
     def prioritize(self, rows: Ints, priorities: Tensor, learning: Bools) -> None:
         """Takes no notice: all transitions are alike."""
+
+    def spread(self, runs: Ints, count: int) -> Ints:
+        """Returns rows `[M, count]` of transitions of runs `[M]`, evenly spread over all."""
+        places: Ints = np.arange(count) * self.sizes[runs, None] // count
+        return places + self.offsets[runs, None]
+
+    def peek(self, run: int, most: int) -> Transition:
+        """Returns transitions of a run as they lie: all of them or, evenly spread, `most`."""
+        begin, size = int(self.offsets[run]), int(self.sizes[run])
+        stride = max(1, -(-size // most))
+        return unpack(self.storage[begin : begin + size : stride], self._num_features)
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns a copy of what one run's ring holds and where it stands."""

@@ -68,7 +68,9 @@ def _make_native_engine(configs: Configs, shape: EnvShape, buffer: UniformBuffer
     assert isinstance(optimizer, Adam)
     return NativeEngine(
         agent=agent,
-        network=native_network.make_network(
+        network=network,
+        value=value,
+        layers=native_network.make_network(
             network.layers, ACTIVATIONS[first.network.activation], first.network.dueling
         ),
         rules=Rules(

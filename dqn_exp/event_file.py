@@ -2,17 +2,25 @@
 
 import itertools
 import os
+import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
+from tensorboard.plugins.custom_scalar.layout_pb2 import (
+    Category,
+    Layout,
+    MarginChartContent,
+    MultilineChartContent,
+)
+from tensorboard.plugins.custom_scalar.layout_pb2 import Chart as ChartProto
 from tensorboard.plugins.hparams.api_pb2 import (
     STATUS_FAILURE,
     STATUS_SUCCESS,
@@ -33,6 +41,17 @@ HParamValue = bool | int | float | str
 PREFIX = "events.out.tfevents"
 
 _file_numbers = itertools.count()
+
+
+class Chart(NamedTuple):
+    """A picture of scalars.
+
+    tags: of the lines; of a band, those of its middle and its two ends.
+    """
+
+    title: str
+    tags: tuple[str, ...]
+    is_band: bool = False
 
 
 class EventFile:
@@ -72,6 +91,27 @@ class EventFile:
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
         tensor = TensorProto(dtype=DT_STRING, tensor_shape=shape, string_val=[text.encode()])
         self._add_plugin_value(tag, "text", b"", tensor)
+
+    def add_layout(self, categories: Mapping[str, Sequence[Chart]]) -> None:
+        """Adds the pictures of the page of custom scalars, by category; equal ones are merged."""
+        layout = Layout(
+            category=[
+                Category(title=title, chart=[_to_chart(chart) for chart in charts])
+                for title, charts in categories.items()
+            ]
+        )
+        content = layout.SerializeToString()
+        tensor = TensorProto(dtype=DT_STRING, tensor_shape=TensorShapeProto(), string_val=[content])
+        self._add_plugin_value("custom_scalars__config__", "custom_scalars", b"", tensor)
+
+    def add_gif(self, tag: str, step: int, content: bytes, size: tuple[int, int]) -> None:
+        """Adds a moving picture of a width and height to the page of images."""
+        width, height = size
+        image = Summary.Image(
+            width=width, height=height, colorspace=3, encoded_image_string=content
+        )
+        summary = Summary(value=[Summary.Value(tag=tag, image=image)])
+        self._add(Event(wall_time=time.time(), step=step, summary=summary))
 
     def add_hparams(
         self, session: str, hparams: Mapping[str, HParamValue], metrics: Iterable[str]
@@ -125,6 +165,16 @@ class EventFile:
         metadata = SummaryMetadata(plugin_data=data)
         summary = Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
         self._add(Event(wall_time=time.time(), summary=summary))
+
+
+def _to_chart(chart: Chart) -> ChartProto:
+    if chart.is_band:
+        value, lower, upper = chart.tags
+        series = MarginChartContent.Series(value=value, lower=lower, upper=upper)
+        return ChartProto(title=chart.title, margin=MarginChartContent(series=[series]))
+    # The page takes each as a pattern.
+    patterns = [f"^{re.escape(tag)}$" for tag in chart.tags]
+    return ChartProto(title=chart.title, multiline=MultilineChartContent(tag=patterns))
 
 
 class _Appender:

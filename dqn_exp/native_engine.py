@@ -17,7 +17,7 @@ from dqn_exp.agent import Agent, Policy
 from dqn_exp.buffer import PrioritizedBuffer, UniformBuffer
 from dqn_exp.engine_state import EngineState
 from dqn_exp.native_learning import Rules, make_batches
-from dqn_exp.native_network import Network, make_memories
+from dqn_exp.native_network import INPUTS, Network, make_memories
 from dqn_exp.native_population import (
     Figures,
     Parameters,
@@ -28,11 +28,13 @@ from dqn_exp.native_population import (
     learn,
     make_population,
 )
+from dqn_exp.network import QNetwork
 from dqn_exp.normalization import NoNormalization
 from dqn_exp.optimizer import Adam
 from dqn_exp.replay import Priorities, write_rows
 from dqn_exp.schedule import Schedule
 from dqn_exp.transition import Transition
+from dqn_exp.value import Value
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -52,7 +54,9 @@ class NativeEngine(EngineState):
         self,
         *,
         agent: Agent,
-        network: Network,
+        network: QNetwork,
+        value: Value,
+        layers: Network,
         rules: Rules,
         optimizer: Adam,
         learning_rate: Schedule,
@@ -65,16 +69,17 @@ class NativeEngine(EngineState):
     ) -> None:
         """Args: the parts, on whose state it works, and numbers.
 
+        layers: the network as compiled code knows it.
         seeds: of the N runs.
         batch_size: B.
         gradient_steps: updates each time a run learns.
         max_grad_norm: `[N]` limits of the gradient's norm, infinite for none.
         num_threads: the most threads that may be used.
         """
-        super().__init__(agent, optimizer, buffer, NoNormalization(), learning_rate)
+        super().__init__(agent, network, value, optimizer, buffer, NoNormalization(), learning_rate)
         compiled.tell_of_compiling("native_population")
         count = len(agent.online)
-        self._network, self._rules = network, rules
+        self._layers, self._rules = layers, rules
         self._adam, self._ring = optimizer, buffer
         self._gradient_steps = gradient_steps
         self._max_grad_norm = max_grad_norm
@@ -91,6 +96,7 @@ class NativeEngine(EngineState):
         self._batches = make_batches(self._num_threads, batch_size)
         self._num_rows = batch_size  # Observations that there is memory for.
         self._bind()
+        self._compile()
 
     def act(self, observations: Floats, steps: Ints) -> Ints:
         """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`.
@@ -167,6 +173,13 @@ class NativeEngine(EngineState):
         super().retire(run)
         self._bind()
 
+    def _compile(self) -> None:
+        """Compiles what acts and learns, or loads it: the time of the runs does not count that."""
+        steps = np.zeros_like(self._runs)
+        num_features = int(self._layers.layers[0, INPUTS])
+        self.act(np.zeros((len(steps), num_features), dtype=np.float32), steps)
+        self.learn(np.zeros(len(steps), dtype=np.bool_), steps)  # Nobody learns.
+
     def _bind(self) -> None:
         """Makes what compiled code is given: arrays that share the memory of the parts."""
         self._runs = np.arange(len(self._seeds))
@@ -181,7 +194,7 @@ class NativeEngine(EngineState):
         figures = (self._losses, self._norms, self._errors, self._predictions)
         is_prioritized = isinstance(ring, PrioritizedBuffer)
         self._parts = Parts(
-            self._network,
+            self._layers,
             self._rules,
             Parameters(
                 agent.online.numpy(),
@@ -196,7 +209,7 @@ class NativeEngine(EngineState):
             ring.priorities if isinstance(ring, PrioritizedBuffer) else no_priorities(),
             Sampled(self._seeds, self._leaves, self._weights, self._numbers),
             Figures(*(figure.numpy() for figure in figures)),
-            make_memories(self._network, self._num_threads, self._num_rows),
+            make_memories(self._layers, self._num_threads, self._num_rows),
             self._batches,
         )
         self._population = make_population(*self._parts)

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dqn_exp.csv_file import CsvFile, Mark, problem_of
-from dqn_exp.event_file import EventFile, HParamValue
+from dqn_exp.event_file import Chart, EventFile, HParamValue
 from dqn_exp.lease import LeaseError, check_lease
 from dqn_exp.result import Result, Status
 from dqn_exp.run_log import log_of_run
+from dqn_exp.run_tables import TABLES
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,35 @@ Floats = npt.NDArray[np.float64]
 CARRIED = ("steps", "episodes", "updates", "eval_return_mean", "eval_return_std")
 """What of a result goes on where the run goes on."""
 
-TABLES = {
-    "episodes": "step,episode,return,length,terminated",
-    "evaluations": "step,episode,seed,return,length",
+LAYOUT = {
+    "Is it learning?": (
+        Chart(
+            "Return of the greedy policy, mean and deviation of the evaluation's episodes",
+            ("eval/return_mean", "spread/eval_return_lower", "spread/eval_return_upper"),
+            is_band=True,
+        ),
+        Chart("Return of training episodes", ("episode/return",)),
+    ),
+    "Are its values right?": (
+        Chart(
+            "Value of the starting state, predicted and realised",
+            ("value/start_predicted", "value/start_realised"),
+        ),
+        Chart("Overestimation", ("value/overestimation",)),
+        Chart("Action gap", ("value/action_gap",)),
+    ),
+    "Is learning stable?": (
+        Chart(
+            "TD errors: 10, 50 and 90 % are below",
+            ("train/td_error_p10", "train/td_error_p50", "train/td_error_p90"),
+        ),
+        Chart("Norm of the gradient", ("train/grad_norm",)),
+        Chart("Distance of the target network", ("train/target_distance",)),
+        Chart("Share of stored transitions without a future", ("replay/terminal_share",)),
+    ),
 }
+"""Of the page of custom scalars: questions, and what answers them."""
+
 FINAL_METRICS = ("eval/return_mean", "eval/return_std", "eval/length_mean", "episode/return")
 
 
@@ -59,8 +85,8 @@ class RunRecord:
                 setattr(result, name, state["result"][name])
         marks = {name: Mark(*state["tables"][name]) if state else None for name in TABLES}
         self._tables = {
-            name: CsvFile(directory / f"{name}.csv", header, marks[name])
-            for name, header in TABLES.items()
+            name: CsvFile(directory / f"{name}.csv", ",".join(columns), marks[name])
+            for name, columns in TABLES.items()
         }
         self._events = None
         if has_events:
@@ -72,7 +98,9 @@ class RunRecord:
         """Adds the config (YAML) and the columns of the table of hyperparameters."""
         if self._events is not None:
             self._events.add_text("config", f"```yaml\n{config}```")
-            self._events.add_hparams(str(self.directory), hparams, FINAL_METRICS)
+            session = f"{self.directory.name} in {self.directory.parent}"
+            self._events.add_hparams(session, hparams, FINAL_METRICS)
+            self._events.add_layout(LAYOUT)
 
     def add_scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Adds the values that are known (not nan) at one step."""
@@ -92,10 +120,21 @@ class RunRecord:
         ):
             self._tables["evaluations"].add(step, episode, *row)
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
-        scalars = {"return_mean": mean, "return_std": std, "length_mean": float(lengths.mean())}
-        self.add_scalars(step, {f"eval/{name}": value for name, value in scalars.items()})
+        scalars = {
+            "eval/return_mean": mean,
+            "eval/return_std": std,
+            "eval/length_mean": float(lengths.mean()),
+            "spread/eval_return_lower": mean - std,
+            "spread/eval_return_upper": mean + std,
+        }
+        self.add_scalars(step, scalars)
         count = len(seeds)
         self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
+
+    def add_gif(self, tag: str, content: bytes, size: tuple[int, int]) -> None:
+        """Adds a moving picture at the step at which the run stands."""
+        if self._events is not None:
+            self._events.add_gif(tag, self.result.steps, content, size)
 
     def log(self, message: str, *values: object) -> None:
         """Logs what concerns this run."""

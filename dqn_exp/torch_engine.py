@@ -87,10 +87,8 @@ class TorchEngine(EngineState):
         max_grad_norm: `[N]` limits of the gradient's norm, infinite for none.
         num_threads: the most threads that torch may use.
         """
-        super().__init__(agent, optimizer, buffer, normalization, learning_rate)
-        self._network = network
+        super().__init__(agent, network, value, optimizer, buffer, normalization, learning_rate)
         self._roles = roles
-        self._value = value
         self._reward_rule = reward_rule
         self._target_rule = target_rule
         self._sampling = sampling

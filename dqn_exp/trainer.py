@@ -255,14 +255,16 @@ class Trainer(PerRunState):
         if not len(rows):
             return {}
         with self._engine.policy(rows) as policy:
-            returns, lengths, errors = self._evaluation.play(policy, rows)
+            played = self._evaluation.play(policy, rows)
+        all_values = self._entries.judge(rows, played)
         for index, row in enumerate(rows):
-            if index not in errors:
+            if index not in played.errors:
                 seeds, step = self._evaluation.seeds[row], int(self.steps[row])
                 record = self._records[self.runs[row]]
-                record.add_evaluation(step, seeds, returns[index], lengths[index])
+                record.add_evaluation(step, seeds, played.returns[index], played.lengths[index])
+                record.add_scalars(step, all_values[index])
         self._evaluated_at[rows] = self.steps[rows]
-        return {int(rows[index]): error for index, error in errors.items()}
+        return {int(rows[index]): error for index, error in played.errors.items()}
 
     def _save_run(self, row: int, *, is_last: bool = False) -> None:
         """Writes the checkpoint of a run; raises whatever keeps it from that."""

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
@@ -8,23 +10,55 @@ from tests import probes
 probes.register()
 
 
+GAMMA, CLIP, BOOTSTRAPS = [0.9, 0.5, 1.0], [0.5, np.inf, 0.25], [True, False, True]
+
+
 def make_evaluation(seeds: list[list[int]], env_id: str, limit: int) -> Evaluation:
-    return Evaluation(np.array(seeds), lambda count: make_environments(env_id, count, limit, {}))
+    count = len(seeds)
+    return Evaluation(
+        np.array(seeds),
+        lambda number: make_environments(env_id, number, limit, {}),
+        gamma=np.array(GAMMA[:count]),
+        reward_limits=np.array(CLIP[:count]),
+        bootstrap_truncated=np.array(BOOTSTRAPS[:count]),
+    )
 
 
-def naive_episode(seed: int, env_id: str, limit: int, choose) -> tuple[float, int]:
+class Naive(NamedTuple):
+    total: float
+    length: int
+    first: list[float]
+    last: list[float]
+    discounted: float
+    rest_weight: float
+
+
+def naive_episode(run: int, seed: int, env_id: str, limit: int, choose) -> Naive:
     environments = make_environments(env_id, 1, limit, {})
     observation = environments.reset(np.array([0]), np.array([seed]))[0]
-    total, length = 0.0, 0
+    first, rewards = observation.tolist(), []
     while True:
         outcome = environments.step(np.array([choose(observation)]))
         observation = outcome.observations[0]
-        total, length = total + float(outcome.rewards[0]), length + 1
+        rewards.append(float(outcome.rewards[0]))
         if outcome.terminated[0] or outcome.truncated[0]:
-            return total, length
+            has_future = not outcome.terminated[0] and BOOTSTRAPS[run]
+            return Naive(
+                total=sum(rewards),
+                length=len(rewards),
+                first=first,
+                last=observation.tolist(),
+                discounted=sum(
+                    GAMMA[run] ** i * min(max(reward, -CLIP[run]), CLIP[run])
+                    for i, reward in enumerate(rewards)
+                ),
+                rest_weight=GAMMA[run] ** len(rewards) if has_future else 0.0,
+            )
 
 
-@pytest.mark.parametrize(("env_id", "limit"), [("CartPole-v1", 40), ("ProbeCounting-v0", 8)])
+@pytest.mark.parametrize(
+    ("env_id", "limit"), [("CartPole-v1", 12), ("CartPole-v1", 40), ("ProbeCounting-v0", 8)]
+)
 def test_episodes_are_those_of_one_environment_after_the_other(env_id, limit):
     def choose(observation) -> int:
         return int(observation[-1] + observation[-2] > 0)
@@ -36,9 +70,15 @@ def test_episodes_are_those_of_one_environment_after_the_other(env_id, limit):
         def policy(observations):
             return (observations[..., -1] + observations[..., -2] > 0).astype(np.int64)
 
-        returns, lengths, errors = evaluation.play(policy, np.array(runs))
-        assert errors == {}
+        played = evaluation.play(policy, np.array(runs))
+        assert played.errors == {}
         for row, run in enumerate(runs):
-            expected = [naive_episode(seed, env_id, limit, choose) for seed in seeds[run]]
-            assert list(zip(returns[row], lengths[row], strict=True)) == expected
+            for episode, seed in enumerate(seeds[run]):
+                expected = naive_episode(run, seed, env_id, limit, choose)
+                assert played.returns[row, episode] == expected.total
+                assert played.lengths[row, episode] == expected.length
+                assert played.firsts[row, episode].tolist() == expected.first
+                assert played.lasts[row, episode].tolist() == expected.last
+                found = (played.discounted[row, episode], played.rest_weights[row, episode])
+                assert found == pytest.approx((expected.discounted, expected.rest_weight))
     evaluation.close()

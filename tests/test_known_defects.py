@@ -87,11 +87,13 @@ def test_importance_weights_count_in_every_loss(tmp_path, loss):
     first.learn_from(batch, weights, *arguments)
     second.learn_from(changed, weights, *arguments)
     assert torch.equal(first.agent.online, second.agent.online)
-    assert first.diagnostics().loss == second.diagnostics().loss
+    assert first.diagnostics(slice(None)).loss == second.diagnostics(slice(None)).loss
     doubled.learn_from(batch, 2 * weights, *arguments)
-    assert doubled.diagnostics().loss == pytest.approx(2 * first.diagnostics().loss, rel=1e-6)
-    assert doubled.diagnostics().grad_norm == pytest.approx(
-        2 * first.diagnostics().grad_norm, rel=1e-4
+    assert doubled.diagnostics(slice(None)).loss == pytest.approx(
+        2 * first.diagnostics(slice(None)).loss, rel=1e-6
+    )
+    assert doubled.diagnostics(slice(None)).grad_norm == pytest.approx(
+        2 * first.diagnostics(slice(None)).grad_norm, rel=1e-4
     )
     weights[0, :5] = 1.0
     third, fourth = (make_engine(tmp_path / name, 1, *options, **settings) for name in ("d", "e"))
@@ -136,7 +138,7 @@ def test_the_tag_of_the_loss_tells_the_loss_that_is_configured(tmp_path, loss):
     batch = make_batch(1, torch.Generator().manual_seed(0))
     expected = naive_loss(loss, engine, batch)
     learn_from(engine, batch, True)
-    assert engine.diagnostics().loss[0] == pytest.approx(expected, rel=1e-4)
+    assert engine.diagnostics(slice(None)).loss[0] == pytest.approx(expected, rel=1e-4)
     assert make_config(*options, **settings).hyperparameters()["agent.loss"] == loss
 
 

@@ -118,7 +118,7 @@ def check_equal(tmp_path, switches: dict) -> None:
             trainer._buffer.prioritize(rows, priorities, learning)
             assert finite.all()
     assert max(differences(trainers)) < 1e-5
-    figures = [trainer._engine.diagnostics() for trainer in trainers]
+    figures = [trainer._engine.diagnostics(slice(None)) for trainer in trainers]
     for theirs, ours in zip(*figures, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-5)
 

@@ -51,7 +51,9 @@ def test_tensorboard_reads_the_scalars_the_config_and_the_steps(tmp_path):
     assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(10, 1.5), (20, 0.5)]
     assert [(e.step, e.value) for e in events.Scalars("episode/return")] == [(20, 9.0)]
     found = {tag: events.Scalars(tag)[0].value for tag in events.Tags()["scalars"] if "eval" in tag}
-    assert found == {"eval/return_mean": 2.0, "eval/return_std": 1.0, "eval/length_mean": 2.0}
+    spread = {"spread/eval_return_lower": 1.0, "spread/eval_return_upper": 3.0}
+    means = {"eval/return_mean": 2.0, "eval/return_std": 1.0, "eval/length_mean": 2.0}
+    assert found == means | spread
     (text,) = events.Tensors("config")
     assert b"seed: 3" in text.tensor_proto.string_val[0]
     assert len(list(tmp_path.glob("events.*"))) == 1

@@ -289,7 +289,7 @@ def test_tensorboard_shows_one_curve_without_gaps_or_repetitions(tmp_path):
                 for event in multiplexer.Tensors("0", tag)
             ]
             for tag in multiplexer.Runs()["0"]["tensors"]
-            if not tag.startswith(("perf/", "config", "_hparams_"))
+            if not tag.startswith(("perf/", "config", "_hparams_", "custom_scalars"))
         }
         assert [step for step, _ in curves[name]["train/epsilon"]] == [*range(10, 201, 10)]
         assert len(multiplexer.Tensors("0", "config")) == 1

@@ -202,14 +202,14 @@ def test_a_run_that_does_not_learn_is_untouched_by_its_batch(tmp_path):
 
 def test_diagnostics_are_those_of_the_newest_batch_that_a_run_has_learned_from(tmp_path):
     engine = make_engine(tmp_path, 2)
-    assert all(np.isnan(figure).all() for figure in engine.diagnostics())
+    assert all(np.isnan(figure).all() for figure in engine.diagnostics(slice(None)))
     generator = torch.Generator().manual_seed(0)
     first, second = make_batch(2, generator), make_batch(2, generator)
     plain = PlainDqn(engine, 1, {})
     learn_from(engine, first, True, True)
     own = Transition(*(field[1] for field in first))
     learn_from(engine, second, True, False)
-    found = engine.diagnostics()
+    found = engine.diagnostics(slice(None))
     with torch.no_grad():
         q = plain.online(own.observation)[torch.arange(B), own.action.long()]
         y = plain.targets(own)

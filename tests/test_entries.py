@@ -1,0 +1,144 @@
+"""What is logged of values, against naive references."""
+
+import numpy as np
+import pytest
+import torch
+
+from dqn_exp.engine_assembly import make_network, make_value
+from dqn_exp.evaluation import Played
+from dqn_exp.gymnasium_env import EnvShape
+from dqn_exp.layers import to_views
+from tests.conftest import make_config
+from tests.test_population import make_bare_trainer
+
+SETTINGS = {
+    "agent__learning_starts": 20,
+    "agent__batch_size": 8,
+    "agent__target_update_period": 7,
+    "env__max_episode_steps": 15,
+    "network__hidden_sizes": [12],
+    "buffer__capacity": 100,
+}
+
+
+def make_trainer(folder, num_ticks: int, **overrides):
+    gammas = (0.9, 0.99, 0.5)
+    configs = [
+        make_config(seed=seed, agent__gamma=gamma, **SETTINGS, **overrides)
+        for seed, gamma in enumerate(gammas)
+    ]
+    trainer = make_bare_trainer(configs, folder)
+    for _ in range(num_ticks):
+        trainer.tick()
+    return configs, trainer
+
+
+def naive_q_values(configs, trainer, run: int, observation) -> np.ndarray:
+    value = make_value(configs)
+    network = make_network(configs, EnvShape(4, 2), value.num_outputs)
+    views = to_views(trainer._agent.online[run][None].cpu(), network.layers)
+    seen = torch.as_tensor(observation)[None, None]
+    with torch.no_grad():
+        return value.means(network.forward(views, seen))[0, 0].numpy()
+
+
+def entries_of(trainer) -> list[dict[str, float]]:
+    count = len(trainer.steps)
+    return trainer._entries.collect(np.arange(count), trainer.steps, np.ones(count))
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"agent__n_step": 3, "agent__double": True, "network__dueling": True}],
+    ids=["plain", "n-step"],
+)
+def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engine, overrides):
+    configs, trainer = make_trainer(tmp_path, 60, engine=engine, **overrides)
+    storage, features = trainer._buffer.storage.numpy(), 4
+    for run, found in enumerate(entries_of(trainer)):
+        size, offset = trainer._buffer.sizes[run], trainer._buffer.offsets[run]
+        stored = storage[offset : offset + size]
+        gaps = []
+        for place in range(64):
+            observation = stored[place * size // 64, :features]
+            values = sorted(naive_q_values(configs, trainer, run, observation).tolist())
+            gaps.append(values[-1] - values[-2])
+        assert found["value/action_gap"] == pytest.approx(np.mean(gaps), rel=1e-4)
+        ends = sum(row[2 * features + 1] == 0 for row in stored)
+        assert found["replay/terminal_share"] == pytest.approx(ends / size) and ends > 0
+        online, target = trainer._agent.online[run].numpy(), trainer._agent.target[run].numpy()
+        distance = np.linalg.norm(online - target) / np.linalg.norm(online)
+        assert found["train/target_distance"] == pytest.approx(distance, rel=1e-5)
+        assert 0 < distance < 1
+        errors = np.asarray(trainer._engine._errors[run]).astype(np.float64)
+        for percent in (10, 50, 90):
+            expected = np.percentile(errors, percent)
+            assert found[f"train/td_error_p{percent}"] == pytest.approx(expected, rel=1e-5)
+        assert found["replay/size"] == size
+
+
+def test_before_anything_is_known_nothing_is_said(tmp_path):
+    _, trainer = make_trainer(tmp_path, 0)
+    unknown = ("value/action_gap", "replay/terminal_share", "train/td_error_p50", "train/loss")
+    for found in entries_of(trainer):
+        assert all(np.isnan(found[tag]) for tag in unknown)
+        assert found["train/target_distance"] == 0
+
+
+def test_a_large_buffer_is_counted_by_a_part_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("dqn_exp.entries.MOST_COUNTED", 10)
+    _, trainer = make_trainer(tmp_path, 60)
+    features = 4
+    for run, found in enumerate(entries_of(trainer)):
+        offset = trainer._buffer.offsets[run]
+        part = trainer._buffer.storage[offset : offset + 60 : 6, 2 * features + 1].numpy()
+        assert found["replay/terminal_share"] == pytest.approx(np.mean(part == 0))
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_the_promise_of_the_start_is_held_against_what_came_of_it(tmp_path, engine):
+    configs, trainer = make_trainer(tmp_path, 60, engine=engine)
+    rng = np.random.default_rng(0)
+    shape = (2, 3)  # Two of the three runs, three episodes each.
+    firsts, lasts = rng.normal(size=(2, *shape, 4)).astype(np.float32)
+    discounted, weights = rng.normal(size=(2, *shape))
+    played = Played(
+        returns=np.zeros(shape),
+        lengths=np.ones(shape, dtype=np.int64),
+        firsts=firsts,
+        lasts=lasts,
+        discounted=discounted,
+        rest_weights=weights,
+        errors={},
+    )
+    rows = np.array([0, 2])
+    for index, (row, found) in enumerate(
+        zip(rows, trainer._entries.judge(rows, played), strict=True)
+    ):
+        best = [
+            [naive_q_values(configs, trainer, row, one).max() for one in seen[index]]
+            for seen in (firsts, lasts)
+        ]
+        promised = np.mean(best[0])
+        realised = np.mean(discounted[index] + weights[index] * np.array(best[1]))
+        assert found == pytest.approx(
+            {
+                "value/start_predicted": promised,
+                "value/start_realised": realised,
+                "value/overestimation": promised - realised,
+            },
+            rel=1e-4,
+        )
+
+
+def test_values_of_a_population_are_those_of_runs_alone(tmp_path):
+    _, trainer = make_trainer(tmp_path / "together", 60)
+    together = entries_of(trainer)
+    for run, gamma in enumerate((0.9, 0.99, 0.5)):
+        config = make_config(seed=run, agent__gamma=gamma, **SETTINGS)
+        alone = make_bare_trainer([config], tmp_path / str(run))
+        for _ in range(60):
+            alone.tick()
+        (found,) = entries_of(alone)
+        assert found == together[run]
