@@ -18,4 +18,7 @@ A run with index `i` is row `i` of every array whose shape begins with N. Nothin
 mixes rows, so a run has the same numbers whether it trains alone or among others.
 """
 
+from dqn_exp.notebook import Runs, load_runs, run
+
 __version__ = "0.1.0"
+__all__ = ["Runs", "load_runs", "run"]

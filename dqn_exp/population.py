@@ -21,11 +21,13 @@ from dqn_exp.checkpoint import NEWEST
 from dqn_exp.engine_choice import explain_engine
 from dqn_exp.gymnasium_env import describe
 from dqn_exp.lease import LeaseError, check_lease
+from dqn_exp.playing import check_visible
 from dqn_exp.progress import Progress
 from dqn_exp.recorder import RunRecord, describe_error
 from dqn_exp.restoration import Standing, find_standing, set_aside_refused
 from dqn_exp.result import Result, Status
 from dqn_exp.schema import Config
+from dqn_exp.trained import film_episode
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ def train_population(
         tell(results)
         if trained:
             _train(trained, lambda: tell(results), progress, should_stop)
+            _film(trained)
     except Exception as error:
         log.exception("The population has failed.")
         _finish_running(opened, "failed", describe_error(error))
@@ -101,7 +104,7 @@ def train_population(
 
 def check_env(config: Config) -> list[str]:
     """Returns what is wrong with the environment of a config on this machine."""
-    return list(_problems_of_env(json.dumps(config.env.model_dump())))
+    return list(_problems_of_env(json.dumps(config.env.model_dump()), config.log.video))
 
 
 @cache
@@ -116,11 +119,14 @@ def check_device(device: str) -> list[str]:
 
 
 @cache
-def _problems_of_env(env: str) -> tuple[str, ...]:
+def _problems_of_env(env: str, is_filmed: bool) -> tuple[str, ...]:
     # The jobs of a sweep mostly share an environment, and making one may be slow.
     settings = json.loads(env)
     try:
-        describe(settings["id"], settings["max_episode_steps"], settings["kwargs"] or {})
+        arguments = (settings["id"], settings["max_episode_steps"], settings["kwargs"] or {})
+        describe(*arguments)
+        if is_filmed:
+            check_visible(*arguments)
     except ValueError as error:
         return (str(error),)
     return ()
@@ -148,6 +154,19 @@ def _train(
         raise
     finally:
         trainer.close()
+
+
+def _film(trained: Sequence[tuple[Run, _Opened]]) -> None:
+    """Adds a film of an episode to the records of completed runs that are to have one."""
+    for run, one in trained:
+        if not run.config.log.video or one.record is None or one.result.status != "completed":
+            continue
+        try:
+            gif = film_episode(run.directory)
+            one.record.add_gif("policy/greedy", gif.to_bytes(), gif.size)
+            one.record.flush()
+        except Exception as error:  # What has been trained is there all the same.
+            log.warning("%s cannot be filmed: %s", run.directory, describe_error(error))
 
 
 @cache

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.errors import ConfigError
 from dqn_exp.job_list import NAME, JobEntry, read_job_list
 
-CHANGEABLE = ("device", "engine", "num_threads", "log", "checkpoint")
+CHANGEABLE = ("device", "engine", "num_threads", "log", "checkpoint", "report")
 """Keys and groups that do not change what a run learns, but for last bits."""
 
 LAUNCHER = "hydra_plugins.dqn_population.population_launcher.PopulationLauncher"

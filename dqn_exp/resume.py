@@ -102,7 +102,8 @@ def _carry_out(found: Found, plan: Sequence[Any]) -> None:
         raise KeyboardInterrupt(advice_after_interruption(where)) from None
     left = [_failure(step, found.directory) for step in plan if step.action == "leave"]
     failures = [*left, *failures_of(jobs, [returns])]
-    if found.is_sweep:
+    if found.is_sweep and plan:
+        launcher.config.report = plan[0].entry.config.get("report", True)
         name = launcher.config.hydra.job.config_name
         launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
     conclude(found.directory, failures, len(plan))

@@ -36,7 +36,7 @@ Return = Annotated[Number, AfterValidator(_refuse_extremes)]
 Decay = Literal["linear", "exponential"]
 
 
-WITHOUT_EFFECT = ("log", "checkpoint", "device", "engine", "num_threads")
+WITHOUT_EFFECT = ("log", "checkpoint", "device", "engine", "num_threads", "report")
 """Keys and groups that do not change what a run learns, but for last bits."""
 
 
@@ -214,6 +214,9 @@ class LogConfig(Section):
     every_steps: PerRun[Period] = Field(description="Steps between two entries in TensorBoard.")
     progress: StrictBool = Field(description="Whether progress is shown.")
     tensorboard: PerRun[StrictBool] = Field(description="Whether an event file is written.")
+    video: PerRun[StrictBool] = Field(
+        description="Whether an episode of the final policy goes to TensorBoard's images."
+    )
 
 
 class CheckpointConfig(Section):
@@ -233,6 +236,7 @@ class Config(Section):
         description="What acts and learns; auto: native where it knows the agent and is faster."
     )
     num_threads: Count | None = Field(description="The most threads; null: one a core.")
+    report: PerRun[StrictBool] = Field(description="Whether a sweep ends with a report.")
     agent: AgentConfig
     network: NetworkConfig
     buffer: Annotated[UniformConfig | PrioritizedConfig, Field(discriminator="kind")]

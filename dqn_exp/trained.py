@@ -1,7 +1,7 @@
 """What a run has learned, read back from its directory."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,50 @@ from dqn_exp.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.config import to_config
 from dqn_exp.gymnasium_env import describe
 from dqn_exp.layers import to_views
+from dqn_exp.movie import Gif
+from dqn_exp.playing import QValues, fps_of, make_visible, play
+from dqn_exp.random_streams import evaluation_seeds
+from dqn_exp.schema import Config
 
-QValues = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""Maps observations `[E, D]`, as an environment gives them, to values Q `[E, A]`."""
+
+class Trained(NamedTuple):
+    """What a run has learned.
+
+    config: of the run.
+    step: at which its newest checkpoint was written.
+    q_values: of the greedy policy, without noise.
+    """
+
+    config: Config
+    step: int
+    q_values: QValues
+
+
+def film_episode(directory: Path) -> Gif:
+    """Returns a film of the first episode of a run's evaluations, played anew.
+
+    Raises:
+        ValueError: as `load_trained` does, and if there can be no pictures.
+    """
+    config, _, q_values = load_trained(directory)
+    env = config.env
+    visible = make_visible(env.id, env.max_episode_steps, env.kwargs or {}, "rgb_array")
+    gif, seeds = Gif(fps_of(visible)), evaluation_seeds(config.eval.seed, 1).tolist()
+    try:
+        for _ in play(visible, q_values, seeds, [gif]):
+            pass
+    finally:
+        visible.close()
+    return gif
 
 
 def load_q_values(directory: Path) -> QValues:
-    """Returns the values that a run has learned: of the greedy policy, without noise.
+    """Returns the values that a run has learned, as `load_trained` does."""
+    return load_trained(directory).q_values
+
+
+def load_trained(directory: Path) -> Trained:
+    """Returns what a run has learned: the greedy policy of its newest checkpoint.
 
     Args:
         directory: of the run.
@@ -49,4 +86,4 @@ def load_q_values(directory: Path) -> QValues:
             found: npt.NDArray[np.float32] = value.means(network.forward(views, seen))[0].numpy()
         return found
 
-    return q_values
+    return Trained(config, int(content["state"]["trainer"]["steps"]), q_values)

@@ -28,6 +28,7 @@ SHORT = [
     "env.max_episode_steps=20",
     "num_threads=1",
     "log.progress=false",
+    "report=false",
 ]
 FILES = {
     ".hydra/", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log",

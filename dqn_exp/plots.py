@@ -1,0 +1,261 @@
+"""Pictures of settings: each is drawn by a function of its own, for a page in light or dark."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from dqn_exp import statistics
+from dqn_exp.settings import Setting, make_curve, shorten_keys, sort_values
+
+NUM_NAMED = 5
+"""Settings that have a colour, the best ones; the others are grey."""
+
+RETURN = "return of the greedy policy"
+
+
+class Theme(NamedTuple):
+    """The colours of a page.
+
+    series: of named settings, which can be told apart without seeing all colours.
+    """
+
+    text: str
+    muted: str
+    background: str
+    series: tuple[str, ...]
+    map_name: str
+
+
+LIGHT = Theme(
+    "#1f2933",
+    "#9aa5b1",
+    "#ffffff",
+    ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900"),
+    "Blues",
+)
+DARK = Theme(
+    "#e4e7eb",
+    "#7b8794",
+    "#16191d",
+    ("#56b4e9", "#ff8a5b", "#2fbf94", "#e09bc4", "#e6c229"),
+    "Blues",
+)
+
+Draw = Callable[[Axes, Theme], None]
+
+
+class Plot(NamedTuple):
+    """A picture that can be drawn.
+
+    name: of its files.
+    caption: what it shows.
+    size: width and height in inches.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Draw
+    size: tuple[float, float] = (7.0, 4.2)
+
+
+@contextmanager
+def drawn(plot: Plot, theme: Theme) -> Iterator[Figure]:
+    """Gives the figure of a plot, which has no window."""
+    with mpl.rc_context(_style(theme)):  # type: ignore[arg-type]
+        figure = Figure(figsize=plot.size, layout="constrained")
+        plot.draw(figure.add_subplot(), theme)
+        yield figure
+
+
+def make_plots(
+    settings: Sequence[Setting], keys: Sequence[str], threshold: float | None
+) -> list[Plot]:
+    """Returns the plots of settings, the best of which comes first.
+
+    Args:
+        settings: at least one with a score, and these first.
+        keys: by which they differ.
+        threshold: return that is marked; None for none.
+    """
+    names = shorten_keys(keys)
+    plots = [_curves(settings, threshold)]
+    plots += [_sensitivity(settings, key, names[key]) for key in keys]
+    pairs = [(keys[i], keys[j]) for i in range(len(keys)) for j in range(i + 1, len(keys))]
+    plots += [_heat_map(settings, pair, names) for pair in pairs]
+    if sum(len(setting.scores) for setting in settings) > 1:
+        plots.append(_profiles(settings))
+    return plots
+
+
+def _curves(settings: Sequence[Setting], threshold: float | None) -> Plot:
+    named, curves = settings[:NUM_NAMED], [make_curve(setting) for setting in settings]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        for curve in curves[NUM_NAMED:]:
+            axes.plot(curve.steps, curve.returns.value, color=theme.muted, lw=0.7, alpha=0.6)
+        for setting, curve, color in zip(named, curves, theme.series, strict=False):
+            marker = "o" if len(curve.steps) == 1 else None
+            axes.plot(
+                curve.steps, curve.returns.value, color=color, label=setting.label, marker=marker
+            )
+            low, high = curve.returns.low, curve.returns.high
+            axes.fill_between(curve.steps, low, high, color=color, alpha=0.18, lw=0)
+        if threshold is not None:
+            axes.axhline(threshold, color=theme.muted, lw=1, ls=":")
+        axes.set(xlabel="environment steps", ylabel=RETURN)
+        _add_legend(axes)
+
+    num_others = len(settings) - len(named)
+    others = f" The {num_others} other settings are grey." if num_others > 0 else ""
+    return Plot(
+        "curves",
+        "Learning curves",
+        "IQM over the seeds of the evaluations' mean returns, with 95 % intervals for each step by "
+        f"itself.{others}",
+        draw,
+    )
+
+
+def _sensitivity(settings: Sequence[Setting], key: str, name: str) -> Plot:
+    groups = _grouped(settings, [key])
+    values = sort_values(value for (value,) in groups)
+    estimates = [_marginal(groups[(value,)]) for value in values]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        places, middle = np.arange(len(values)), np.array([one.value for one in estimates])
+        for place, value in zip(places, values, strict=True):
+            single = [float(setting.iqm.value) for setting in groups[(value,)]]
+            spread = np.linspace(-0.12, 0.12, len(single)) if len(single) > 1 else [0.0]
+            axes.scatter(place + np.asarray(spread), single, s=12, color=theme.muted, alpha=0.7)
+        low, high = (np.array([getattr(one, end) for one in estimates]) for end in ("low", "high"))
+        axes.errorbar(
+            places,
+            middle,
+            yerr=np.nan_to_num([middle - low, high - middle]).clip(min=0),
+            color=theme.series[0],
+            marker="o",
+            capsize=4,
+        )
+        axes.set_xticks(places, values)
+        _turn_long_labels(axes, values)
+        axes.set(xlabel=key, ylabel=f"final {RETURN}")
+        axes.set_xlim(-0.5, len(values) - 0.5)
+
+    return Plot(
+        f"sensitivity_{_file_name(name)}",
+        f"Sensitivity to {name}",
+        "IQM of the final returns of all runs with this value, whatever the other keys, with 95 % "
+        "intervals that resample seeds within settings. A dot is the IQM of one setting.",
+        draw,
+        (5.6, 3.8),
+    )
+
+
+def _heat_map(settings: Sequence[Setting], pair: tuple[str, str], names: Mapping[str, str]) -> Plot:
+    groups = _grouped(settings, pair)
+    rows, columns = (sort_values(group[axis] for group in groups) for axis in (0, 1))
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        table = np.full((len(rows), len(columns)), np.nan)
+        for (row, column), group in groups.items():
+            scores = np.concatenate([setting.scores for setting in group])
+            table[rows.index(row), columns.index(column)] = statistics.iqm(scores)
+        image = axes.imshow(table, cmap=theme.map_name, aspect="auto")
+        axes.grid(visible=False)
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(rows)), rows)
+        _turn_long_labels(axes, columns)
+        axes.set(xlabel=pair[1], ylabel=pair[0])
+        for (row, column), value in np.ndenumerate(table):
+            if table.size <= 150 and np.isfinite(value):
+                is_dark = float(image.norm(value)) > 0.55  # type: ignore[arg-type]
+                color = "#ffffff" if is_dark else "#1f2933"
+                axes.text(column, row, f"{value:.4g}", ha="center", va="center", color=color)
+        axes.figure.colorbar(image, label=f"final {RETURN}")
+
+    first, second = (names[key] for key in pair)
+    return Plot(
+        f"heat_map_{_file_name(first)}_{_file_name(second)}",
+        f"{first} and {second}",
+        "IQM of the final returns of all runs with these values, whatever the other keys.",
+        draw,
+        (5.6, max(3.0, min(0.45 * len(rows) + 1.6, 9.0))),
+    )
+
+
+def _profiles(settings: Sequence[Setting]) -> Plot:
+    named = [setting for setting in settings[:NUM_NAMED] if len(setting.scores)]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        for setting, color in zip(named, theme.series, strict=False):
+            shares = stats.ecdf(setting.scores).sf
+            points = np.concatenate([[setting.scores.min() - 1e-9], shares.quantiles])
+            heights = np.concatenate([[1.0], shares.probabilities])
+            axes.step(points, heights, where="post", color=color, label=setting.label)
+        axes.set(xlabel=f"final {RETURN}", ylabel="share of the runs above it", ylim=(-0.02, 1.02))
+        _add_legend(axes)
+
+    return Plot(
+        "profiles",
+        "Performance profiles",
+        "The share of the runs whose final return is above a value, of the best settings. A curve "
+        "that lies above another everywhere is that of a setting that is better in every respect.",
+        draw,
+        (5.6, 3.8),
+    )
+
+
+def _grouped(
+    settings: Sequence[Setting], keys: Sequence[str]
+) -> dict[tuple[str, ...], list[Setting]]:
+    """Groups the settings that have scores by the values of some keys."""
+    groups: dict[tuple[str, ...], list[Setting]] = {}
+    for setting in settings:
+        if len(setting.scores):
+            groups.setdefault(tuple(setting.values[key] for key in keys), []).append(setting)
+    return groups
+
+
+def _marginal(settings: Sequence[Setting]) -> statistics.Estimate:
+    return statistics.estimate_iqm([setting.scores for setting in settings])
+
+
+def _add_legend(axes: Axes) -> None:
+    if len(axes.get_legend_handles_labels()[0]) > 0:
+        axes.legend(loc="best", fontsize=8)
+
+
+def _turn_long_labels(axes: Axes, labels: Sequence[str]) -> None:
+    if sum(map(len, labels)) > 48:
+        axes.tick_params(axis="x", labelrotation=30)
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+def _style(theme: Theme) -> dict[str, Any]:
+    colored = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
+    return {
+        **dict.fromkeys(colored, theme.text),
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor"), theme.background),
+        "savefig.facecolor": theme.background,
+        "axes.edgecolor": theme.muted,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": theme.muted,
+        "grid.alpha": 0.25,
+        "legend.frameon": False,
+        "font.size": 9.5,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "dqn_exp",
+        "font.family": "sans-serif",
+    }

@@ -1,0 +1,158 @@
+"""Writes a report: one page with its pictures in it, and the same as CSV, Markdown, PNG and SVG."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dqn_exp import report_text
+from dqn_exp.atomic_file import write_atomically
+from dqn_exp.plots import DARK, LIGHT, Plot, Theme, drawn, make_plots
+from dqn_exp.report_table import make_columns, to_cells, to_csv, to_markdown
+from dqn_exp.run_files import Source
+from dqn_exp.settings import Setting
+
+PNG_DPI = 150
+
+
+class Embedded(NamedTuple):
+    """A plot as the page holds it; `light` and `dark` are addresses that hold the picture."""
+
+    name: str
+    title: str
+    caption: str
+    light: str
+    dark: str
+
+
+class Report(NamedTuple):
+    """What a report is of.
+
+    prefix: what leads from its directory to that of the first source.
+    """
+
+    title: str
+    made: str
+    sources: Sequence[Source]
+    keys: Sequence[str]
+    settings: Sequence[Setting]
+    threshold: float | None
+    prefix: str
+
+
+def write_page(report: Report, directory: Path) -> Path:
+    """Writes all files of a report; returns its page, which is written last.
+
+    Args:
+        report: what it is of.
+        directory: made if need be; pictures of an earlier report are taken away.
+    """
+    pictures = directory / "plots"
+    pictures.mkdir(parents=True, exist_ok=True)
+    scored = [setting for setting in report.settings if len(setting.scores)]
+    plots = make_plots(scored, report.keys, report.threshold) if scored else []
+    embedded = [_write_plot(plot, pictures) for plot in plots]
+    _remove_others(pictures, {plot.name for plot in plots})
+    content = _content(report)
+    _write(directory / "settings.csv", to_csv(report.settings, report.keys))
+    _write(directory / "report.md", _to_markdown(report, content, embedded))
+    page = directory / "index.html"
+    _write(page, _render(**content, plots=embedded))
+    return page
+
+
+def _content(report: Report) -> dict[str, Any]:
+    runs = [run for source in report.sources for run in source.runs]
+    columns = make_columns(report.settings, report.keys, report.threshold)
+    rivals = list(report_text.improvements(report.settings))
+    commands = report_text.commands(report.sources)
+    return {
+        "title": report.title,
+        "made": report.made,
+        "verdict": report_text.verdict(report.settings),
+        "notes": list(report_text.notes(report.settings, runs)),
+        "facts": list(report_text.facts(report.sources, report.keys, report.threshold)),
+        "columns": columns,
+        "rows": to_cells(report.settings, columns),
+        "table_note": "Figures of the final evaluations' mean returns, over the seeds.",
+        "best": report.settings[0].label,
+        "improvements": rivals,
+        "has_improvement_intervals": any(interval for *_, interval in rivals),
+        "troubles": list(report_text.troubles(report.sources, report.prefix)),
+        "commands": commands,
+        "commands_note": "From the same working directory, with the versions above.",
+    }
+
+
+def _render(**values: Any) -> str:
+    environment = Environment(
+        loader=PackageLoader("dqn_exp"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(values)
+
+
+def _to_markdown(report: Report, content: dict[str, Any], plots: Sequence[Embedded]) -> str:
+    def lines() -> Iterator[str]:
+        yield f"# {report.title}\n\n{report.made}\n\n{content['verdict']}\n"
+        yield from (f"\n{note}\n" for note in content["notes"])
+        yield "\n## What was run\n\n"
+        yield from (f"- {name}: {value}\n" for name, value in content["facts"])
+        yield f"\n## Settings\n\n{content['table_note']}\n\n"
+        yield to_markdown(report.settings, content["columns"])
+        if content["improvements"]:
+            yield f"\n## How probably a run of {content['best']} is better\n\n"
+        for label, value, interval in content["improvements"]:
+            yield f"- than one of {label}: {value}{f' [{interval}]' if interval else ''}\n"
+        for plot in plots:
+            yield f"\n## {plot.title}\n\n![{plot.title}](plots/{plot.name}.png)\n\n{plot.caption}\n"
+        if content["troubles"]:
+            yield "\n## Runs that have not completed\n\n"
+        for one in content["troubles"]:
+            log = f" [train.log]({one.log})" if one.log else ""
+            yield f"- {one.name}: {one.status} {one.error}{log}\n"
+        if content["commands"]:
+            yield f"\n## Do it again\n\n{content['commands_note']}\n"
+        yield from (f"\n```bash\n{command}\n```\n" for command in content["commands"])
+
+    return "".join(lines())
+
+
+def _write_plot(plot: Plot, directory: Path) -> Embedded:
+    light = _to_bytes(plot, LIGHT, "svg", "png")
+    (dark,) = _to_bytes(plot, DARK, "svg")
+    for suffix, content in zip(("svg", "png"), light, strict=True):
+        write_atomically(directory / f"{plot.name}.{suffix}", content)
+    return Embedded(plot.name, plot.title, plot.caption, _to_address(light[0]), _to_address(dark))
+
+
+def _to_bytes(plot: Plot, theme: Theme, *formats: str) -> list[bytes]:
+    found = []
+    with drawn(plot, theme) as figure:
+        for form in formats:
+            file = io.BytesIO()
+            # Without the date, the same report is the same file.
+            metadata = {"Date": None} if form == "svg" else None
+            figure.savefig(file, format=form, dpi=PNG_DPI, metadata=metadata)
+            found.append(file.getvalue())
+    return found
+
+
+def _to_address(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _remove_others(directory: Path, names: set[str]) -> None:
+    for path in directory.iterdir():
+        if path.suffix in (".png", ".svg") and path.stem not in names:
+            path.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, text.encode())

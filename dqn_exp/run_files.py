@@ -1,0 +1,159 @@
+"""What runs have left on disk, read back: configs, results, evaluations."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from dqn_exp.errors import ConfigError
+from dqn_exp.job_list import NAME, read_job_list
+from dqn_exp.result import Result, read_result
+
+Floats = npt.NDArray[np.float64]
+
+PENDING = "pending"
+
+
+class RunFiles(NamedTuple):
+    """A run, as its directory and the list of its sweep tell.
+
+    directory: absolute.
+    source: names the directory that was asked for, in which it lies.
+    config: values by dotted key; empty where it cannot be read.
+    swept: values of the swept keys, as they were written.
+    status: of `result.json`, or `pending` where there is none.
+    result: what it says.
+    evaluations: `[T, 2]` of step and mean return, in the order of the steps.
+    """
+
+    directory: Path
+    source: str
+    config: dict[str, Any]
+    swept: dict[str, str]
+    status: str
+    result: Result | None
+    evaluations: Floats
+
+    @property
+    def seed(self) -> int | None:
+        """The seed, if its config can be read."""
+        return self.config.get("seed")
+
+    @property
+    def score(self) -> float | None:
+        """The mean return of the final evaluation; None unless the run has completed."""
+        return self.result.objective if self.result is not None else None
+
+
+class Source(NamedTuple):
+    """The directory of a run or a sweep.
+
+    name: tells it apart from others.
+    command: overrides with which it was begun, as they were written; None where that is unknown.
+    is_sweep: whether it holds several runs.
+    """
+
+    directory: Path
+    name: str
+    runs: list[RunFiles]
+    command: list[str] | None
+    is_sweep: bool
+
+
+def read_sources(directories: Sequence[Path]) -> list[Source]:
+    """Returns what the directories of runs and sweeps hold.
+
+    Raises:
+        ConfigError: if one is not that of a run or a sweep, or stands there twice.
+    """
+    absolute = [Path(os.path.abspath(directory)) for directory in directories]
+    if len(set(absolute)) < len(absolute):
+        raise ConfigError(["A directory was given twice; expected different ones."])
+    parent = os.path.commonpath([directory.parent for directory in absolute])
+    return [_read_source(directory, os.path.relpath(directory, parent)) for directory in absolute]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested containers by dotted key; lists are values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def read_table(path: Path, num_columns: int) -> Floats:
+    """Returns the rows `[R, num_columns]` of a table of a run, none if it is not there.
+
+    A row whose end is missing was being written when its process was killed.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+    except FileNotFoundError:
+        lines = []
+    whole = [line for line in lines if line.endswith("\n")]
+    if not whole:
+        return np.empty((0, num_columns))
+    return np.loadtxt(whole, delimiter=",", ndmin=2)
+
+
+def _read_source(directory: Path, name: str) -> Source:
+    try:
+        if (directory / NAME).exists():
+            return _read_sweep(directory, name)
+        if (directory / ".hydra/config.yaml").exists():
+            return _read_run(directory, name)
+        results = sorted(directory.glob("**/result.json"))
+        runs = [_read_single(path.parent, name) for path in results]
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError([str(error)]) from error
+    if not runs:
+        raise ConfigError([f"{directory}: expected the directory of a run or a sweep."])
+    return Source(directory, name, runs, None, is_sweep=True)
+
+
+def _read_sweep(directory: Path, name: str) -> Source:
+    hydra, entries = read_job_list(directory)
+    overrides = hydra.get("overrides") or {}
+    command = [*overrides.get("task", []), *_of_user(overrides.get("hydra", []))]
+    runs = [
+        _read(directory / entry.directory, name, flatten(entry.config), entry.swept)
+        for entry in entries
+    ]
+    return Source(directory, name, runs, command, is_sweep=True)
+
+
+def _read_run(directory: Path, name: str) -> Source:
+    overrides = yaml.safe_load((directory / ".hydra/overrides.yaml").read_text(encoding="utf-8"))
+    return Source(directory, name, [_read_single(directory, name)], overrides, is_sweep=False)
+
+
+def _of_user(overrides: Iterable[str]) -> Iterator[str]:
+    # Hydra adds what it was told by -m, and a directory is that of one sweep alone.
+    yield from (o for o in overrides if not o.startswith(("hydra.mode=", "hydra.sweep.dir=")))
+
+
+def _read_single(directory: Path, source: str) -> RunFiles:
+    path = directory / ".hydra/config.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return _read(directory, source, flatten(config), {})
+
+
+def _read(directory: Path, source: str, config: dict[str, Any], swept: dict[str, str]) -> RunFiles:
+    result = read_result(directory)
+    status = PENDING if result is None else result.status
+    rows = read_table(directory / "evaluations.csv", 5)
+    return RunFiles(directory, source, config, swept, status, result, _means(rows))
+
+
+def _means(rows: Floats) -> Floats:
+    """Returns `[T, 2]` of step and mean return of the episodes `[R, 5]` of evaluations."""
+    steps, inverse, counts = np.unique(rows[:, 0], return_inverse=True, return_counts=True)
+    sums = np.bincount(inverse, weights=rows[:, 3], minlength=len(steps))
+    return np.column_stack([steps, sums / counts])

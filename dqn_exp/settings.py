@@ -1,0 +1,247 @@
+"""Settings of sweeps: runs that differ in their seeds alone, and what came of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp import statistics
+from dqn_exp.run_files import RunFiles, Source
+from dqn_exp.statistics import Estimate
+
+Floats = npt.NDArray[np.float64]
+
+SOURCE = "source"
+"""The key by which runs of several directories are told apart where they are compared."""
+
+WITHOUT_EFFECT = ("seed", "log", "checkpoint", "device", "engine", "num_threads", "report")
+
+NUM_CURVE_POINTS = 200
+NUM_CURVE_RESAMPLES = 1_999
+
+
+class Setting(NamedTuple):
+    """Runs that differ in their seeds alone.
+
+    values: of the keys by which settings differ.
+    label: names it by them.
+    runs: those that have completed, and the others.
+    scores: `[n]` final mean returns of the completed runs.
+    iqm: of the scores, with its interval; nan without any.
+    area: IQM over the runs of the mean height of their curves of evaluations.
+    steps_to_threshold: median over the completed runs, infinite where half of them or more do not
+        come there; nan without a threshold.
+    num_reached: runs that come there.
+    is_best: how probably it has the greatest IQM; nan where there are too few seeds.
+    """
+
+    values: dict[str, str]
+    label: str
+    runs: list[RunFiles]
+    scores: Floats
+    iqm: Estimate
+    area: float
+    steps_to_threshold: float
+    num_reached: int
+    is_best: float
+
+    @property
+    def mean(self) -> float:
+        """Mean of the scores."""
+        return float(self.scores.mean()) if len(self.scores) else np.nan
+
+    @property
+    def median(self) -> float:
+        """Median of the scores."""
+        return float(np.median(self.scores)) if len(self.scores) else np.nan
+
+    @property
+    def minimum(self) -> float:
+        """The least of the scores."""
+        return float(self.scores.min()) if len(self.scores) else np.nan
+
+    @property
+    def num_failed(self) -> int:
+        """Runs that have failed or diverged."""
+        return sum(run.status in ("failed", "diverged") for run in self.runs)
+
+    @property
+    def num_missing(self) -> int:
+        """Runs that have not ended."""
+        return len(self.runs) - len(self.scores) - self.num_failed
+
+
+class Curve(NamedTuple):
+    """How the greedy policy of a setting came on.
+
+    steps: `[G]`.
+    returns: `[G]` IQM over the runs that have come so far.
+    num_runs: `[G]` how many these are.
+    """
+
+    steps: Floats
+    returns: Estimate
+    num_runs: npt.NDArray[np.int64]
+
+
+def find_keys(sources: Sequence[Source], *, names_sources: bool) -> list[str]:
+    """Returns the keys by which the runs of some directories differ, but for the seed.
+
+    They are the swept ones, and where directories differ in others, these.
+
+    Args:
+        sources: at least one.
+        names_sources: whether a directory is a difference of its own.
+    """
+    runs = [run for source in sources for run in source.runs]
+    swept = dict.fromkeys(key for run in runs for key in run.swept)
+    keys = [*swept, *_keys_between(sources)]
+    differing = [
+        key
+        for key in dict.fromkeys(keys)
+        if not _is_without_effect(key) and len({value_of(run, key) for run in runs}) > 1
+    ]
+    return [SOURCE, *differing] if names_sources and len(sources) > 1 else differing
+
+
+def value_of(run: RunFiles, key: str) -> str:
+    """Returns the value of a key of a run, as one would write it."""
+    if key == SOURCE:
+        return run.source
+    if key in run.config:
+        return _to_text(run.config[key])
+    return run.swept.get(key, "")
+
+
+def make_settings(
+    runs: Sequence[RunFiles], keys: Sequence[str], threshold: float | None
+) -> list[Setting]:
+    """Groups runs by keys and computes the figures of each group, the greatest IQM first.
+
+    Args:
+        runs: at least one.
+        keys: by which they may differ.
+        threshold: return of an evaluation that is to be reached; None for none.
+    """
+    groups: dict[tuple[str, ...], list[RunFiles]] = {}
+    for run in runs:
+        groups.setdefault(tuple(value_of(run, key) for key in keys), []).append(run)
+    names = shorten_keys(keys)
+    settings = [
+        _make_setting(dict(zip(keys, values, strict=True)), names, group, threshold)
+        for values, group in groups.items()
+    ]
+    settings = _with_chances(settings)
+    return sorted(settings, key=lambda one: -np.nan_to_num(one.iqm.value, nan=-np.inf))
+
+
+def sort_values(values: Iterable[str]) -> list[str]:
+    """Returns the different values in their order: by number where all are numbers."""
+    different = sorted(set(values))
+    try:
+        return sorted(different, key=float)
+    except ValueError:
+        return different
+
+
+def shorten_keys(keys: Sequence[str]) -> dict[str, str]:
+    """Returns short names of keys: their last parts, where these are different."""
+    lasts = [key.rsplit(".", 1)[-1] for key in keys]
+    return {
+        key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)
+    }
+
+
+def make_curve(setting: Setting) -> Curve:
+    """Returns the curve of a setting's evaluations, of all runs that have any."""
+    known = [run.evaluations for run in setting.runs if len(run.evaluations)]
+    steps = _common_steps(known)
+    # [G, n], nan where a run has not come so far; runs may be of different lengths.
+    returns = np.array([_interpolate(steps, one) for one in known]).T.reshape(len(steps), -1)
+    is_known = ~np.isnan(returns)
+    estimates = np.full((3, len(steps)), np.nan)
+    for present in np.unique(is_known, axis=0):
+        rows = np.flatnonzero((is_known == present).all(1))
+        if present.any():
+            part = statistics.estimate_iqm([returns[rows][:, present]], NUM_CURVE_RESAMPLES)
+            estimates[:, rows] = part
+    return Curve(steps, Estimate(*estimates), is_known.sum(1))
+
+
+def _make_setting(
+    values: dict[str, str], names: dict[str, str], runs: list[RunFiles], threshold: float | None
+) -> Setting:
+    completed = [run for run in runs if run.score is not None]
+    scores = np.array([run.score for run in completed], dtype=np.float64)
+    reached = np.array([_steps_to(run, threshold) for run in completed])
+    return Setting(
+        values=values,
+        label=", ".join(f"{names[key]}={value}" for key, value in values.items()) or "all runs",
+        runs=runs,
+        scores=scores,
+        iqm=statistics.estimate_iqm([scores]) if len(scores) else Estimate(*np.full(3, np.nan)),
+        area=float(statistics.iqm([_height(run) for run in completed])) if completed else np.nan,
+        steps_to_threshold=float(np.median(reached)) if len(reached) else np.nan,
+        num_reached=int(np.isfinite(reached).sum()),
+        is_best=np.nan,
+    )
+
+
+def _with_chances(settings: list[Setting]) -> list[Setting]:
+    """Returns the settings with their chances, among those that have at least two scores."""
+    known = [index for index, setting in enumerate(settings) if len(setting.scores) > 1]
+    if len(known) > 1:
+        chances = statistics.probabilities_of_being_best([settings[i].scores for i in known])
+        for index, chance in zip(known, chances.tolist(), strict=True):
+            settings[index] = settings[index]._replace(is_best=chance)
+    return settings
+
+
+def _height(run: RunFiles) -> float:
+    """Returns the mean height of a run's curve of evaluations, from the first to the last."""
+    steps, returns = run.evaluations.T
+    if len(steps) < 2:
+        return float(returns[-1]) if len(steps) else np.nan
+    return float(np.trapezoid(returns, steps) / (steps[-1] - steps[0]))
+
+
+def _steps_to(run: RunFiles, threshold: float | None) -> float:
+    if threshold is None:
+        return np.nan
+    steps, returns = run.evaluations.T
+    reached = steps[returns >= threshold]
+    return float(reached[0]) if len(reached) else np.inf
+
+
+def _common_steps(evaluations: Sequence[Floats]) -> Floats:
+    steps = np.unique(np.concatenate([one[:, 0] for one in evaluations] or [np.empty(0)]))
+    if len(steps) > NUM_CURVE_POINTS:
+        return np.linspace(steps[0], steps[-1], NUM_CURVE_POINTS)
+    return steps
+
+
+def _interpolate(steps: Floats, evaluations: Floats) -> Floats:
+    known, returns = evaluations.T
+    interpolated: Floats = np.interp(steps, known, returns, left=np.nan, right=np.nan)
+    return interpolated
+
+
+def _keys_between(sources: Sequence[Source]) -> list[str]:
+    """Returns the keys of configs whose values are not the same in all directories."""
+    keys = dict.fromkeys(key for source in sources for run in source.runs for key in run.config)
+    return [
+        key
+        for key in keys
+        if len({frozenset(value_of(run, key) for run in source.runs) for source in sources}) > 1
+    ]
+
+
+def _is_without_effect(key: str) -> bool:
+    return key.split(".")[0] in WITHOUT_EFFECT
+
+
+def _to_text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value).replace("'", "").replace(" ", "") if isinstance(value, list) else str(value)
