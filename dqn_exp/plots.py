@@ -102,9 +102,8 @@ def _curves(settings: Sequence[Setting], threshold: float | None) -> Plot:
             axes.plot(curve.steps, curve.returns.value, color=theme.muted, lw=0.7, alpha=0.6)
         for setting, curve, color in zip(named, curves, theme.series, strict=False):
             marker = "o" if len(curve.steps) == 1 else None
-            axes.plot(
-                curve.steps, curve.returns.value, color=color, label=setting.label, marker=marker
-            )
+            label = _shorten(setting.label, 56)
+            axes.plot(curve.steps, curve.returns.value, color=color, label=label, marker=marker)
             low, high = curve.returns.low, curve.returns.high
             axes.fill_between(curve.steps, low, high, color=color, alpha=0.18, lw=0)
         if threshold is not None:
@@ -112,13 +111,14 @@ def _curves(settings: Sequence[Setting], threshold: float | None) -> Plot:
         axes.set(xlabel="environment steps", ylabel=RETURN)
         _add_legend(axes)
 
+    has_intervals = any(curve.returns.has_interval for curve in curves)
+    intervals = ", with 95 % intervals for each step by itself" if has_intervals else ""
     num_others = len(settings) - len(named)
     others = f" The {num_others} other settings are grey." if num_others > 0 else ""
     return Plot(
         "curves",
         "Learning curves",
-        "IQM over the seeds of the evaluations' mean returns, with 95 % intervals for each step by "
-        f"itself.{others}",
+        f"IQM over the seeds of the evaluations' mean returns{intervals}.{others}",
         draw,
     )
 
@@ -143,16 +143,18 @@ def _sensitivity(settings: Sequence[Setting], key: str, name: str) -> Plot:
             marker="o",
             capsize=4,
         )
-        axes.set_xticks(places, values)
+        axes.set_xticks(places, [_shorten(value) for value in values])
         _turn_long_labels(axes, values)
         axes.set(xlabel=key, ylabel=f"final {RETURN}")
         axes.set_xlim(-0.5, len(values) - 0.5)
 
+    has_intervals = any(estimate.has_interval for estimate in estimates)
+    intervals = ", with 95 % intervals that resample seeds within settings" if has_intervals else ""
     return Plot(
         f"sensitivity_{_file_name(name)}",
         f"Sensitivity to {name}",
-        "IQM of the final returns of all runs with this value, whatever the other keys, with 95 % "
-        "intervals that resample seeds within settings. A dot is the IQM of one setting.",
+        "IQM of the final returns of all runs with this value, whatever the other keys"
+        f"{intervals}. A dot is the IQM of one setting.",
         draw,
         (5.6, 3.8),
     )
@@ -169,8 +171,8 @@ def _heat_map(settings: Sequence[Setting], pair: tuple[str, str], names: Mapping
             table[rows.index(row), columns.index(column)] = statistics.iqm(scores)
         image = axes.imshow(table, cmap=theme.map_name, aspect="auto")
         axes.grid(visible=False)
-        axes.set_xticks(range(len(columns)), columns)
-        axes.set_yticks(range(len(rows)), rows)
+        axes.set_xticks(range(len(columns)), [_shorten(value) for value in columns])
+        axes.set_yticks(range(len(rows)), [_shorten(value) for value in rows])
         _turn_long_labels(axes, columns)
         axes.set(xlabel=pair[1], ylabel=pair[0])
         for (row, column), value in np.ndenumerate(table):
@@ -198,7 +200,7 @@ def _profiles(settings: Sequence[Setting]) -> Plot:
             shares = stats.ecdf(setting.scores).sf
             points = np.concatenate([[setting.scores.min() - 1e-9], shares.quantiles])
             heights = np.concatenate([[1.0], shares.probabilities])
-            axes.step(points, heights, where="post", color=color, label=setting.label)
+            axes.step(points, heights, where="post", color=color, label=_shorten(setting.label, 44))
         axes.set(xlabel=f"final {RETURN}", ylabel="share of the runs above it", ylim=(-0.02, 1.02))
         _add_legend(axes)
 
@@ -233,8 +235,13 @@ def _add_legend(axes: Axes) -> None:
 
 
 def _turn_long_labels(axes: Axes, labels: Sequence[str]) -> None:
-    if sum(map(len, labels)) > 48:
+    if sum(len(_shorten(label)) for label in labels) > 48:
         axes.tick_params(axis="x", labelrotation=30)
+
+
+def _shorten(text: str, most: int = 20) -> str:
+    """Returns a text of at most so many letters; of a long one, the end tells it apart."""
+    return text if len(text) <= most else f"...{text[3 - most :]}"
 
 
 def _file_name(name: str) -> str:

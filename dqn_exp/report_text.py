@@ -9,7 +9,7 @@ import numpy as np
 
 from dqn_exp.report_table import to_text
 from dqn_exp.run_files import RunFiles, Source
-from dqn_exp.settings import Setting, sort_values, value_of
+from dqn_exp.settings import SOURCE, Setting, find_differences, sort_values, value_of
 from dqn_exp.statistics import Estimate, probability_of_improvement
 
 NUM_RIVALS = 4
@@ -81,7 +81,12 @@ def facts(
     yield "directory", ", ".join(str(source.directory) for source in sources)
     yield "environment", _values(runs, "env.id")
     for key in keys:
-        yield key, _values(runs, key)
+        if key != SOURCE:
+            yield key, _values(runs, key)
+    for key, values in find_differences(sources).items() if SOURCE in keys else ():
+        if key not in keys:
+            apart = (f"{text} in {one.name}" for text, one in zip(values, sources, strict=True))
+            yield key, "; ".join(apart)
     yield "seed", _values(runs, "seed")
     counts = Counter(run.status for run in runs)
     told = ", ".join(f"{count} {_status(status)}" for status, count in counts.most_common())

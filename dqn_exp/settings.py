@@ -92,17 +92,24 @@ def find_keys(sources: Sequence[Source], *, names_sources: bool) -> list[str]:
 
     Args:
         sources: at least one.
-        names_sources: whether a directory is a difference of its own.
+        names_sources: whether a directory is a difference of its own, which then stands for all in
+            which its runs are alike.
     """
     runs = [run for source in sources for run in source.runs]
     swept = dict.fromkeys(key for run in runs for key in run.swept)
-    keys = [*swept, *_keys_between(sources)]
-    differing = [
-        key
-        for key in dict.fromkeys(keys)
-        if not _is_without_effect(key) and len({value_of(run, key) for run in runs}) > 1
-    ]
-    return [SOURCE, *differing] if names_sources and len(sources) > 1 else differing
+    keys = [key for key in dict.fromkeys([*swept, *_keys_between(sources)]) if _has_effect(key)]
+    if names_sources and len(sources) > 1:
+        return [SOURCE, *(key for key in keys if any(_differ(s.runs, key) for s in sources))]
+    return [key for key in keys if _differ(runs, key)]
+
+
+def find_differences(sources: Sequence[Source]) -> dict[str, list[str]]:
+    """Returns keys in whose values directories differ, with the values of each directory."""
+    return {
+        key: [", ".join(sort_values(value_of(run, key) for run in one.runs)) for one in sources]
+        for key in _keys_between(sources)
+        if _has_effect(key)
+    }
 
 
 def value_of(run: RunFiles, key: str) -> str:
@@ -177,7 +184,10 @@ def _make_setting(
     reached = np.array([_steps_to(run, threshold) for run in completed])
     return Setting(
         values=values,
-        label=", ".join(f"{names[key]}={value}" for key, value in values.items()) or "all runs",
+        label=", ".join(
+            value if key == SOURCE else f"{names[key]}={value}" for key, value in values.items()
+        )
+        or "all runs",
         runs=runs,
         scores=scores,
         iqm=statistics.estimate_iqm([scores]) if len(scores) else Estimate(*np.full(3, np.nan)),
@@ -237,8 +247,12 @@ def _keys_between(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def _is_without_effect(key: str) -> bool:
-    return key.split(".")[0] in WITHOUT_EFFECT
+def _differ(runs: Sequence[RunFiles], key: str) -> bool:
+    return len({value_of(run, key) for run in runs}) > 1
+
+
+def _has_effect(key: str) -> bool:
+    return key.split(".")[0] not in WITHOUT_EFFECT
 
 
 def _to_text(value: Any) -> str:
