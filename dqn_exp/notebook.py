@@ -1,5 +1,6 @@
 """The door for notebooks: trains with overrides, and reads results as tables."""
 
+import io
 import json
 import signal
 import subprocess
@@ -77,18 +78,21 @@ def load_runs(directory: str | Path, *more: str | Path) -> Runs:
         import pandas as pd
     except ImportError as error:
         raise ImportError("load_runs needs pandas: pip install 'dqn-exp[notebook]'.") from error
-    from dqn_exp.run_files import read_sources, read_table
+    from dqn_exp.run_files import read_sources, whole_lines
     from dqn_exp.run_tables import TABLES
 
     sources = read_sources([Path(one) for one in (directory, *more)])
     runs = [run for source in sources for run in source.runs]
     names = [_name(run.source, run.directory, len(sources)) for run in runs]
     tables = {}
-    for name, columns in TABLES.items():
-        parts = [read_table(run.directory / f"{name}.csv", len(columns)) for run in runs]
-        table = _concatenated(pd, parts, columns)
-        table.insert(0, "run", [n for n, part in zip(names, parts, strict=True) for _ in part])
-        tables[name] = table
+    for table, columns in TABLES.items():
+        lines = [whole_lines(run.directory / f"{table}.csv") for run in runs]
+        text = io.StringIO("".join(line for part in lines for line in part))
+        # Read as they stand: the seeds of episodes have more digits than a float can hold.
+        kinds = {name: "float64" if name == "return" else "int64" for name in columns}
+        frame = pd.read_csv(text, names=list(columns), dtype=kinds)
+        frame.insert(0, "run", [n for n, part in zip(names, lines, strict=True) for _ in part])
+        tables[table] = frame
     rows = pd.DataFrame([_row(run) for run in runs], index=pd.Index(names, name="run"))
     return Runs(rows, **tables)
 
@@ -107,33 +111,25 @@ def _row(run: Any) -> dict[str, Any]:
     }
 
 
-def _concatenated(pd: Any, parts: Sequence[Any], columns: Sequence[str]) -> Any:
-    import numpy as np
-
-    frame = pd.DataFrame(np.concatenate(parts), columns=list(columns))
-    whole = [name for name in columns if name != "return"]
-    return frame.astype(dict.fromkeys(whole, "int64"))
-
-
 def _run_aloud(command: Sequence[str], quiet: bool) -> tuple[int, list[str]]:
     """Runs a command, prints what it says as it comes, and returns its status and its lines."""
     # In a session of its own: only from here is it interrupted, and only once.
-    process = subprocess.Popen(
+    said: list[str] = []
+    with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    said: list[str] = []
-    try:
-        _listen(process, said, quiet)
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        _listen(process, said, quiet)
-        process.wait()
-        raise KeyboardInterrupt(said[-1] if said else "") from None
-    return process.wait(), said
+    ) as process:
+        try:
+            _listen(process, said, quiet)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            _listen(process, said, quiet)
+            process.wait()
+            raise KeyboardInterrupt(said[-1] if said else "") from None
+        return process.wait(), said
 
 
 def _listen(process: "subprocess.Popen[str]", said: list[str], quiet: bool) -> None:

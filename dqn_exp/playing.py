@@ -48,29 +48,30 @@ def make_visible(
     """
     if mode == "rgb_array":  # Otherwise what draws the frames looks for a screen.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    env = make_single(env_id, max_episode_steps, kwargs)
     if mode is None:
-        return make_single(env_id, max_episode_steps, kwargs)
-    env = make_single(env_id, max_episode_steps, {**kwargs, "render_mode": mode})
+        return env
     known = env.metadata.get("render_modes", [])
+    env.close()
     if mode not in known:
-        env.close()
         raise ValueError(
             f"env.id: expected an environment with the render mode {mode}, which pictures need; "
             f"{env_id} has {', '.join(map(str, known)) or 'none'}."
         )
-    return env
+    return make_single(env_id, max_episode_steps, {**kwargs, "render_mode": mode})
 
 
 def check_visible(env_id: str, max_episode_steps: int | None, kwargs: dict[str, Any]) -> None:
     """Raises ValueError, naming the key, if there can be no pictures of an environment."""
-    env = make_visible(env_id, max_episode_steps, kwargs, "rgb_array")
     try:
-        env.reset(seed=0)
-        _film(env, [Gif(FPS)])
+        env = make_visible(env_id, max_episode_steps, kwargs, "rgb_array")
+        try:
+            env.reset(seed=0)
+            _film(env, [Gif(FPS)])
+        finally:
+            env.close()
     except ValueError as error:
         raise ValueError(f"log.video: {error}") from error
-    finally:
-        env.close()
 
 
 def fps_of(env: gymnasium.Env[Any, Any]) -> float:

@@ -88,16 +88,21 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def read_table(path: Path, num_columns: int) -> Floats:
-    """Returns the rows `[R, num_columns]` of a table of a run, none if it is not there.
+def whole_lines(path: Path) -> list[str]:
+    """Returns the lines of a table of a run without their heading, none if it is not there.
 
-    A row whose end is missing was being written when its process was killed.
+    A line whose end is missing was being written when its process was killed.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
     except FileNotFoundError:
-        lines = []
-    whole = [line for line in lines if line.endswith("\n")]
+        return []
+    return [line for line in lines if line.endswith("\n")]
+
+
+def read_table(path: Path, num_columns: int) -> Floats:
+    """Returns the rows `[R, num_columns]` of a table of a run, none if it is not there."""
+    whole = whole_lines(path)
     if not whole:
         return np.empty((0, num_columns))
     return np.loadtxt(whole, delimiter=",", ndmin=2)

@@ -1,0 +1,252 @@
+"""What users see, in a real browser; skipped only where none is installed."""
+
+import io
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.browser import IS_INSTALLED, browser, complaints, resize
+from tests.test_sweep import SHORT
+
+pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver.")
+
+NUM_RUNS = 160
+SWEEP = (
+    *("agent.gamma=0.9,0.95,0.98,0.99", "agent.epsilon=0.01,0.05,0.1,0.2", "seed=range(10)"),
+    *("trainer.total_steps=100", "eval.every_steps=50", "log.every_steps=50", "report=true"),
+    *("eval.episodes=2", "checkpoint.every_steps=null", "network.hidden_sizes=[8]"),
+)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory) -> Path:
+    """A sweep of 4 x 4 settings with ten seeds each, and its report."""
+    folder = tmp_path_factory.mktemp("browser")
+    command = [sys.executable, "-m", "dqn_exp.train", "-m", *SHORT, *SWEEP, "hydra.sweep.dir=s"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    return folder / "s"
+
+
+@pytest.fixture(scope="module")
+def tensorboard(sweep) -> Iterator[str]:
+    """The address of a TensorBoard that has read the sweep."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(sweep)]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"]
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: len(runs_of(address)) == NUM_RUNS, 60)
+            yield address
+        finally:
+            process.terminate()
+
+
+def runs_of(address: str) -> list[str]:
+    try:
+        with urllib.request.urlopen(f"{address}/data/runs") as answer:
+            return re.findall(r'"([^"]+)"', answer.read().decode())
+    except OSError:
+        return []
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+    end = monotonic() + seconds
+    while not condition():
+        assert monotonic() < end, "It has not come about in time."
+        sleep(0.2)
+
+
+IN_SHADOWS = """
+    const found = [], look = root => {
+        for (const one of root.querySelectorAll("*")) {
+            if (one.matches(arguments[0])) found.push(one);
+            if (one.shadowRoot) look(one.shadowRoot);
+        }
+    };
+    look(document);
+"""
+"""Finds the elements that match, also within the components that hide theirs."""
+
+
+def severe(driver) -> list[str]:
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_tensorboard_lists_the_runs_and_draws_what_answers_the_first_questions(sweep, tensorboard):
+    names = sorted(path.name for path in sweep.iterdir() if path.name[0].isdigit())
+    assert sorted(runs_of(tensorboard)) == names and len(names) == NUM_RUNS
+    with browser(1_600, 2_400) as driver:
+        driver.get(f"{tensorboard}/#timeseries")
+        wait_for(lambda: len(texts(driver, "scalar-card .heading")) >= 5)
+        groups = [text for text in texts(driver, ".group-text span, .group-title") if text]
+        assert [name for name in dict.fromkeys(groups) if name != "Pinned"][:2] == [
+            "episode",
+            "eval",
+        ]
+        # Only the first two groups are open, and they tell whether the runs learn.
+        cards = [text.replace("\n", "") for text in texts(driver, "scalar-card .heading")]
+        assert cards[:2] == ["episode/length", "episode/return"]
+        assert cards[2:] == ["eval/length_mean", "eval/return_mean", "eval/return_std"]
+        for card in driver.find_elements(By.CSS_SELECTOR, "scalar-card"):
+            wait_for(lambda card=card: num_colored(card) > 1_000)
+        card = driver.find_elements(By.CSS_SELECTOR, "scalar-card")[1]
+        legend = card.find_elements(By.CSS_SELECTOR, "tbody tr, tb-data-table-content-row")
+        assert len(legend) == NUM_RUNS
+        assert severe(driver) == []
+
+
+def texts(driver, selector: str) -> list[str]:
+    return [one.text for one in driver.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def num_colored(element) -> int:
+    """Pixels of what is neither paper nor ink: of the lines of a chart."""
+    with Image.open(io.BytesIO(element.screenshot_as_png)) as image:
+        levels = np.asarray(image.convert("RGB")).astype(int)
+    return int((levels.max(2) - levels.min(2) > 60).sum())
+
+
+def test_the_custom_scalars_are_laid_out_by_questions(tensorboard):
+    with browser(1_600, 2_400) as driver:
+        driver.get(f"{tensorboard}/#custom_scalars")
+        questions = ["Is it learning?", "Are its values right?", "Is learning stable?"]
+        wait_for(lambda: all(question in all_text(driver) for question in questions))
+        assert "Value of the starting state, predicted and realised" in all_text(driver)
+        assert severe(driver) == []
+
+
+def all_text(driver) -> str:
+    return driver.execute_script(
+        f"{IN_SHADOWS} return found.map(one => one.innerText).join(' ')", "*"
+    )
+
+
+def test_the_table_of_hyperparameters_has_all_runs_with_filled_columns(tensorboard):
+    with browser(2_000, 40 * NUM_RUNS) as driver:
+        driver.get(f"{tensorboard}/#hparams")
+        wait_for(lambda: len(rows_of_table(driver)) == 101)  # A page is of a hundred runs.
+        type_page_size(driver, NUM_RUNS)
+        wait_for(lambda: len(rows_of_table(driver)) == NUM_RUNS + 1)
+        heading, *rows = rows_of_table(driver)
+        assert severe(driver) == []
+    names = ("agent.gamma", "agent.epsilon", "seed", "eval/return_mean")
+    places = [heading.index(name) for name in names]
+    filled = [[float(row[place]) for place in places] for row in rows]
+    gammas, epsilons, seeds, returns = (set(values) for values in zip(*filled, strict=True))
+    assert gammas == {0.9, 0.95, 0.98, 0.99} and epsilons == {0.01, 0.05, 0.1, 0.2}
+    assert seeds == set(range(10)) and min(returns) > 0
+    assert len({tuple(row[:3]) for row in filled}) == NUM_RUNS
+
+
+def rows_of_table(driver) -> list[list[str]]:
+    """The texts of the rows, the heading first, of what may be drawn but is not used yet none."""
+    script = """
+        const cells = found.filter(cell => cell.offsetParent && cell.offsetHeight);
+        const rows = new Map();
+        for (const cell of cells) {
+            const box = cell.getBoundingClientRect(), top = Math.round(box.top);
+            rows.set(top, [...(rows.get(top) || []), [box.left, cell.innerText.trim()]]);
+        }
+        return [...rows].sort((a, b) => a[0] - b[0]).map(
+            ([, row]) => row.sort((a, b) => a[0] - b[0]).map(([, text]) => text)
+        );
+    """
+    rows = driver.execute_script(IN_SHADOWS + script, "vaadin-grid-cell-content")
+    return [row for row in rows if len(row) > 4 and any(row)]
+
+
+def type_page_size(driver, size: int) -> None:
+    script = """
+        return found.filter(one => (one.label || "").includes("per page"))[0]
+            .shadowRoot.querySelector("input");
+    """
+    field = driver.execute_script(IN_SHADOWS + script, "paper-input")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(str(size), Keys.ENTER)
+
+
+def test_the_report_sorts_is_drawn_and_fits_a_phone(sweep):
+    with browser(1_200, 900) as driver:
+        driver.get((sweep / "report/index.html").as_uri())
+        check_pictures(driver)
+        before = column(driver, "mean")
+        assert len(before) == 16
+        click(driver, "mean")
+        assert column(driver, "mean") == sorted(before)
+        click(driver, "mean")
+        assert column(driver, "mean") == sorted(before, reverse=True)
+        click(driver, "gamma")
+        gammas = column(driver, "gamma")
+        assert gammas == sorted(gammas) and len(set(gammas)) == 4
+        click(driver, "rank")
+        assert column(driver, "rank") == list(range(1, 17))
+        for width in (1_200, 390):
+            resize(driver, width, 844)
+            size = driver.execute_script(
+                "return [document.documentElement.scrollWidth, window.innerWidth]"
+            )
+            assert size == [width, width]
+            assert overflowing(driver, width) == []
+        assert complaints(driver) == []
+
+
+def test_the_report_is_dark_where_the_screen_is(sweep):
+    levels = {}
+    for is_dark in (False, True):
+        with browser(390, 844, is_dark=is_dark) as driver:
+            driver.get((sweep / "report/index.html").as_uri())
+            check_pictures(driver)
+            color = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+            levels[is_dark] = sum(map(int, re.findall(r"\d+", color)[:3]))
+            sources = driver.execute_script(
+                "return [...document.images].map(image => image.currentSrc)"
+            )
+            levels[is_dark, "pictures"] = sources
+    assert levels[True] < 150 < 600 < levels[False]
+    assert not set(levels[True, "pictures"]) & set(levels[False, "pictures"])
+
+
+def check_pictures(driver) -> None:
+    script = "return [...document.images].map(image => image.complete && image.naturalWidth)"
+    wait_for(lambda: all(driver.execute_script(script)))
+    assert len(driver.execute_script(script)) == 5
+
+
+def headings(driver) -> list[str]:
+    return [one.text for one in driver.find_elements(By.CSS_SELECTOR, "table.sortable th button")]
+
+
+def click(driver, name: str) -> None:
+    buttons = driver.find_elements(By.CSS_SELECTOR, "table.sortable th button")
+    buttons[headings(driver).index(name)].click()
+
+
+def column(driver, name: str) -> list[float]:
+    place = headings(driver).index(name) + 1
+    cells = driver.find_elements(By.CSS_SELECTOR, f"table.sortable tbody td:nth-child({place})")
+    return [float(cell.text) for cell in cells]
+
+
+def overflowing(driver, width: int) -> list[str]:
+    """Elements beyond the right edge, but those in a part that can be scrolled by itself."""
+    script = """
+        return [...document.body.querySelectorAll("*")].filter(one =>
+            !one.closest(".scroll, pre") && one.getBoundingClientRect().right > arguments[0] + 0.5
+        ).map(one => one.outerHTML.slice(0, 80))
+    """
+    return driver.execute_script(script, width)
