@@ -16,7 +16,7 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser import IS_INSTALLED, browser, complaints, resize
+from scripts.browser import IS_INSTALLED, browser, complaints, resize
 from tests.test_sweep import SHORT
 
 pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver.")

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -21,10 +22,10 @@ FLAGS = (
 
 
 @contextmanager
-def browser(width: int = 1_200, height: int = 900, *, is_dark: bool = False) -> Iterator:
+def browser(width: int = 1_200, height: int = 900, *, is_dark: bool = False) -> Iterator[Any]:
     """Gives a driver of a new browser, whose window shows pages of this size."""
     options = Options()
-    options.binary_location = CHROMIUM
+    options.binary_location = str(CHROMIUM)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         for flag in (*FLAGS, f"user-data-dir={profile}"):
             options.add_argument(f"--{flag}")
@@ -40,12 +41,12 @@ def browser(width: int = 1_200, height: int = 900, *, is_dark: bool = False) -> 
             driver.quit()
 
 
-def resize(driver, width: int, height: int) -> None:
+def resize(driver: Any, width: int, height: int) -> None:
     """Gives a page this size, below what windows can have."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def complaints(driver) -> list[str]:
-    """What the page has complained of on its console."""
+def complaints(driver: Any) -> list[str]:
+    """Returns what the page has complained of on its console."""
     return [entry["message"] for entry in driver.get_log("browser")]

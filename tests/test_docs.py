@@ -1,0 +1,78 @@
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from dqn_exp.schema import Config
+from scripts.make_config_docs import PAGE, to_page
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_page_of_keys_is_that_of_the_schema():
+    assert PAGE.read_text() == to_page(), "Run python scripts/make_config_docs.py."
+
+
+def keys_of(section, prefix: str = "") -> set[str]:
+    found = set()
+    for name, field in section.model_fields.items():
+        inner = re.findall(r"(\w+Config)\b", str(field.annotation))
+        if not inner:
+            found.add(prefix + name)
+    return found
+
+
+def test_every_key_of_the_schema_is_on_the_page():
+    page = PAGE.read_text()
+    for name, field in Config.model_fields.items():
+        for section in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            for key in keys_of(section, f"{name}.") if hasattr(section, "model_fields") else ():
+                assert key.endswith(".kind") or f"| `{key}` |" in page, key
+    for key in keys_of(Config):
+        assert f"| `{key}` |" in page, key
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert targets
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), target
+        headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in {one.lower().replace(" ", "-") for one in headings}, target
+
+
+@pytest.mark.parametrize("tags", [True, False], ids=["logged", "documented"])
+def test_the_page_of_tags_tells_of_all_tags_and_no_others(tags, tmp_path):
+    from tests.conftest import make_config, train_in_folders
+    from tests.test_recorder import load_events
+
+    config = make_config(
+        trainer__total_steps=600, log__every_steps=100, eval__every_steps=300, eval__episodes=2
+    )
+    train_in_folders([config], [tmp_path])
+    logged = set(load_events(tmp_path).Tags()["scalars"])
+    text = (ROOT / "docs/tags.md").read_text().replace("`..._p50`, `..._p90`", "")
+    text += "`train/td_error_p50` `train/td_error_p90`"
+    documented = set(re.findall(r"`((?:episode|eval|perf|replay|spread|train|value)/\w+)`", text))
+    assert logged <= documented if tags else documented - logged <= {"value/start_"}
+
+
+def test_the_example_for_notebooks_runs_as_it_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readme = (ROOT / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(import dqn_exp\n.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(code[0], {})
+    # The numbers are those of one machine; their shape is that of all.
+    shapes = [re.sub(r"[\d.]+", "#", text).split() for text in (said.getvalue(), code[1])]
+    assert shapes[0] == shapes[1]
