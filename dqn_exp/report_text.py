@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dqn_exp.directories import shorten
 from dqn_exp.report_table import to_text
 from dqn_exp.run_files import RunFiles, Source
 from dqn_exp.settings import SOURCE, Setting, find_differences, sort_values, value_of
@@ -78,7 +79,7 @@ def facts(
 ) -> Iterator[tuple[str, str]]:
     """Yields names and values of what was run."""
     runs = [run for source in sources for run in source.runs]
-    yield "directory", ", ".join(str(source.directory) for source in sources)
+    yield "directory", ", ".join(str(shorten(source.directory)) for source in sources)
     yield "environment", _values(runs, "env.id")
     for key in keys:
         if key != SOURCE:

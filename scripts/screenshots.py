@@ -16,6 +16,7 @@ from pathlib import Path
 from scripts.browser import browser
 
 DOCS = Path(__file__).parent.parent / "docs"
+NAME = "gamma_and_epsilon"
 PORT = 6789
 SWEEP = (
     *("agent.gamma=0.9,0.95,0.98,0.99", "agent.epsilon=0.01,0.05,0.1,0.2", "seed=range(10)"),
@@ -29,23 +30,27 @@ def main() -> None:
     parser.add_argument("sweep", nargs="?", type=Path, help="directory of a sweep with a report")
     given = parser.parse_args().sweep
     with tempfile.TemporaryDirectory() as folder:
-        directory = given or _train(Path(folder) / "gamma_and_epsilon")
+        directory = given or _train(Path(folder))
         take_report(directory)
         take_tensorboard(directory)
 
 
-def _train(directory: Path) -> Path:
+def _train(folder: Path) -> Path:
     command = [sys.executable, "-m", "dqn_exp.train", "-m", *SWEEP]
-    subprocess.run([*command, f"hydra.sweep.dir={directory}"], check=True)
-    return directory
+    subprocess.run([*command, f"hydra.sweep.dir={NAME}"], check=True, cwd=folder)
+    return folder / NAME
 
 
 def take_report(directory: Path) -> None:
-    """Takes the first part of a report."""
+    """Takes the first part of a report, and its pictures."""
     with browser(1_000, 1_240) as driver:
         driver.get((directory / "report/index.html").absolute().as_uri())
         time.sleep(1)
         driver.save_screenshot(str(DOCS / "report.png"))
+        script = "document.querySelector('.plots').scrollIntoView()"
+        driver.execute_script(script)
+        time.sleep(1)
+        driver.save_screenshot(str(DOCS / "report_pictures.png"))
 
 
 def take_tensorboard(directory: Path) -> None:

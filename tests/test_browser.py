@@ -19,7 +19,10 @@ from selenium.webdriver.common.keys import Keys
 from scripts.browser import IS_INSTALLED, browser, complaints, resize
 from tests.test_sweep import SHORT
 
-pytestmark = pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver.")
+pytestmark = [
+    pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver."),
+    pytest.mark.xdist_group("browser"),  # So that there is one sweep for all of them.
+]
 
 NUM_RUNS = 160
 SWEEP = (

@@ -181,7 +181,7 @@ def children_of(pid: int) -> Iterator[int]:
 
 
 ROOT = Path(__file__).parent.parent
-LONG = ("trainer.total_steps=60_000", "eval.every_steps=30_000", "checkpoint.every_steps=100")
+LONG = ("trainer.total_steps=30_000", "eval.every_steps=15_000", "checkpoint.every_steps=100")
 ENDLESS = ("trainer.total_steps=1_000_000", "checkpoint.every_steps=50")
 TWO_WORKERS = ("hydra/launcher=population_processes", "hydra.launcher.num_workers=2")
 

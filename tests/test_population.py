@@ -59,8 +59,11 @@ def make_runs(count: int, **overrides: object) -> list[Config]:
 
 
 @pytest.mark.parametrize("num_threads", [1, 2, 4])
-@pytest.mark.parametrize("hidden_sizes", [[128], [256, 256], [33], [10, 7]])
-@pytest.mark.parametrize("loss", ["mse", "huber"])
+@pytest.mark.parametrize(
+    ("hidden_sizes", "loss"),
+    [([128], "mse"), ([128], "huber"), ([256, 256], "mse"), ([33], "huber"), ([10, 7], "mse")],
+    ids=str,
+)
 @pytest.mark.parametrize("engine", ["native", "torch"])
 def test_a_run_alone_equals_the_same_run_in_a_population(
     train, num_threads, hidden_sizes, loss, engine
