@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from dqn_exp import statistics
-from dqn_exp.settings import Setting, make_curve, shorten_keys, sort_values
+from dqn_exp.differences import shorten_keys, sort_values
+from dqn_exp.settings import Setting, make_curve
 
 NUM_NAMED = 5
 """Settings that have a colour, the best ones; the others are grey."""

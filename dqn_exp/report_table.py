@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from dqn_exp.settings import Setting, shorten_keys
+from dqn_exp.differences import shorten_keys
+from dqn_exp.settings import Setting
 
 UNKNOWN = "-"
 

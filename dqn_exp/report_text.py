@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dqn_exp.differences import SOURCE, find_differences, sort_values, value_of
 from dqn_exp.directories import shorten
 from dqn_exp.report_table import to_text
 from dqn_exp.run_files import RunFiles, Source
-from dqn_exp.settings import SOURCE, Setting, find_differences, sort_values, value_of
+from dqn_exp.settings import Setting
 from dqn_exp.statistics import Estimate, probability_of_improvement
 
 NUM_RIVALS = 4

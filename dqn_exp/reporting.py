@@ -6,9 +6,10 @@ from pathlib import Path
 
 import gymnasium
 
+from dqn_exp.differences import find_keys
 from dqn_exp.report_page import Report, write_page
 from dqn_exp.run_files import RunFiles, read_sources
-from dqn_exp.settings import find_keys, make_settings
+from dqn_exp.settings import make_settings
 
 
 def write_report(directories: Sequence[Path], threshold: float | None = None) -> Path:

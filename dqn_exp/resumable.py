@@ -8,11 +8,9 @@ import yaml
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
+from dqn_exp.effects import WITHOUT_EFFECT, has_effect
 from dqn_exp.errors import ConfigError
 from dqn_exp.job_list import NAME, JobEntry, read_job_list
-
-CHANGEABLE = ("device", "engine", "num_threads", "log", "checkpoint", "report")
-"""Keys and groups that do not change what a run learns, but for last bits."""
 
 LAUNCHER = "hydra_plugins.dqn_population.population_launcher.PopulationLauncher"
 
@@ -109,10 +107,10 @@ def split_changes(
             if name.split(".")[0] not in launcher:
                 raise ConfigError([f"{key}: expected one of {', '.join(launcher)}."])
             OmegaConf.update(launcher, name, value)
-        elif key.split(".")[0] in CHANGEABLE:
+        elif not has_effect(key):
             changes[key] = value
         else:
-            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *CHANGEABLE))
+            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *WITHOUT_EFFECT))
             raise ConfigError([f"{key}: what a run learns cannot be changed; expected {names}."])
     return launcher, changes
 

@@ -17,8 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.command import run_command
 from dqn_exp.directories import shorten
+from dqn_exp.effects import WITHOUT_EFFECT
 from dqn_exp.errors import ConfigError
-from dqn_exp.resumable import CHANGEABLE, Found, changed, find, split_changes
+from dqn_exp.resumable import Found, changed, find, split_changes
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "overrides",
         nargs="*",
         help="what is to be other than before: hydra/launcher=NAME, hydra.launcher.KEY=VALUE, "
-        f"or a key of {', '.join(CHANGEABLE)}",
+        f"or a key of {', '.join(WITHOUT_EFFECT)}",
     )
     parser.add_argument(
         "--retry-failed", action="store_true", help="also train failed and diverged runs again"

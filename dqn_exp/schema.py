@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
+from dqn_exp.effects import WITHOUT_EFFECT, has_effect
 from dqn_exp.per_run import PerRun, PerRunMark
 
 
@@ -34,10 +35,6 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 Positive = Annotated[Number, Field(gt=0), AfterValidator(_refuse_extremes)]
 Return = Annotated[Number, AfterValidator(_refuse_extremes)]
 Decay = Literal["linear", "exponential"]
-
-
-WITHOUT_EFFECT = ("log", "checkpoint", "device", "engine", "num_threads", "report")
-"""Keys and groups that do not change what a run learns, but for last bits."""
 
 
 class Section(BaseModel):
@@ -257,9 +254,7 @@ class Config(Section):
 
     def hyperparameters(self) -> dict[str, Any]:
         """Returns by dotted key the values that change results."""
-        return {
-            key: value for key, value, _ in _leaves(self) if key.split(".")[0] not in WITHOUT_EFFECT
-        }
+        return {key: value for key, value, _ in _leaves(self) if has_effect(key)}
 
 
 def _leaves(section: Section, prefix: str = "") -> Iterator[tuple[str, Any, bool]]:

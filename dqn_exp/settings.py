@@ -1,21 +1,17 @@
 """Settings of sweeps: runs that differ in their seeds alone, and what came of them."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dqn_exp import statistics
-from dqn_exp.run_files import RunFiles, Source
+from dqn_exp.differences import SOURCE, shorten_keys, value_of
+from dqn_exp.run_files import RunFiles
 from dqn_exp.statistics import Estimate
 
 Floats = npt.NDArray[np.float64]
-
-SOURCE = "source"
-"""The key by which runs of several directories are told apart where they are compared."""
-
-WITHOUT_EFFECT = ("seed", "log", "checkpoint", "device", "engine", "num_threads", "report")
 
 NUM_CURVE_POINTS = 200
 NUM_CURVE_RESAMPLES = 1_999
@@ -85,42 +81,6 @@ class Curve(NamedTuple):
     num_runs: npt.NDArray[np.int64]
 
 
-def find_keys(sources: Sequence[Source], *, names_sources: bool) -> list[str]:
-    """Returns the keys by which the runs of some directories differ, but for the seed.
-
-    They are the swept ones, and where directories differ in others, these.
-
-    Args:
-        sources: at least one.
-        names_sources: whether a directory is a difference of its own, which then stands for all in
-            which its runs are alike.
-    """
-    runs = [run for source in sources for run in source.runs]
-    swept = dict.fromkeys(key for run in runs for key in run.swept)
-    keys = [key for key in dict.fromkeys([*swept, *_keys_between(sources)]) if _has_effect(key)]
-    if names_sources and len(sources) > 1:
-        return [SOURCE, *(key for key in keys if any(_differ(s.runs, key) for s in sources))]
-    return [key for key in keys if _differ(runs, key)]
-
-
-def find_differences(sources: Sequence[Source]) -> dict[str, list[str]]:
-    """Returns keys in whose values directories differ, with the values of each directory."""
-    return {
-        key: [", ".join(sort_values(value_of(run, key) for run in one.runs)) for one in sources]
-        for key in _keys_between(sources)
-        if _has_effect(key)
-    }
-
-
-def value_of(run: RunFiles, key: str) -> str:
-    """Returns the value of a key of a run, as one would write it."""
-    if key == SOURCE:
-        return run.source
-    if key in run.config:
-        return _to_text(run.config[key])
-    return run.swept.get(key, "")
-
-
 def make_settings(
     runs: Sequence[RunFiles], keys: Sequence[str], threshold: float | None
 ) -> list[Setting]:
@@ -141,23 +101,6 @@ def make_settings(
     ]
     settings = _with_chances(settings)
     return sorted(settings, key=lambda one: -np.nan_to_num(one.iqm.value, nan=-np.inf))
-
-
-def sort_values(values: Iterable[str]) -> list[str]:
-    """Returns the different values in their order: by number where all are numbers."""
-    different = sorted(set(values))
-    try:
-        return sorted(different, key=float)
-    except ValueError:
-        return different
-
-
-def shorten_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Returns short names of keys: their last parts, where these are different."""
-    lasts = [key.rsplit(".", 1)[-1] for key in keys]
-    return {
-        key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)
-    }
 
 
 def make_curve(setting: Setting) -> Curve:
@@ -235,27 +178,3 @@ def _interpolate(steps: Floats, evaluations: Floats) -> Floats:
     known, returns = evaluations.T
     interpolated: Floats = np.interp(steps, known, returns, left=np.nan, right=np.nan)
     return interpolated
-
-
-def _keys_between(sources: Sequence[Source]) -> list[str]:
-    """Returns the keys of configs whose values are not the same in all directories."""
-    keys = dict.fromkeys(key for source in sources for run in source.runs for key in run.config)
-    return [
-        key
-        for key in keys
-        if len({frozenset(value_of(run, key) for run in source.runs) for source in sources}) > 1
-    ]
-
-
-def _differ(runs: Sequence[RunFiles], key: str) -> bool:
-    return len({value_of(run, key) for run in runs}) > 1
-
-
-def _has_effect(key: str) -> bool:
-    return key.split(".")[0] not in WITHOUT_EFFECT
-
-
-def _to_text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value).replace("'", "").replace(" ", "") if isinstance(value, list) else str(value)

@@ -18,8 +18,9 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dqn_exp.effects import has_effect
 from dqn_exp.per_run import PerRunMark
-from dqn_exp.schema import WITHOUT_EFFECT, Config
+from dqn_exp.schema import Config
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/configs.md"
@@ -115,7 +116,7 @@ def _own_fields(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 def _to_row(name: str, field: FieldInfo, defaults: Mapping[str, Any], prefix: str) -> str:
     is_per_run = any(isinstance(mark, PerRunMark) for mark in field.metadata)
     runs = "by run" if is_per_run else "structure"
-    if (prefix or f"{name}.").split(".")[0] in WITHOUT_EFFECT:
+    if not has_effect(prefix + name):
         runs += ", no effect"
     default = yaml.safe_dump(defaults[name], default_flow_style=True).split("\n")[0]
     values = _values(field.annotation, field.metadata)

@@ -39,7 +39,7 @@ def test_every_key_of_the_schema_is_on_the_page():
 def test_links_lead_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    assert targets
+    assert targets or page.name != "README.md"
     for target in targets:
         path, _, anchor = target.partition("#")
         if "://" in target:

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from dqn_exp.differences import find_keys, sort_values
 from dqn_exp.errors import ConfigError
 from dqn_exp.run_files import read_sources, read_table
-from dqn_exp.settings import find_keys, make_curve, make_settings, sort_values
+from dqn_exp.settings import make_curve, make_settings
 from tests.sweep_files import write_run, write_single, write_sweep
 
 
