@@ -199,6 +199,8 @@ def _contradictions(config: Config) -> Iterator[str]:
                 f"engine: expected torch or auto with {reason}, which the native engine does not "
                 "support, got native."
             )
+    if config.log.video and not config.log.tensorboard:
+        yield "log.video: expected log.tensorboard=true beside it, where the film goes, got false."
     if trainer.total_steps is None and trainer.total_episodes is None:
         yield (
             "trainer.total_steps, trainer.total_episodes: expected at least one, got null for "

@@ -22,7 +22,10 @@ def find_keys(sources: Sequence[Source], *, names_sources: bool) -> list[str]:
     """
     runs = [run for source in sources for run in source.runs]
     swept = dict.fromkeys(key for run in runs for key in run.swept)
-    keys = [key for key in dict.fromkeys([*swept, *_keys_between(sources)]) if _counts(key)]
+    unlisted = [run for source in sources if not source.is_listed for run in source.runs]
+    untold = [key for key in (*_keys_between(sources), *_keys_within(unlisted)) if _counts(key)]
+    # What somebody has swept on purpose is a difference, even where it should make none.
+    keys = [key for key in dict.fromkeys([*swept, *untold]) if key != "seed"]
     if names_sources and len(sources) > 1:
         return [SOURCE, *(key for key in keys if any(_differ(s.runs, key) for s in sources))]
     return [key for key in keys if _differ(runs, key)]
@@ -56,10 +59,11 @@ def sort_values(values: Iterable[str]) -> list[str]:
 
 
 def shorten_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Returns short names of keys: their last parts, where these are different."""
+    """Returns short names of keys: their last parts, where these are different and tell enough."""
     lasts = [key.rsplit(".", 1)[-1] for key in keys]
     return {
-        key: last if lasts.count(last) == 1 else key for key, last in zip(keys, lasts, strict=True)
+        key: last if lasts.count(last) == 1 and last not in ("id", "kind") else key
+        for key, last in zip(keys, lasts, strict=True)
     }
 
 
@@ -73,8 +77,15 @@ def _keys_between(sources: Sequence[Source]) -> list[str]:
     ]
 
 
+def _keys_within(runs: Sequence[RunFiles]) -> list[str]:
+    """Returns the keys of configs whose values are not the same in all runs."""
+    keys = dict.fromkeys(key for run in runs for key in run.config)
+    return [key for key in keys if _differ(runs, key)]
+
+
 def _counts(key: str) -> bool:
-    return key != "seed" and has_effect(key)
+    # How often it is evaluated changes nothing of a run, either.
+    return key not in ("seed", "eval.every_steps") and has_effect(key)
 
 
 def _differ(runs: Sequence[RunFiles], key: str) -> bool:

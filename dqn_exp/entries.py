@@ -31,6 +31,16 @@ class Entries:
         """Args: the parts that know them."""
         self._agent, self._engine = agent, engine
         self._buffer, self._episodes = buffer, episodes
+        self._distances: dict[int, float] = {}
+
+    def look_before_learning(self, rows: Ints) -> None:
+        """Looks at what learning may change: rows `[M]` have an entry after this tick.
+
+        Where a copy to the target network falls on every entry, its distance would always be 0.
+        """
+        with _aside():
+            distances = self._agent.target_distance(rows)
+        self._distances = dict(zip(rows.tolist(), distances.tolist(), strict=True))
 
     def collect(
         self, rows: Ints, steps: Ints, seconds: npt.NDArray[np.float64]
@@ -56,7 +66,7 @@ class Entries:
             **{f"train/{name}": values for name, values in diagnostics.items()},
             "train/epsilon": self._agent.epsilon.value(steps)[rows],
             "train/learning_rate": self._engine.learning_rate.value(steps)[rows],
-            "train/target_distance": self._agent.target_distance(rows),
+            "train/target_distance": self._take_distances(rows),
             "value/action_gap": self._action_gaps(rows),
             "replay/size": self._buffer.sizes[rows],
             "replay/terminal_share": np.array([self._terminal_share(row) for row in rows]),
@@ -81,6 +91,14 @@ class Entries:
                 "value/overestimation": promised - realised,
             }
         )
+
+    def _take_distances(self, rows: Ints) -> Column:
+        before, self._distances = self._distances, {}
+        if not before.keys() >= set(
+            rows.tolist()
+        ):  # A run that ends at once, such as by diverging.
+            return self._agent.target_distance(rows)
+        return np.array([before[row] for row in rows.tolist()])
 
     def _action_gaps(self, rows: Ints) -> Floats:
         """Returns `[M]` by how much the best action is better than the next, in the mean."""

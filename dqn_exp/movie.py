@@ -1,8 +1,9 @@
 """Moving pictures, written frame by frame: MP4 with PyAV, GIF with Pillow."""
 
 import io
+import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,32 @@ class Movie(Protocol):
         """Adds the next frame, all of one size."""
         ...
 
-    def close(self) -> None:
-        """Ends the movie."""
-        ...
+
+class MovieFile:
+    """A file that is there once it is whole: not before the block ends, and not if it fails."""
+
+    def __init__(self, path: Path) -> None:
+        """Args: the file, which may be there already."""
+        self._path, self._partial = path, path.with_name(f".{path.name}.part")
+
+    def __enter__(self) -> Self:
+        """Begins the block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
+        """Gives the file its name, or takes it away."""
+        try:
+            if self._end() and kind is None:
+                os.replace(self._partial, self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def _end(self) -> bool:
+        """Ends the partial file; returns whether it holds a frame."""
+        raise NotImplementedError
 
 
-class Mp4:
+class Mp4(MovieFile):
     """H.264 in an MP4 file, which browsers and every player show."""
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -37,6 +58,7 @@ class Mp4:
         Raises:
             ValueError: if PyAV is not installed.
         """
+        super().__init__(path)
         try:
             import av
         except ImportError as error:
@@ -44,8 +66,8 @@ class Mp4:
                 "A video needs PyAV: pip install -c constraints.txt -e '.[video]'."
             ) from error
         self._av: Any = av
-        self._container: Any = av.open(str(path), "w", format="mp4")
-        self._stream = self._container.add_stream("libx264", rate=round(fps))
+        self._container: Any = av.open(str(self._partial), "w", format="mp4")
+        self._stream = self._container.add_stream("libx264", rate=max(1, round(fps)))
         self._stream.pix_fmt = "yuv420p"
         self._has_size = False
 
@@ -59,15 +81,15 @@ class Mp4:
         image = self._av.VideoFrame.from_ndarray(picture, format="rgb24")
         self._container.mux(self._stream.encode(image))
 
-    def close(self) -> None:
-        """Ends the file."""
+    def _end(self) -> bool:
         if self._has_size:
             self._container.mux(self._stream.encode())
         self._container.close()
+        return self._has_size
 
 
 class Gif:
-    """A GIF that repeats; of fast pictures every other one, or fewer."""
+    """A GIF that repeats, in the memory; of fast pictures every other one, or fewer."""
 
     def __init__(self, fps: float) -> None:
         """Args: frames a second that are added."""
@@ -101,8 +123,10 @@ class Gif:
         )
         return file.getvalue()
 
-    def close(self) -> None:
-        """Does nothing: it is kept in the memory."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame was added."""
+        return not self._frames
 
     @property
     def size(self) -> tuple[int, int]:
@@ -111,14 +135,19 @@ class Gif:
         return size
 
 
-class GifFile(Gif):
+class GifFile(MovieFile):
     """A GIF in a file."""
 
     def __init__(self, path: Path, fps: float) -> None:
         """Args: the file, and frames a second that are added."""
-        super().__init__(fps)
-        self._path = path
+        super().__init__(path)
+        self._gif = Gif(fps)
 
-    def close(self) -> None:
-        """Writes the file."""
-        self._path.write_bytes(self.to_bytes())
+    def add(self, frame: Frame) -> None:
+        """Adds the next frame."""
+        self._gif.add(frame)
+
+    def _end(self) -> bool:
+        if not self._gif.is_empty:
+            self._partial.write_bytes(self._gif.to_bytes())
+        return not self._gif.is_empty

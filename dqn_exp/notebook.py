@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BAD_INPUT = 2
+LINES_OF_LOGS = ("[", "Error executing job")
 
 
 class Runs(NamedTuple):
@@ -50,8 +51,12 @@ def run(
     Raises:
         ConfigError: for a bad configuration; nothing has been made.
         RunError: if a run has failed or diverged; all others have completed.
+        TypeError: if the overrides are no list of texts.
         KeyboardInterrupt: if it was interrupted; the runs have been saved, and can be resumed.
     """
+    if isinstance(overrides, str) or not all(isinstance(one, str) for one in overrides):
+        kind = type(overrides).__name__
+        raise TypeError(f"overrides: expected a list of texts such as 'seed=1', got {kind}.")
     if directory is None:
         directory = f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     path = Path(directory).absolute()
@@ -60,10 +65,13 @@ def run(
     place = f"{key}={json.dumps(str(path), ensure_ascii=False)}"
     command = [sys.executable, "-m", "dqn_exp.train", *(["-m"] if sweep else []), *overrides, place]
     status, said = _run_aloud(command, quiet)
+    problems = [line for line in said if not line.startswith(LINES_OF_LOGS)][-20:]
     if status == BAD_INPUT:
-        raise ConfigError(said[-20:])
+        if not sweep and any("add -m" in line for line in problems):
+            problems.append("From Python, that is dqn_exp.run(..., sweep=True).")
+        raise ConfigError(problems)
     if status:
-        raise RunError("\n".join(said[-20:]))
+        raise RunError("\n".join(problems))
     return path
 
 
@@ -83,7 +91,7 @@ def load_runs(directory: str | Path, *more: str | Path) -> Runs:
 
     sources = read_sources([Path(one) for one in (directory, *more)])
     runs = [run for source in sources for run in source.runs]
-    names = [_name(run.source, run.directory, len(sources)) for run in runs]
+    names = [run.name if len(sources) == 1 else f"{run.source}/{run.name}" for run in runs]
     tables = {}
     for table, columns in TABLES.items():
         lines = [whole_lines(run.directory / f"{table}.csv") for run in runs]
@@ -95,10 +103,6 @@ def load_runs(directory: str | Path, *more: str | Path) -> Runs:
         tables[table] = frame
     rows = pd.DataFrame([_row(run) for run in runs], index=pd.Index(names, name="run"))
     return Runs(rows, **tables)
-
-
-def _name(source: str, directory: Path, num_sources: int) -> str:
-    return directory.name if num_sources == 1 else f"{source}/{directory.name}"
 
 
 def _row(run: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
@@ -16,6 +17,9 @@ from dqn_exp.settings import Setting, make_curve
 
 NUM_NAMED = 5
 """Settings that have a colour, the best ones; the others are grey."""
+
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+"""Of their lines, so that those that lie on each other can be seen."""
 
 RETURN = "return of the greedy policy"
 
@@ -81,13 +85,15 @@ def make_plots(
     """Returns the plots of settings, the best of which comes first.
 
     Args:
-        settings: at least one with a score, and these first.
+        settings: those with scores first, of which there is at least one.
         keys: by which they differ.
         threshold: return that is marked; None for none.
     """
     names = shorten_keys(keys)
+    values = {key: sort_values(setting.values[key] for setting in settings) for key in keys}
+    settings = [setting for setting in settings if len(setting.scores)]
     plots = [_curves(settings, threshold)]
-    plots += [_sensitivity(settings, key, names[key]) for key in keys]
+    plots += [_sensitivity(settings, key, names[key], values[key]) for key in keys]
     pairs = [(keys[i], keys[j]) for i in range(len(keys)) for j in range(i + 1, len(keys))]
     plots += [_heat_map(settings, pair, names) for pair in pairs]
     if sum(len(setting.scores) for setting in settings) > 1:
@@ -101,13 +107,15 @@ def _curves(settings: Sequence[Setting], threshold: float | None) -> Plot:
     def draw(axes: Axes, theme: Theme) -> None:
         for curve in curves[NUM_NAMED:]:
             axes.plot(curve.steps, curve.returns.value, color=theme.muted, lw=0.7, alpha=0.6)
-        for setting, curve, color in zip(named, curves, theme.series, strict=False):
+        for setting, curve, color, dashes in zip(named, curves, theme.series, DASHES, strict=False):
             marker = "o" if len(curve.steps) == 1 else None
             label = _shorten(setting.label, 56)
-            axes.plot(curve.steps, curve.returns.value, color=color, label=label, marker=marker)
+            line = {"color": color, "ls": dashes, "marker": marker}
+            axes.plot(curve.steps, curve.returns.value, label=label, **line)  # type: ignore[arg-type]
             low, high = curve.returns.low, curve.returns.high
             axes.fill_between(curve.steps, low, high, color=color, alpha=0.18, lw=0)
-        if threshold is not None:
+        bottom, top = axes.get_ylim()
+        if threshold is not None and bottom <= threshold <= top:
             axes.axhline(threshold, color=theme.muted, lw=1, ls=":")
         axes.set(xlabel="environment steps", ylabel=RETURN)
         _add_legend(axes)
@@ -124,38 +132,34 @@ def _curves(settings: Sequence[Setting], threshold: float | None) -> Plot:
     )
 
 
-def _sensitivity(settings: Sequence[Setting], key: str, name: str) -> Plot:
-    groups = _grouped(settings, [key])
-    values = sort_values(value for (value,) in groups)
-    estimates = [_marginal(groups[(value,)]) for value in values]
+def _sensitivity(settings: Sequence[Setting], key: str, name: str, values: list[str]) -> Plot:
+    groups = {value: _with_value(settings, key, value) for value in values}
+    estimates = {value: marginal(group) for value, group in groups.items() if group}
+    has_others = len(settings[0].values) > 1
 
     def draw(axes: Axes, theme: Theme) -> None:
-        places, middle = np.arange(len(values)), np.array([one.value for one in estimates])
-        for place, value in zip(places, values, strict=True):
-            single = [float(setting.iqm.value) for setting in groups[(value,)]]
+        places = [place for place, value in enumerate(values) if value in estimates]
+        for place in places if has_others else ():
+            single = [float(setting.iqm.value) for setting in groups[values[place]]]
             spread = np.linspace(-0.12, 0.12, len(single)) if len(single) > 1 else [0.0]
             axes.scatter(place + np.asarray(spread), single, s=12, color=theme.muted, alpha=0.7)
-        low, high = (np.array([getattr(one, end) for one in estimates]) for end in ("low", "high"))
-        axes.errorbar(
-            places,
-            middle,
-            yerr=np.nan_to_num([middle - low, high - middle]).clip(min=0),
-            color=theme.series[0],
-            marker="o",
-            capsize=4,
-        )
-        axes.set_xticks(places, [_shorten(value) for value in values])
+        middle, low, high = np.array([estimates[values[place]] for place in places], dtype=float).T
+        errors = np.nan_to_num([middle - low, high - middle]).clip(min=0)
+        line = {"color": theme.series[0], "marker": "o", "capsize": 4}
+        axes.errorbar(places, middle, errors, ls="-" if _are_numbers(values) else "", **line)  # type: ignore[arg-type]
+        labels = [_shorten(value) if value in estimates else f"{value}\nnone" for value in values]
+        axes.set_xticks(range(len(values)), labels)
         _turn_long_labels(axes, values)
-        axes.set(xlabel=key, ylabel=f"final {RETURN}")
-        axes.set_xlim(-0.5, len(values) - 0.5)
+        axes.set(xlabel=key, ylabel=f"final {RETURN}", xlim=(-0.5, len(values) - 0.5))
 
-    has_intervals = any(estimate.has_interval for estimate in estimates)
+    has_intervals = any(estimate.has_interval for estimate in estimates.values())
     intervals = ", with 95 % intervals that resample seeds within settings" if has_intervals else ""
+    dots = " A dot is the IQM of one setting." if has_others else ""
     return Plot(
         f"sensitivity_{_file_name(name)}",
         f"Sensitivity to {name}",
         "IQM of the final returns of all runs with this value, whatever the other keys"
-        f"{intervals}. A dot is the IQM of one setting.",
+        f"{intervals}.{dots}",
         draw,
         (5.6, 3.8),
     )
@@ -197,11 +201,10 @@ def _profiles(settings: Sequence[Setting]) -> Plot:
     named = [setting for setting in settings[:NUM_NAMED] if len(setting.scores)]
 
     def draw(axes: Axes, theme: Theme) -> None:
-        for setting, color in zip(named, theme.series, strict=False):
-            shares = stats.ecdf(setting.scores).sf
-            points = np.concatenate([[setting.scores.min() - 1e-9], shares.quantiles])
-            heights = np.concatenate([[1.0], shares.probabilities])
-            axes.step(points, heights, where="post", color=color, label=_shorten(setting.label, 44))
+        for setting, color, dashes in zip(named, theme.series, DASHES, strict=False):
+            points, heights = profile(setting.scores)
+            label = _shorten(setting.label, 44)
+            axes.step(points, heights, where="post", color=color, ls=dashes, label=label)
         axes.set(xlabel=f"final {RETURN}", ylabel="share of the runs above it", ylim=(-0.02, 1.02))
         _add_legend(axes)
 
@@ -215,6 +218,24 @@ def _profiles(settings: Sequence[Setting]) -> Plot:
     )
 
 
+def profile(scores: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Returns where the share of scores `[n]` that lie above a point changes, and the shares."""
+    shares = stats.ecdf(scores).sf
+    points = np.concatenate([[scores.min()], shares.quantiles])
+    return points, np.concatenate([[1.0], shares.probabilities])
+
+
+def _with_value(settings: Sequence[Setting], key: str, value: str) -> list[Setting]:
+    return [setting for setting in settings if setting.values[key] == value]
+
+
+def _are_numbers(values: Sequence[str]) -> bool:
+    try:
+        return all(np.isfinite(float(value)) for value in values)
+    except ValueError:
+        return False
+
+
 def _grouped(
     settings: Sequence[Setting], keys: Sequence[str]
 ) -> dict[tuple[str, ...], list[Setting]]:
@@ -226,7 +247,8 @@ def _grouped(
     return groups
 
 
-def _marginal(settings: Sequence[Setting]) -> statistics.Estimate:
+def marginal(settings: Sequence[Setting]) -> statistics.Estimate:
+    """Returns the IQM of all runs of some settings, with seeds resampled within each."""
     return statistics.estimate_iqm([setting.scores for setting in settings])
 
 
@@ -242,7 +264,8 @@ def _turn_long_labels(axes: Axes, labels: Sequence[str]) -> None:
 
 def _shorten(text: str, most: int = 20) -> str:
     """Returns a text of at most so many letters; of a long one, the end tells it apart."""
-    return text if len(text) <= most else f"...{text[3 - most :]}"
+    shown = text if len(text) <= most else f"...{text[3 - most :]}"
+    return f" {shown}" if shown.startswith("_") else shown  # Legends leave those out.
 
 
 def _file_name(name: str) -> str:
@@ -266,4 +289,5 @@ def _style(theme: Theme) -> dict[str, Any]:
         "svg.fonttype": "none",
         "svg.hashsalt": "dqn_exp",
         "font.family": "sans-serif",
+        "text.parse_math": False,
     }

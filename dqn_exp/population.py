@@ -89,7 +89,7 @@ def train_population(
         tell(results)
         if trained:
             _train(trained, lambda: tell(results), progress, should_stop)
-            _film(trained)
+            _film(trained, should_stop)
     except Exception as error:
         log.exception("The population has failed.")
         _finish_running(opened, "failed", describe_error(error))
@@ -156,9 +156,11 @@ def _train(
         trainer.close()
 
 
-def _film(trained: Sequence[tuple[Run, _Opened]]) -> None:
+def _film(trained: Sequence[tuple[Run, _Opened]], should_stop: Callable[[], bool]) -> None:
     """Adds a film of an episode to the records of completed runs that are to have one."""
     for run, one in trained:
+        if should_stop():
+            return
         if not run.config.log.video or one.record is None or one.result.status != "completed":
             continue
         try:

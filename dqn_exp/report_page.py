@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +11,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dqn_exp import report_text
 from dqn_exp.atomic_file import write_atomically
+from dqn_exp.errors import ConfigError
 from dqn_exp.plots import DARK, LIGHT, Plot, Theme, drawn, make_plots
 from dqn_exp.report_table import make_columns, to_cells, to_csv, to_markdown
 from dqn_exp.run_files import Source
 from dqn_exp.settings import Setting
 
 PNG_DPI = 150
+
+GENERATOR = '<meta name="generator" content="dqn_exp">'
+"""By which a page is known as one of these."""
+
+TABLE_NOTE = """\
+Figures of the final evaluations' mean returns, over the seeds. The area is the mean height of the \
+learning curve. Steps to a return are the median over the runs of the first evaluation that \
+reaches it; in brackets, how many do."""
 
 
 class Embedded(NamedTuple):
@@ -49,17 +59,22 @@ def write_page(report: Report, directory: Path) -> Path:
     Args:
         report: what it is of.
         directory: made if need be; pictures of an earlier report are taken away.
+
+    Raises:
+        ConfigError: if another page is there.
     """
-    pictures = directory / "plots"
+    pictures, page = directory / "plots", directory / "index.html"
+    earlier = _pictures_of(page)
     pictures.mkdir(parents=True, exist_ok=True)
-    scored = [setting for setting in report.settings if len(setting.scores)]
-    plots = make_plots(scored, report.keys, report.threshold) if scored else []
+    has_scores = any(len(setting.scores) for setting in report.settings)
+    plots = make_plots(report.settings, report.keys, report.threshold) if has_scores else []
     embedded = [_write_plot(plot, pictures) for plot in plots]
-    _remove_others(pictures, {plot.name for plot in plots})
+    for name in earlier - {plot.name for plot in plots}:
+        for suffix in ("png", "svg"):
+            (pictures / f"{name}.{suffix}").unlink(missing_ok=True)
     content = _content(report)
     _write(directory / "settings.csv", to_csv(report.settings, report.keys))
     _write(directory / "report.md", _to_markdown(report, content, embedded))
-    page = directory / "index.html"
     _write(page, _render(**content, plots=embedded))
     return page
 
@@ -77,10 +92,9 @@ def _content(report: Report) -> dict[str, Any]:
         "facts": list(report_text.facts(report.sources, report.keys, report.threshold)),
         "columns": columns,
         "rows": to_cells(report.settings, columns),
-        "table_note": "Figures of the final evaluations' mean returns, over the seeds.",
+        "table_note": TABLE_NOTE,
         "best": report.settings[0].label,
         "improvements": rivals,
-        "has_improvement_intervals": any(interval for *_, interval in rivals),
         "troubles": list(report_text.troubles(report.sources, report.prefix)),
         "commands": commands,
         "commands_note": "From the same working directory, with the versions above.",
@@ -108,8 +122,8 @@ def _to_markdown(report: Report, content: dict[str, Any], plots: Sequence[Embedd
         yield to_markdown(report.settings, content["columns"])
         if content["improvements"]:
             yield f"\n## How probably a run of {content['best']} is better\n\n"
-        for label, value, interval in content["improvements"]:
-            yield f"- than one of {label}: {value}{f' [{interval}]' if interval else ''}\n"
+        for label, value, interval, by_chance in content["improvements"]:
+            yield f"- than one of {label}: {value} [{interval}], p = {by_chance}\n"
         for plot in plots:
             yield f"\n## {plot.title}\n\n![{plot.title}](plots/{plot.name}.png)\n\n{plot.caption}\n"
         if content["troubles"]:
@@ -148,10 +162,15 @@ def _to_address(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
-def _remove_others(directory: Path, names: set[str]) -> None:
-    for path in directory.iterdir():
-        if path.suffix in (".png", ".svg") and path.stem not in names:
-            path.unlink()
+def _pictures_of(page: Path) -> set[str]:
+    """Returns the names of the pictures of the report that is there, if there is one."""
+    try:
+        content = page.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return set()
+    if GENERATOR not in content:
+        raise ConfigError([f"{page} is not a report of dqn_exp; choose another directory."])
+    return set(re.findall(r'href="plots/([\w-]+)\.png"', content))
 
 
 def _write(path: Path, text: str) -> None:

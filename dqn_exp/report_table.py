@@ -113,6 +113,15 @@ def make_columns(
                 ),
             )
         )
+    if len({setting.steps for setting in settings if len(setting.scores)}) > 1:
+        columns.append(
+            Column(
+                "steps",
+                "Median of the steps of the runs.",
+                lambda one: one.steps,
+                lambda one: to_text(one.steps),
+            )
+        )
     columns.append(_count_column("failed", "Runs that have failed or diverged.", "num_failed"))
     if any(setting.num_missing for setting in settings):
         columns.append(_count_column("missing", "Runs that have not ended.", "num_missing"))

@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from dqn_exp.directories import shorten
 from dqn_exp.report_table import to_text
 from dqn_exp.run_files import RunFiles, Source
 from dqn_exp.settings import Setting
-from dqn_exp.statistics import Estimate, probability_of_improvement
+from dqn_exp.statistics import Estimate, difference_by_chance, probability_of_improvement
 
 NUM_RIVALS = 4
 """Settings that the best one is compared with."""
+
+
+SIGNIFICANT = 0.05
 
 
 class Trouble(NamedTuple):
@@ -41,8 +45,21 @@ def verdict(settings: Sequence[Setting]) -> str:
     value = f"{to_text(float(best.iqm.value))}{_in_brackets(best.iqm)}"
     if len(scored) == 1:
         return f"The final return of {best.label} is {value}, {_over(count)}."
+    if len({env for setting in scored for env in environments_of(setting.runs)}) > 1:
+        return (
+            "The settings are of different environments, whose returns cannot be compared: read "
+            "the table for each environment by itself."
+        )
+    tied = [setting for setting in scored if setting.iqm.value == best.iqm.value]
+    if len(tied) > 1:
+        named = "; ".join(setting.label for setting in tied[:NUM_RIVALS])
+        more = "; ..." if len(tied) > NUM_RIVALS else ""
+        return (
+            f"Of {len(scored)} settings, {len(tied)} share the greatest final return of {value}: "
+            f"{named}{more}."
+        )
     said = f"The best of {len(scored)} settings is {best.label}, with a final return of {value}, "
-    return f"{said}{_over(count)}. {_how_sure(scored)}"
+    return f"{said}{_over(count)}. {_left_out(best)}{_how_sure(scored)}"
 
 
 def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str]:
@@ -58,8 +75,18 @@ def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str
         yield f"The settings have from {min(counts)} to {max(counts)} completed runs."
     if scored and 1 < max(counts) < 5:
         yield (
-            "With fewer than five seeds, intervals are too narrow: with three, they hold the truth "
-            "in about three of four cases."
+            "With fewer than five seeds, intervals are too narrow: with two they hold the truth in "
+            "about half of all cases, with three in three of four, with four in 87 %."
+        )
+    if len(scored) > 4 and max(counts) > 1:
+        yield (
+            f"The best of {len(scored)} settings is partly the luckiest: with other seeds its "
+            "return is likely to be lower."
+        )
+    if repeated := sum(setting.num_repeated for setting in settings):
+        yield (
+            f"Left out: {_runs(repeated)} with a seed that another run of the same setting has, "
+            "which tells nothing new."
         )
     failed = sum(setting.num_failed for setting in settings)
     if failed:
@@ -105,13 +132,20 @@ def facts(
         yield "versions", "; ".join(versions)
 
 
-def improvements(settings: Sequence[Setting]) -> Iterator[tuple[str, str, str]]:
-    """Yields label, probability and interval of the best setting against the following."""
-    scored = [setting for setting in settings if len(setting.scores)]
+def improvements(settings: Sequence[Setting]) -> Iterator[tuple[str, str, str, str]]:
+    """Yields label, probability, interval and p-value of the best setting against the following.
+
+    There is none of a setting with a single seed.
+    """
+    scored = [setting for setting in settings if len(setting.scores) > 1]
+    if not scored or scored[0] is not settings[0]:
+        return
+    best = scored[0].scores
     for rival in scored[1 : 1 + NUM_RIVALS]:
-        chance = probability_of_improvement(scored[0].scores, rival.scores)
-        interval = f"{chance.low:.2f} to {chance.high:.2f}" if chance.has_interval else ""
-        yield rival.label, f"{chance.value:.2f}", interval
+        chance = probability_of_improvement(best, rival.scores)
+        interval = f"{chance.low:.2f} to {chance.high:.2f}"
+        by_chance = difference_by_chance(best, rival.scores)
+        yield rival.label, f"{chance.value:.2f}", interval, f"{by_chance:.2g}"
 
 
 def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
@@ -127,10 +161,11 @@ def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
                 continue
             log = run.directory / "train.log"
             is_near = run.directory.is_relative_to(sources[0].directory)
-            near = f"{prefix}{log.relative_to(sources[0].directory)}" if is_near else log.as_uri()
+            way = quote(str(log.relative_to(sources[0].directory)), safe="/=,") if is_near else ""
+            near = f"{prefix}{way}" if is_near else log.as_uri()
             result = run.result
             yield Trouble(
-                name=run.directory.name,
+                name=run.name if len(sources) == 1 else f"{source.name}/{run.name}",
                 status=_status(run.status),
                 step="" if result is None else f"{result.steps:,}",
                 error=(result.error if result is not None else None) or "",
@@ -150,19 +185,36 @@ def commands(sources: Sequence[Source]) -> list[str]:
     ]
 
 
+def _left_out(best: Setting) -> str:
+    count = best.num_failed + best.num_missing
+    if not count:
+        return ""
+    return f"{count} of its {len(best.runs)} runs have failed or not ended, and do not count here. "
+
+
 def _how_sure(scored: Sequence[Setting]) -> str:
     best, rival = scored[:2]
-    if np.isnan(best.is_best) or len(rival.scores) < 2:
+    if min(len(best.scores), len(rival.scores)) < 2:
         return f"The next is {rival.label}, with {to_text(float(rival.iqm.value))}."
     chance = probability_of_improvement(best.scores, rival.scores)
+    by_chance = difference_by_chance(best.scores, rival.scores)
+    first = ""
+    if not np.isnan(best.is_best):
+        first = (
+            f"When the seeds are resampled, it is first in {100 * best.is_best:.0f} % of cases. "
+        )
     told = (
-        f"When the seeds are resampled, it is the best in {100 * best.is_best:.0f} % of the "
-        f"cases. A run of it has a higher return than one of the next, {rival.label}, with a "
+        f"{first}A run of it has a higher return than one of the next, {rival.label}, with a "
         f"probability of {chance.value:.2f} [{chance.low:.2f}, {chance.high:.2f}]"
     )
-    if chance.low <= 0.5:
-        return f"{told}: these seeds do not tell the two apart."
-    return f"{told}."
+    if by_chance >= SIGNIFICANT:
+        return f"{told}; these seeds do not tell the two apart (Mann-Whitney p = {by_chance:.2g})."
+    return f"{told} (Mann-Whitney p = {by_chance:.2g})."
+
+
+def environments_of(runs: Sequence[RunFiles]) -> set[str]:
+    """Returns the ids of the environments of some runs."""
+    return {value_of(run, "env.id") for run in runs}
 
 
 def _over(count: int) -> str:

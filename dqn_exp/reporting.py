@@ -1,5 +1,6 @@
 """Makes reports of directories: of sweeps, and of runs and sweeps side by side."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,17 +13,21 @@ from dqn_exp.run_files import RunFiles, read_sources
 from dqn_exp.settings import make_settings
 
 
-def write_report(directories: Sequence[Path], threshold: float | None = None) -> Path:
-    """Writes the report of a sweep into `report/` of its directory; returns the page.
+def write_report(
+    directories: Sequence[Path], threshold: float | None = None, output: Path | None = None
+) -> Path:
+    """Writes the report of a sweep; returns the page.
 
     Args:
         directories: of the sweep, and of others whose runs are taken together with its own.
         threshold: return to be reached; None for that which the environment is registered with.
+        output: directory of the report; None for `report/` in the first one.
 
     Raises:
         ConfigError: if a directory is not that of a run or a sweep.
     """
-    return _write(directories, directories[0].absolute() / "report", threshold, compares=False)
+    output = output or directories[0] / "report"
+    return _write(directories, Path(os.path.abspath(output)), threshold, compares=False)
 
 
 def write_comparison(
@@ -38,7 +43,7 @@ def write_comparison(
     Raises:
         ConfigError: if a directory is not that of a run or a sweep.
     """
-    return _write(directories, output.absolute(), threshold, compares=True)
+    return _write(directories, Path(os.path.abspath(output)), threshold, compares=True)
 
 
 def _write(

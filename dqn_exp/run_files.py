@@ -1,5 +1,6 @@
 """What runs have left on disk, read back: configs, results, evaluations."""
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from dqn_exp.directories import shorten
 from dqn_exp.errors import ConfigError
 from dqn_exp.job_list import NAME, read_job_list
 from dqn_exp.result import Result, read_result
@@ -22,6 +24,7 @@ class RunFiles(NamedTuple):
     """A run, as its directory and the list of its sweep tell.
 
     directory: absolute.
+    name: its path within the directory that was asked for.
     source: names the directory that was asked for, in which it lies.
     config: values by dotted key; empty where it cannot be read.
     swept: values of the swept keys, as they were written.
@@ -31,6 +34,7 @@ class RunFiles(NamedTuple):
     """
 
     directory: Path
+    name: str
     source: str
     config: dict[str, Any]
     swept: dict[str, str]
@@ -55,6 +59,7 @@ class Source(NamedTuple):
     name: tells it apart from others.
     command: overrides with which it was begun, as they were written; None where that is unknown.
     is_sweep: whether it holds several runs.
+    is_listed: whether it tells which keys were swept.
     """
 
     directory: Path
@@ -62,6 +67,7 @@ class Source(NamedTuple):
     runs: list[RunFiles]
     command: list[str] | None
     is_sweep: bool
+    is_listed: bool = True
 
 
 def read_sources(directories: Sequence[Path]) -> list[Source]:
@@ -73,6 +79,9 @@ def read_sources(directories: Sequence[Path]) -> list[Source]:
     absolute = [Path(os.path.abspath(directory)) for directory in directories]
     if len(set(absolute)) < len(absolute):
         raise ConfigError(["A directory was given twice; expected different ones."])
+    for one, other in itertools.permutations(absolute, 2):
+        if one.is_relative_to(other):
+            raise ConfigError([f"{one} lies in {other}, and its runs would count twice."])
     parent = os.path.commonpath([directory.parent for directory in absolute])
     return [_read_source(directory, os.path.relpath(directory, parent)) for directory in absolute]
 
@@ -105,7 +114,10 @@ def read_table(path: Path, num_columns: int) -> Floats:
     whole = whole_lines(path)
     if not whole:
         return np.empty((0, num_columns))
-    return np.loadtxt(whole, delimiter=",", ndmin=2)
+    try:
+        return np.loadtxt(whole, delimiter=",", ndmin=2).reshape(-1, num_columns)
+    except ValueError as error:
+        raise ConfigError([f"{path}: expected rows of {num_columns} numbers: {error}."]) from error
 
 
 def _read_source(directory: Path, name: str) -> Source:
@@ -114,47 +126,83 @@ def _read_source(directory: Path, name: str) -> Source:
             return _read_sweep(directory, name)
         if (directory / ".hydra/config.yaml").exists():
             return _read_run(directory, name)
+        if sweeps := sorted(path.parent for path in directory.glob("**/jobs.jsonl")):
+            raise ConfigError([_several(directory, sweeps)])
         results = sorted(directory.glob("**/result.json"))
-        runs = [_read_single(path.parent, name) for path in results]
+        runs = [
+            _read_unlisted(path.parent, os.path.relpath(path.parent, directory), name)
+            for path in results
+        ]
+    except ConfigError:
+        raise
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError([str(error)]) from error
     if not runs:
         raise ConfigError([f"{directory}: expected the directory of a run or a sweep."])
-    return Source(directory, name, runs, None, is_sweep=True)
+    return Source(directory, name, runs, None, is_sweep=True, is_listed=False)
+
+
+def _several(directory: Path, sweeps: Sequence[Path]) -> str:
+    named = " ".join(str(shorten(sweep)) for sweep in sweeps[:3])
+    more = " ..." if len(sweeps) > 3 else ""
+    return (
+        f"{directory} holds sweeps ({len(sweeps)}); expected the directory of one, or several by "
+        f"their names: {named}{more}"
+    )
 
 
 def _read_sweep(directory: Path, name: str) -> Source:
     hydra, entries = read_job_list(directory)
-    overrides = hydra.get("overrides") or {}
-    command = [*overrides.get("task", []), *_of_user(overrides.get("hydra", []))]
     runs = [
-        _read(directory / entry.directory, name, flatten(entry.config), entry.swept)
-        for entry in entries
+        _read(directory / one.directory, one.directory, name, flatten(one.config), one.swept)
+        for one in entries
     ]
-    return Source(directory, name, runs, command, is_sweep=True)
+    return Source(directory, name, runs, _command_of(hydra), is_sweep=True)
 
 
 def _read_run(directory: Path, name: str) -> Source:
-    overrides = yaml.safe_load((directory / ".hydra/overrides.yaml").read_text(encoding="utf-8"))
-    return Source(directory, name, [_read_single(directory, name)], overrides, is_sweep=False)
+    path = directory / ".hydra/hydra.yaml"
+    hydra = _read_yaml(path).get("hydra") or {}
+    run = _read_unlisted(directory, directory.name, name)
+    return Source(directory, name, [run], _command_of(hydra), is_sweep=False)
+
+
+def _command_of(hydra: Mapping[str, Any]) -> list[str]:
+    """Returns the arguments with which Hydra was called, as its own node tells them."""
+    overrides, job = hydra.get("overrides") or {}, hydra.get("job") or {}
+    sources = (hydra.get("runtime") or {}).get("config_sources") or []
+    folders = [one["path"] for one in sources if one.get("provider") == "command-line"]
+    options = [text for folder in folders for text in ("--config-dir", folder)]
+    if job.get("config_name", "config") != "config":
+        options += ["--config-name", job["config_name"]]
+    return [*options, *overrides.get("task", []), *_of_user(overrides.get("hydra", []))]
 
 
 def _of_user(overrides: Iterable[str]) -> Iterator[str]:
-    # Hydra adds what it was told by -m, and a directory is that of one sweep alone.
-    yield from (o for o in overrides if not o.startswith(("hydra.mode=", "hydra.sweep.dir=")))
+    # Hydra adds what it was told by -m, and a directory is that of one run or sweep alone.
+    ours = ("hydra.mode=", "hydra.sweep.dir=", "hydra.run.dir=")
+    yield from (override for override in overrides if not override.startswith(ours))
 
 
-def _read_single(directory: Path, source: str) -> RunFiles:
-    path = directory / ".hydra/config.yaml"
-    config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return _read(directory, source, flatten(config), {})
+def _read_unlisted(directory: Path, name: str, source: str) -> RunFiles:
+    return _read(directory, name, source, flatten(_read_yaml(directory / ".hydra/config.yaml")), {})
 
 
-def _read(directory: Path, source: str, config: dict[str, Any], swept: dict[str, str]) -> RunFiles:
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        values = {}
+    return values
+
+
+def _read(
+    directory: Path, name: str, source: str, config: dict[str, Any], swept: dict[str, str]
+) -> RunFiles:
     result = read_result(directory)
     status = PENDING if result is None else result.status
     rows = read_table(directory / "evaluations.csv", 5)
-    return RunFiles(directory, source, config, swept, status, result, _means(rows))
+    return RunFiles(directory, name, source, config, swept, status, result, _means(rows))
 
 
 def _means(rows: Floats) -> Floats:

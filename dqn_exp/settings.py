@@ -13,6 +13,11 @@ from dqn_exp.statistics import Estimate
 
 Floats = npt.NDArray[np.float64]
 
+FAILED = ("failed", "diverged")
+
+FEWEST_FOR_CHANCES = 5
+"""Seeds below which resamples vary too little to tell how sure an order is."""
+
 NUM_CURVE_POINTS = 200
 NUM_CURVE_RESAMPLES = 1_999
 
@@ -22,24 +27,26 @@ class Setting(NamedTuple):
 
     values: of the keys by which settings differ.
     label: names it by them.
-    runs: those that have completed, and the others.
+    runs: those that have completed, and the others; of several with one seed, one.
+    num_repeated: others with the same seeds, which tell nothing new and are left out.
     scores: `[n]` final mean returns of the completed runs.
     iqm: of the scores, with its interval; nan without any.
     area: IQM over the runs of the mean height of their curves of evaluations.
     steps_to_threshold: median over the completed runs, infinite where half of them or more do not
         come there; nan without a threshold.
-    num_reached: runs that come there.
-    is_best: how probably it has the greatest IQM; nan where there are too few seeds.
+    num_reached: runs that come there; nan without a threshold.
+    is_best: how probably it has the greatest IQM; nan with too few seeds.
     """
 
     values: dict[str, str]
     label: str
     runs: list[RunFiles]
+    num_repeated: int
     scores: Floats
     iqm: Estimate
     area: float
     steps_to_threshold: float
-    num_reached: int
+    num_reached: float
     is_best: float
 
     @property
@@ -58,9 +65,15 @@ class Setting(NamedTuple):
         return float(self.scores.min()) if len(self.scores) else np.nan
 
     @property
+    def steps(self) -> float:
+        """Median of the steps that the completed runs have made."""
+        steps = [run.result.steps for run in self.runs if run.score is not None and run.result]
+        return float(np.median(steps)) if steps else np.nan
+
+    @property
     def num_failed(self) -> int:
         """Runs that have failed or diverged."""
-        return sum(run.status in ("failed", "diverged") for run in self.runs)
+        return sum(run.status in FAILED for run in self.runs)
 
     @property
     def num_missing(self) -> int:
@@ -104,8 +117,9 @@ def make_settings(
 
 
 def make_curve(setting: Setting) -> Curve:
-    """Returns the curve of a setting's evaluations, of all runs that have any."""
-    known = [run.evaluations for run in setting.runs if len(run.evaluations)]
+    """Returns the curve of a setting's evaluations, of all runs but failed and diverged ones."""
+    counted = (run for run in setting.runs if run.status not in FAILED)
+    known = [run.evaluations for run in counted if len(run.evaluations)]
     steps = _common_steps(known)
     # [G, n], nan where a run has not come so far; runs may be of different lengths.
     returns = np.array([_interpolate(steps, one) for one in known]).T.reshape(len(steps), -1)
@@ -122,6 +136,7 @@ def make_curve(setting: Setting) -> Curve:
 def _make_setting(
     values: dict[str, str], names: dict[str, str], runs: list[RunFiles], threshold: float | None
 ) -> Setting:
+    num_all, runs = len(runs), _one_per_seed(runs)
     completed = [run for run in runs if run.score is not None]
     scores = np.array([run.score for run in completed], dtype=np.float64)
     reached = np.array([_steps_to(run, threshold) for run in completed])
@@ -132,18 +147,27 @@ def _make_setting(
         )
         or "all runs",
         runs=runs,
+        num_repeated=num_all - len(runs),
         scores=scores,
         iqm=statistics.estimate_iqm([scores]) if len(scores) else Estimate(*np.full(3, np.nan)),
         area=float(statistics.iqm([_height(run) for run in completed])) if completed else np.nan,
         steps_to_threshold=float(np.median(reached)) if len(reached) else np.nan,
-        num_reached=int(np.isfinite(reached).sum()),
+        num_reached=np.nan if threshold is None else int(np.isfinite(reached).sum()),
         is_best=np.nan,
     )
 
 
+def _one_per_seed(runs: Sequence[RunFiles]) -> list[RunFiles]:
+    """Returns the runs, of those with the same seed one, which has completed if one has."""
+    found: dict[object, RunFiles] = {}
+    for run in sorted(runs, key=lambda one: one.score is None):
+        found.setdefault(run.directory if run.seed is None else run.seed, run)
+    return list(found.values())
+
+
 def _with_chances(settings: list[Setting]) -> list[Setting]:
-    """Returns the settings with their chances, among those that have at least two scores."""
-    known = [index for index, setting in enumerate(settings) if len(setting.scores) > 1]
+    """Returns the settings with their chances, among those that have enough scores."""
+    known = [i for i, setting in enumerate(settings) if len(setting.scores) >= FEWEST_FOR_CHANCES]
     if len(known) > 1:
         chances = statistics.probabilities_of_being_best([settings[i].scores for i in known])
         for index, chance in zip(known, chances.tolist(), strict=True):

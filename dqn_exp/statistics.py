@@ -15,6 +15,9 @@ Floats = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 9_999
+MOST_AT_ONCE = 20_000_000
+"""Numbers of resamples that are held at a time."""
+
 TRIMMED = 0.25
 """Share of the values that the IQM leaves out on each side."""
 
@@ -78,6 +81,20 @@ def probability_of_improvement(values: Floats, others: Floats) -> Estimate:
     return _estimate([values, others], statistic, NUM_RESAMPLES)
 
 
+def difference_by_chance(values: Floats, others: Floats) -> float:
+    """Returns how probably equal settings would differ in their ranks at least as much as these.
+
+    The two-sided test of Mann and Whitney, exact where nothing is tied; with three seeds each it
+    never falls below 0.1. On a Test of Whether one of Two Random Variables is Stochastically
+    Larger than the Other, https://doi.org/10.1214/aoms/1177730491.
+
+    Args:
+        values: `[n]`, of the seeds of one setting.
+        others: `[m]`, of the other.
+    """
+    return float(stats.mannwhitneyu(values, others).pvalue)
+
+
 def probabilities_of_being_best(settings: Sequence[Floats]) -> Floats:
     """Returns how often each setting has the greatest IQM when the seeds of all are resampled.
 
@@ -110,6 +127,7 @@ def _estimate(samples: Sequence[Floats], statistic: object, num_resamples: int) 
         confidence_level=_expanded([sample.shape[-1] for sample in samples]),
         method="percentile",
         axis=-1,
+        batch=max(1, MOST_AT_ONCE // sum(np.asarray(sample).size for sample in samples)),
         rng=np.random.default_rng(0),  # The same report each time.
     ).confidence_interval
     return Estimate(value, np.asarray(found.low), np.asarray(found.high))

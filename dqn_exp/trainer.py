@@ -114,6 +114,8 @@ class Trainer(PerRunState):
         previous, self.steps = self.steps, self.steps + 1
         has_ended = self._end_episodes(outcome)
         learning = self._agent.is_learning(previous, self.steps, self._buffer.sizes)
+        if self._quiet_ticks <= 1:  # Something may be due after this tick.
+            self._entries.look_before_learning(self._rows_with_entries(previous))
         has_diverged = False
         if np.count_nonzero(learning):  # Ten times as fast as asking whether there is any.
             diverged = self._engine.learn(learning, self.steps)
@@ -204,6 +206,10 @@ class Trainer(PerRunState):
         records = [self._records[run] for run in self.runs[rows]]
         add_episodes(records, self.steps[rows], numbers, returns, lengths, terminated)
         return True
+
+    def _rows_with_entries(self, previous: Ints) -> Ints:
+        due = is_due(previous, self.steps, self._periods[:, 0]) | (self._num_left() <= 0)
+        return np.flatnonzero(due)
 
     def _look(self, previous: Ints, diverged: Bools, errors: Mapping[int, Exception]) -> None:
         """Looks for what is due since the runs stood at the previous steps, and for their ends."""

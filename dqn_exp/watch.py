@@ -71,18 +71,32 @@ def _problems_of(options: argparse.Namespace) -> Iterator[str]:
         yield "--human: expected no --video or --gif beside it: an environment gives one only."
     if options.human and sys.platform == "linux" and not _has_screen():
         yield "--human: there is no screen (DISPLAY is not set). Film it: --video out.mp4."
-    if (options.directory / "jobs.jsonl").exists():
-        runs = sorted(path.parent for path in options.directory.glob("*/checkpoint.pt"))
+    yield from _problems_of_run(options.directory)
+    yield from _problems_of_film("video", ".mp4", options.video)
+    yield from _problems_of_film("gif", ".gif", options.gif)
+
+
+def _problems_of_run(directory: Path) -> Iterator[str]:
+    if not directory.is_dir():
+        yield f"{directory}: expected the directory of a run, and there is none."
+    elif (directory / "jobs.jsonl").exists():
+        runs = sorted(path.parent for path in directory.glob("*/checkpoint.pt"))
         example = f", such as {runs[0]}" if runs else ""
-        yield f"{options.directory} is a sweep; expected the directory of one of its runs{example}."
-    for name, suffix in (("video", ".mp4"), ("gif", ".gif")):
-        path = getattr(options, name)
-        if path is None:
-            continue
-        if path.suffix.lower() != suffix:
-            yield f"--{name}: expected a file that ends in {suffix}, got {path}."
-        elif not path.absolute().parent.is_dir():
-            yield f"--{name}: {path} cannot be made: {path.absolute().parent} is no directory."
+        yield f"{directory} is a sweep; expected the directory of one of its runs{example}."
+    elif not (directory / "checkpoint.pt").exists():
+        yield (
+            f"{directory}: expected a run with a checkpoint.pt; one that has diverged, or has not "
+            "come to its first, has none."
+        )
+
+
+def _problems_of_film(name: str, suffix: str, path: Path | None) -> Iterator[str]:
+    if path is None:
+        return
+    if path.suffix.lower() != suffix:
+        yield f"--{name}: expected a file that ends in {suffix}, got {path}."
+    elif not path.absolute().parent.is_dir():
+        yield f"--{name}: {path} cannot be made: {path.absolute().parent} is no directory."
 
 
 def _has_screen() -> bool:
@@ -99,7 +113,7 @@ def _open_movies(options: argparse.Namespace, env: Any, stack: ExitStack) -> lis
     if options.gif:
         movies.append(GifFile(options.gif, fps_of(env)))
     for movie in movies:
-        stack.callback(movie.close)
+        stack.enter_context(movie)
     return movies
 
 

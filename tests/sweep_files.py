@@ -75,4 +75,5 @@ def write_single(directory: Path, returns: Mapping[int, float], **overrides: Any
     values = config_values(**overrides)
     (directory / ".hydra/config.yaml").write_text(yaml.safe_dump(values))
     given = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
-    (directory / ".hydra/overrides.yaml").write_text(yaml.safe_dump(given))
+    hydra = {"overrides": {"task": given, "hydra": ["hydra.mode=RUN"]}}
+    (directory / ".hydra/hydra.yaml").write_text(yaml.safe_dump({"hydra": hydra}))

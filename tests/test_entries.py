@@ -8,8 +8,9 @@ from dqn_exp.engine_assembly import make_network, make_value
 from dqn_exp.evaluation import Played
 from dqn_exp.gymnasium_env import EnvShape
 from dqn_exp.layers import to_views
-from tests.conftest import make_config
+from tests.conftest import make_config, train_in_folders
 from tests.test_population import make_bare_trainer
+from tests.test_recorder import load_events
 
 SETTINGS = {
     "agent__learning_starts": 20,
@@ -142,3 +143,19 @@ def test_values_of_a_population_are_those_of_runs_alone(tmp_path):
             alone.tick()
         (found,) = entries_of(alone)
         assert found == together[run]
+
+
+def test_a_copy_that_falls_on_every_entry_does_not_hide_the_distance(tmp_path):
+    config = make_config(
+        agent__learning_starts=20,
+        agent__target_update_period=10,
+        trainer__total_steps=120,
+        log__every_steps=30,
+        eval__episodes=1,
+        agent__batch_size=8,
+    )
+    train_in_folders([config], [tmp_path])
+    found = load_events(tmp_path).Scalars("train/target_distance")
+    # Learning begins after step 20, so copies are made at steps 30, 40 and so on.
+    assert [event.step for event in found] == [30, 60, 90, 120]
+    assert all(event.value > 0 for event in found)

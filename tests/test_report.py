@@ -8,11 +8,16 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
+from scipy import stats
 
 from dqn_exp import compare, report
 from dqn_exp.errors import ConfigError
+from dqn_exp.plots import marginal, profile
 from dqn_exp.reporting import write_comparison, write_report
-from tests.sweep_files import write_run, write_single, write_sweep
+from dqn_exp.run_files import read_sources
+from dqn_exp.settings import make_curve, make_settings
+from tests.sweep_files import write_single, write_sweep
 from tests.test_settings import SWEPT, returns_of
 from tests.test_sweep import command, table_of  # noqa: F401
 
@@ -221,11 +226,168 @@ def test_a_comparison_overlays_runs_and_sweeps(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "d").exists()
 
 
-def test_runs_without_a_list_of_jobs_are_found(tmp_path):
+def test_runs_without_a_list_of_jobs_are_told_apart_by_their_configs(tmp_path):
     for seed in range(3):
-        write_run(tmp_path / f"s/{seed}", {100: float(seed)}, seed=seed)
+        for gamma in (0.5, 0.9):
+            folder = tmp_path / f"s/{gamma}/{seed}"
+            write_single(folder, {100: gamma}, seed=seed, agent__gamma=gamma)
     write_report([tmp_path / "s"])
-    assert rows_of(tmp_path / "s")[0]["n"] == "3"
+    rows = rows_of(tmp_path / "s")
+    assert [(row["agent.gamma"], row["n"]) for row in rows] == [("0.9", "3"), ("0.5", "3")]
+
+
+def test_a_folder_of_sweeps_is_refused(tmp_path):
+    for name in "ab":
+        write_sweep(tmp_path / name, {"seed": [1]}, lambda values: {100: 5.0})
+    with pytest.raises(ConfigError, match="holds sweeps \\(2\\); expected the directory of one"):
+        write_report([tmp_path])
+    with pytest.raises(ConfigError, match="lies in"):
+        write_comparison([tmp_path / "a", tmp_path / "a/0_seed=1"], tmp_path / "c")
+    assert not (tmp_path / "report").exists() and not (tmp_path / "c").exists()
+
+
+def test_a_seed_counts_once(tmp_path):
+    for name in "ab":
+        write_sweep(tmp_path / name, SWEPT, returns_of)
+    write_report([tmp_path / "a", tmp_path / "b"])
+    assert {row["n"] for row in rows_of(tmp_path / "a")} == {"5"}
+    assert "Left out: 30 runs with a seed that another run" in lines_of(tmp_path / "a")
+    swept = {"num_threads": [1, 2], "seed": [0, 1]}
+    write_sweep(tmp_path / "c", swept, lambda values: {100: 5.0 + values["seed"]})
+    write_report([tmp_path / "c"])
+    assert [row["n"] for row in rows_of(tmp_path / "c")] == ["2", "2"]
+
+
+SCORES = {0.9: [10, 20, 30, 40, 50], 0.98: [45, 60, 70, 80, 200], 0.99: [5, 20, 35, 45, 48]}
+
+
+def test_what_is_said_of_the_best_is_what_its_numbers_say(tmp_path):
+    swept = {"agent.gamma": list(SCORES), "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: float(SCORES[v["agent.gamma"]][v["seed"]])})
+    write_report([tmp_path / "s"])
+    text, rows = lines_of(tmp_path / "s"), rows_of(tmp_path / "s")
+    assert [row["agent.gamma"] for row in rows] == ["0.98", "0.99", "0.9"]
+    best = SCORES[0.98]
+    for gamma in (0.99, 0.9):
+        wins = np.mean([(a > b) + 0.5 * (a == b) for a in best for b in SCORES[gamma]])
+        assert f"- than one of gamma={gamma}: {wins:.2f} [" in text
+    share = 100 * float(rows[0]["probability_of_being_best"])
+    assert f"it is first in {share:.0f} % of cases" in text and share > 90
+    # Of 25 pairs, 23.5 and 24 are won: 2 U = 47 of 50 against 0.99, which is p = 0.032.
+    p = stats.mannwhitneyu(best, SCORES[0.99]).pvalue
+    assert p < 0.05 and f"(Mann-Whitney p = {p:.2g})." in text and "do not tell" not in text
+
+
+def test_settings_that_cannot_be_told_apart_are_not_told_apart(tmp_path):
+    scores = {0.9: [10, 20, 30, 40, 50], 0.98: [15, 25, 35, 45, 55]}
+    swept = {"agent.gamma": list(scores), "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: float(scores[v["agent.gamma"]][v["seed"]])})
+    write_report([tmp_path / "s"])
+    assert "these seeds do not tell the two apart (Mann-Whitney p = 0.69)" in lines_of(
+        tmp_path / "s"
+    )
+    few = {"agent.gamma": list(SCORES), "seed": range(3)}
+    write_sweep(tmp_path / "t", few, lambda v: {100: 100 * v["agent.gamma"] + v["seed"] / 10})
+    write_report([tmp_path / "t"])
+    # All pairs are won, and yet three seeds tell nothing beyond chance.
+    assert "1.00 [1.00, 1.00]; these seeds do not tell the two apart" in lines_of(tmp_path / "t")
+    assert "it is first in" not in lines_of(tmp_path / "t")
+
+
+def test_ties_and_different_environments_have_no_winner(tmp_path):
+    swept = {"agent.gamma": [0.9, 0.98, 0.99], "seed": [0, 1]}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: 9.0 if v["agent.gamma"] < 0.99 else 8.0})
+    write_report([tmp_path / "s"])
+    said = "Of 3 settings, 2 share the greatest final return of 9 [9, 9]: gamma=0.9; gamma=0.98."
+    assert said in lines_of(tmp_path / "s")
+    envs = {"env.id": ["CartPole-v1", "Acrobot-v1"], "seed": [0, 1]}
+    write_sweep(tmp_path / "e", envs, lambda v: {100: 9.0 if "Cart" in v["env.id"] else -80.0})
+    write_report([tmp_path / "e"])
+    assert "different environments, whose returns cannot be compared" in lines_of(tmp_path / "e")
+
+
+def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
+    def status(values) -> str:
+        return "diverged" if values["agent.gamma"] == 0.9 and values["seed"] else "completed"
+
+    write_sweep(
+        tmp_path / "s",
+        {"agent.gamma": [0.9, 0.98], "seed": range(4)},
+        lambda values: {50: 9e9 if status(values) == "diverged" else 1.0, 100: 100.0},
+        status,
+    )
+    write_report([tmp_path / "s"])
+    text = lines_of(tmp_path / "s")
+    assert "Of 2 settings, 2 share" in text or "3 of its 4 runs have failed" in text
+    sources = read_sources([tmp_path / "s"])
+    setting = make_settings(sources[0].runs, ["agent.gamma"], None)[0]
+    assert make_curve(setting).returns.value.max() == 100  # What has diverged is not in it.
+
+
+def test_sensitivities_resample_within_settings(tmp_path):
+    swept = {"agent.gamma": [0.9], "agent.epsilon": [0.1, 0.2], "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda values: {100: 1_000 * values["agent.epsilon"]})
+    settings = make_settings(read_sources([tmp_path / "s"])[0].runs, ["agent.epsilon"], None)
+    found = marginal(settings)
+    # Each setting is sure of itself; resampled together, the share of each would vary.
+    assert (found.value, found.low, found.high) == (150, 150, 150)
+
+
+def test_a_profile_is_the_share_of_runs_above_a_return():
+    points, heights = profile(np.array([3.0, 1.0, 2.0, 2.0]))
+    for value in (0.5, 1.0, 1.5, 2.0, 2.5, 3.0):
+        place = np.searchsorted(points, value, side="right") - 1
+        found = 1.0 if place < 0 else heights[place]
+        assert found == np.mean(np.array([3.0, 1.0, 2.0, 2.0]) > value)
+
+
+def test_the_command_names_the_folder_of_configs(tmp_path):
+    write_single(tmp_path / "r", {100: 5.0}, seed=3)
+    hydra = {
+        "overrides": {"task": ["seed=3"], "hydra": ["hydra.mode=RUN", "hydra.run.dir=r"]},
+        "job": {"config_name": "other"},
+        "runtime": {
+            "config_sources": [
+                {"path": "hydra.conf", "provider": "hydra"},
+                {"path": "/my conf", "provider": "command-line"},
+            ]
+        },
+    }
+    (tmp_path / "r/.hydra/hydra.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
+    write_report([tmp_path / "r"])
+    line = "python -m dqn_exp.train --config-dir '/my conf' --config-name other seed=3"
+    assert f"```bash\n{line}\n```" in lines_of(tmp_path / "r")
+
+
+def test_what_others_have_put_there_stays(tmp_path):
+    write_sweep(tmp_path / "s", SWEPT, returns_of)
+    (tmp_path / "c/plots").mkdir(parents=True)
+    (tmp_path / "c/plots/thesis.png").write_text("mine")
+    for _ in range(2):
+        write_comparison([tmp_path / "s"], tmp_path / "c")
+        assert (tmp_path / "c/plots/thesis.png").read_text() == "mine"
+    (tmp_path / "c/index.html").write_text("<h1>My page</h1>")
+    with pytest.raises(ConfigError, match="is not a report of dqn_exp"):
+        write_comparison([tmp_path / "s"], tmp_path / "c")
+    assert (tmp_path / "c/index.html").read_text() == "<h1>My page</h1>"
+
+
+@pytest.mark.parametrize("value", ["a$\\b$", "_old", "x" * 80, "\u00e9\u4e2d"])
+def test_values_of_any_letters_are_drawn(tmp_path, value):
+    write_sweep(tmp_path / "s", {"device": [value, "b"], "seed": [0, 1]}, lambda v: {100: 5.0})
+    write_report([tmp_path / "s"])
+    assert value in lines_of(tmp_path / "s")
+
+
+def test_damaged_files_are_named(tmp_path):
+    write_sweep(tmp_path / "s", {"seed": [0, 1]}, lambda values: {100: 5.0})
+    path = tmp_path / "s/0_seed=0/evaluations.csv"
+    for rows in ("10,0,x,5.0,5\n", "10,0,3,5.0\n"):
+        path.write_text(f"step,episode,seed,return,length\n{rows}")
+        with pytest.raises(
+            ConfigError, match="0_seed=0/evaluations.csv: expected rows of 5 numbers"
+        ):
+            write_report([tmp_path / "s"])
 
 
 def test_a_sweep_ends_with_a_report_unless_it_is_not_wanted(command, tmp_path):  # noqa: F811

@@ -142,7 +142,10 @@ def test_what_is_no_run_is_told(tmp_path, monkeypatch, capsys):
     assert "s/0_seed=1" in said
     with pytest.raises(SystemExit):
         watch.main([str(tmp_path)])
-    assert "expected a checkpoint of dqn_exp" in capsys.readouterr().err
+    assert "expected a run with a checkpoint.pt" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        watch.main([str(tmp_path / "nothing")])
+    assert "expected the directory of a run, and there is none" in capsys.readouterr().err
     if sys.platform == "linux":
         with pytest.raises(SystemExit):
             watch.main([str(tmp_path), "--human"])
@@ -183,12 +186,28 @@ def test_odd_frames_and_slow_ones_are_films_too(tmp_path):
         for movie in movies:
             movie.add(np.full((41, 31, 3), level, dtype=np.uint8))
     for movie in movies:
-        movie.close()
+        with movie:
+            pass
     frames = frames_of(tmp_path / "a.mp4")
     assert [frame.shape for frame in frames] == [(40, 30, 3)] * 5
     assert [round(frame.mean() / 50) for frame in frames] == [0, 1, 2, 3, 4]
     with Image.open(tmp_path / "a.gif") as image:
         assert (image.size, image.n_frames, image.info["duration"]) == ((31, 41), 5, 100)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_film_that_is_broken_off_leaves_what_was_there(tmp_path, is_there):
+    for name, kind in (("a.mp4", Mp4), ("a.gif", GifFile)):
+        path = tmp_path / name
+        if is_there:
+            path.write_text("an older film")
+        with pytest.raises(KeyboardInterrupt), kind(path, 30) as movie:
+            movie.add(np.zeros((20, 20, 3), dtype=np.uint8))
+            raise KeyboardInterrupt
+        with kind(path, 30):
+            pass  # Without a frame there is no film, either.
+        assert not is_there or path.read_text() == "an older film"
+    assert len(list(tmp_path.iterdir())) == 2 * is_there
 
 
 def test_a_fast_gif_leaves_frames_out_and_keeps_its_time():
