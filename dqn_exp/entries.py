@@ -94,9 +94,8 @@ class Entries:
 
     def _take_distances(self, rows: Ints) -> Column:
         before, self._distances = self._distances, {}
-        if not before.keys() >= set(
-            rows.tolist()
-        ):  # A run that ends at once, such as by diverging.
+        # A run may have ended at once, as by diverging.
+        if not before.keys() >= set(rows.tolist()):
             return self._agent.target_distance(rows)
         return np.array([before[row] for row in rows.tolist()])
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,7 +149,9 @@ def _write_plot(plot: Plot, directory: Path) -> Embedded:
 
 def _to_bytes(plot: Plot, theme: Theme, *formats: str) -> list[bytes]:
     found = []
-    with drawn(plot, theme) as figure:
+    with drawn(plot, theme) as figure, warnings.catch_warnings():
+        # A letter that the font does not have; in an SVG the reader's fonts are used.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         for form in formats:
             file = io.BytesIO()
             # Without the date, the same report is the same file.

@@ -313,15 +313,19 @@ def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
     write_sweep(
         tmp_path / "s",
         {"agent.gamma": [0.9, 0.98], "seed": range(4)},
-        lambda values: {50: 9e9 if status(values) == "diverged" else 1.0, 100: 100.0},
+        lambda values: {
+            50: 9e9 if status(values) == "diverged" else 1.0,
+            100: 200.0 if values["agent.gamma"] == 0.9 else 100.0,
+        },
         status,
     )
     write_report([tmp_path / "s"])
     text = lines_of(tmp_path / "s")
-    assert "Of 2 settings, 2 share" in text or "3 of its 4 runs have failed" in text
+    assert "The best of 2 settings is gamma=0.9, with a final return of 200, with one seed" in text
+    assert "3 of its 4 runs have failed or not ended, and do not count here." in text
     sources = read_sources([tmp_path / "s"])
     setting = make_settings(sources[0].runs, ["agent.gamma"], None)[0]
-    assert make_curve(setting).returns.value.max() == 100  # What has diverged is not in it.
+    assert make_curve(setting).returns.value.max() == 200  # What has diverged is not in it.
 
 
 def test_sensitivities_resample_within_settings(tmp_path):
@@ -384,9 +388,8 @@ def test_damaged_files_are_named(tmp_path):
     path = tmp_path / "s/0_seed=0/evaluations.csv"
     for rows in ("10,0,x,5.0,5\n", "10,0,3,5.0\n"):
         path.write_text(f"step,episode,seed,return,length\n{rows}")
-        with pytest.raises(
-            ConfigError, match="0_seed=0/evaluations.csv: expected rows of 5 numbers"
-        ):
+        said = r"0_seed=0/evaluations\.csv: expected rows of 5 numbers"
+        with pytest.raises(ConfigError, match=said):
             write_report([tmp_path / "s"])
 
 
