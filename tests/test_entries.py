@@ -159,3 +159,35 @@ def test_a_copy_that_falls_on_every_entry_does_not_hide_the_distance(tmp_path):
     # Learning begins after step 20, so copies are made at steps 30, 40 and so on.
     assert [event.step for event in found] == [30, 60, 90, 120]
     assert all(event.value > 0 for event in found)
+
+
+def test_evaluations_discount_clip_and_end_as_the_config_says(tmp_path):
+    rules = [(0.9, 0.5, True), (0.99, None, False), (0.5, 0.25, True)]
+    configs = [
+        make_config(
+            seed=seed,
+            agent__gamma=gamma,
+            agent__reward_clip=clip,
+            agent__bootstrap_truncated=bootstraps,
+            env__max_episode_steps=12,
+            eval__episodes=4,
+        )
+        for seed, (gamma, clip, bootstraps) in enumerate(rules)
+    ]
+    trainer = make_bare_trainer(configs, tmp_path)
+
+    def policy(observations):
+        actions = (observations[..., 2] > 0).astype(np.int64)
+        actions[:, ::2] = 0  # These episodes end soon, and the others at their limit.
+        return actions
+
+    played = trainer._evaluation.play(policy, np.arange(3))
+    assert (played.lengths == 12).any() and (played.lengths < 12).any()
+    for run, (gamma, clip, bootstraps) in enumerate(rules):
+        for episode, length in enumerate(played.lengths[run].tolist()):
+            reward = min(1.0, clip or 1.0)
+            expected = sum(gamma**step * reward for step in range(length))
+            assert played.discounted[run, episode] == pytest.approx(expected)
+            has_future = bootstraps and length == 12
+            expected = gamma**length if has_future else 0.0
+            assert played.rest_weights[run, episode] == pytest.approx(expected)

@@ -82,3 +82,19 @@ def test_episodes_are_those_of_one_environment_after_the_other(env_id, limit):
                 found = (played.discounted[row, episode], played.rest_weights[row, episode])
                 assert found == pytest.approx((expected.discounted, expected.rest_weight))
     evaluation.close()
+
+
+def test_a_run_that_is_retired_takes_its_rules_with_it():
+    seeds = [[1, 2], [3, 4], [5, 6]]
+
+    def policy(observations):
+        return np.zeros(observations.shape[:2], dtype=np.int64)
+
+    evaluation = make_evaluation(seeds, "CartPole-v1", 5)
+    before = evaluation.play(policy, np.array([2, 1]))
+    evaluation.retire(0)  # The last one moves into its place.
+    after = evaluation.play(policy, np.array([0, 1]))
+    for name in ("returns", "discounted", "rest_weights"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    assert len({float(value) for value in after.discounted.ravel()}) > 1
+    evaluation.close()
