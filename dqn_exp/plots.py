@@ -1,5 +1,6 @@
 """Pictures of settings: each is drawn by a function of its own, for a page in light or dark."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -20,6 +21,9 @@ NUM_NAMED = 5
 
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 """Of their lines, so that those that lie on each other can be seen."""
+
+MOST_VALUES = 20
+"""Of a key, as a grid has; more are those of a search, and are drawn as such."""
 
 RETURN = "return of the greedy policy"
 
@@ -93,8 +97,14 @@ def make_plots(
     values = {key: sort_values(setting.values[key] for setting in settings) for key in keys}
     settings = [setting for setting in settings if len(setting.scores)]
     plots = [_curves(settings, threshold)]
-    plots += [_sensitivity(settings, key, names[key], values[key]) for key in keys]
-    pairs = [(keys[i], keys[j]) for i in range(len(keys)) for j in range(i + 1, len(keys))]
+    many = {key for key in keys if len(values[key]) > MOST_VALUES}
+    plots += [
+        _scatter(settings, key, names[key])
+        if key in many and _are_numbers(values[key])
+        else _sensitivity(settings, key, names[key], values[key])
+        for key in keys
+    ]
+    pairs = itertools.combinations((key for key in keys if key not in many), 2)
     plots += [_heat_map(settings, pair, names) for pair in pairs]
     if sum(len(setting.scores) for setting in settings) > 1:
         plots.append(_profiles(settings))
@@ -160,6 +170,26 @@ def _sensitivity(settings: Sequence[Setting], key: str, name: str, values: list[
         f"Sensitivity to {name}",
         "IQM of the final returns of all runs with this value, whatever the other keys"
         f"{intervals}.{dots}",
+        draw,
+        (5.6, 3.8),
+    )
+
+
+def _scatter(settings: Sequence[Setting], key: str, name: str) -> Plot:
+    places = np.array([float(setting.values[key]) for setting in settings])
+    levels = [float(setting.iqm.value) for setting in settings]
+
+    def draw(axes: Axes, theme: Theme) -> None:
+        axes.scatter(places, levels, s=18, color=theme.series[0], alpha=0.8)
+        if places.min() > 0 and places.max() > 100 * places.min():
+            axes.set_xscale("log")
+        axes.set(xlabel=key, ylabel=f"final {RETURN}")
+
+    return Plot(
+        f"sensitivity_{_file_name(name)}",
+        f"Sensitivity to {name}",
+        "A dot is the IQM of the final returns of one setting. With so many values there is no "
+        "heat map.",
         draw,
         (5.6, 3.8),
     )

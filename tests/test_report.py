@@ -13,7 +13,7 @@ from scipy import stats
 
 from dqn_exp import compare, report
 from dqn_exp.errors import ConfigError
-from dqn_exp.plots import marginal, profile
+from dqn_exp.plots import LIGHT, drawn, make_plots, marginal, profile
 from dqn_exp.reporting import write_comparison, write_report
 from dqn_exp.run_files import read_sources
 from dqn_exp.settings import make_curve, make_settings
@@ -430,3 +430,23 @@ def test_a_sweep_whose_runs_fail_and_one_that_is_resumed_have_their_reports(
         cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s"), done
+
+
+def test_values_of_a_search_are_drawn_on_an_axis_of_numbers(tmp_path):
+    rates = [10 ** (-5 + place / 10) for place in range(30)]
+    swept = {"agent.learning_rate": rates, "agent.gamma": [0.9]}
+    write_sweep(
+        tmp_path / "s", swept, lambda values: {100: -abs(values["agent.learning_rate"] - 1e-3)}
+    )
+    sources = read_sources([tmp_path / "s"])
+    keys = ["agent.learning_rate", "agent.gamma"]
+    settings = make_settings(sources[0].runs, keys, None)
+    plots = {plot.name: plot for plot in make_plots(settings, keys, None)}
+    assert set(plots) == {"curves", "sensitivity_learning-rate", "sensitivity_gamma", "profiles"}
+    with drawn(plots["sensitivity_learning-rate"], LIGHT) as figure:
+        (axes,) = figure.axes
+        (dots,) = axes.collections
+        found = dots.get_offsets()
+        assert axes.get_xscale() == "log" and len(found) == 30
+        best = found[np.argmax(found[:, 1]), 0]
+        assert best == pytest.approx(1e-3, rel=0.01)
