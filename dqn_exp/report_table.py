@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from dqn_exp.differences import shorten_keys
@@ -83,58 +83,60 @@ def make_columns(
     settings: Sequence[Setting], keys: Sequence[str], threshold: float | None
 ) -> list[Column]:
     """Returns the columns of the table that is read: those that say something of these settings."""
-    columns = [_rank_column(settings), *(_key_column(key, shorten_keys(keys)[key]) for key in keys)]
-    columns.append(_count_column("n", "Runs that have completed, each with a seed.", "n"))
-    columns.append(_column("IQM", "Mean of the middle half of the final returns.", "iqm"))
-    if any(setting.iqm.has_interval for setting in settings):
-        columns.append(
-            Column(
-                "95 % interval",
-                "Of the IQM, by a bootstrap over the seeds.",
-                FIGURES["iqm_low"],
-                lambda one: _interval(float(one.iqm.low), float(one.iqm.high)),
-            )
-        )
-    columns += [
-        _column("mean", "Of the final returns.", "mean"),
-        _column("median", "Of the final returns.", "median"),
-        _column("min", "The worst run.", "min"),
-        _column("area", "Mean height of the learning curve.", "area"),
+    return [
+        _rank_column(settings),
+        *(_key_column(key, shorten_keys(keys)[key]) for key in keys),
+        _count_column("n", "Runs that have completed, each with a seed.", "n"),
+        *_return_columns(settings),
+        *([] if threshold is None else [_threshold_column(threshold)]),
+        *_standing_columns(settings),
     ]
-    if threshold is not None:
-        columns.append(
-            Column(
-                f"steps to {threshold:g}",
-                f"Median of the first step whose evaluation reaches {threshold:g}; in brackets, "
-                "how many runs reach it.",
-                FIGURES["steps_to_threshold"],
-                lambda one: (
-                    f"{to_text(one.steps_to_threshold)} ({one.num_reached}/{len(one.scores)})"
-                ),
-            )
+
+
+def _return_columns(settings: Sequence[Setting]) -> Iterator[Column]:
+    yield _column("IQM", "Mean of the middle half of the final returns.", "iqm")
+    if any(setting.iqm.has_interval for setting in settings):
+        yield Column(
+            "95 % interval",
+            "Of the IQM, by a bootstrap over the seeds.",
+            FIGURES["iqm_low"],
+            lambda one: _interval(float(one.iqm.low), float(one.iqm.high)),
         )
+    yield _column("mean", "Of the final returns.", "mean")
+    yield _column("median", "Of the final returns.", "median")
+    yield _column("min", "The worst run.", "min")
+    yield _column("area", "Mean height of the learning curve.", "area")
+
+
+def _threshold_column(threshold: float) -> Column:
+    return Column(
+        f"steps to {threshold:g}",
+        f"Median of the first step whose evaluation reaches {threshold:g}; in brackets, how many "
+        "runs reach it.",
+        FIGURES["steps_to_threshold"],
+        lambda one: f"{to_text(one.steps_to_threshold)} ({one.num_reached}/{len(one.scores)})",
+    )
+
+
+def _standing_columns(settings: Sequence[Setting]) -> Iterator[Column]:
+    """Yields how far runs have come, and how sure the order is."""
     if len({setting.steps for setting in settings if len(setting.scores)}) > 1:
-        columns.append(
-            Column(
-                "steps",
-                "Median of the steps of the runs.",
-                lambda one: one.steps,
-                lambda one: to_text(one.steps),
-            )
+        yield Column(
+            "steps",
+            "Median of the steps of the runs.",
+            lambda one: one.steps,
+            lambda one: to_text(one.steps),
         )
-    columns.append(_count_column("failed", "Runs that have failed or diverged.", "num_failed"))
+    yield _count_column("failed", "Runs that have failed or diverged.", "num_failed")
     if any(setting.num_missing for setting in settings):
-        columns.append(_count_column("missing", "Runs that have not ended.", "num_missing"))
+        yield _count_column("missing", "Runs that have not ended.", "num_missing")
     if any(not math.isnan(setting.is_best) for setting in settings):
-        columns.append(
-            Column(
-                "best?",
-                "How often it has the greatest IQM when the seeds of all settings are resampled.",
-                FIGURES["probability_of_being_best"],
-                lambda one: UNKNOWN if math.isnan(one.is_best) else f"{100 * one.is_best:.0f} %",
-            )
+        yield Column(
+            "best?",
+            "How often it has the greatest IQM when the seeds of all settings are resampled.",
+            FIGURES["probability_of_being_best"],
+            lambda one: UNKNOWN if math.isnan(one.is_best) else f"{100 * one.is_best:.0f} %",
         )
-    return columns
 
 
 def to_text(value: float) -> str:
