@@ -1,24 +1,30 @@
-"""Deep Q-learning experiments: one run, or a whole sweep trained as one set of tensors.
+"""Deep Q-learning experiments: one run, or a whole sweep trained in one process.
 
 Axis letters, used in every docstring of the package:
 
-* N: runs that are live in a population, always the first axis,
+* N: live runs of a population, always the first axis,
 * B: transitions of a batch,
 * E: episodes that are evaluated in parallel,
 * D: features of an observation, flattened,
 * A: actions,
-* K: outputs per action (1 where an output is a value),
+* K: outputs per action (1 for scalar values),
 * P: parameters of one run,
 * C: capacity of a run's replay buffer, in transitions,
-* n: steps of a transition, one reward each.
+* n: steps of a transition, one reward each,
+* M: any other count, such as a selection of runs.
 
-M is any other count, such as that of some of the runs.
-
-A run with index `i` is row `i` of every array whose shape begins with N. Nothing in the package
-mixes rows, so a run has the same numbers whether it trains alone or among others.
+Run `i` is row `i` of every array whose shape begins with N. No operation mixes rows, so a run has
+the same numbers whether it trains alone or among others.
 """
 
-from dqn_exp.notebook import Runs, load_runs, run
+import os
+
+# Without this, the matrix library chooses among its kernels by the alignment of memory, and the
+# last bits of a run depend on where it lies among its neighbours. The library reads the variable at
+# its first product, so it is set before anything imports torch.
+os.environ.setdefault("MKL_CBWR", "AUTO")
+
+from dqn_exp.api import Runs, load_runs, run
 
 __version__ = "0.1.0"
 __all__ = ["Runs", "load_runs", "run"]

@@ -1,39 +1,43 @@
-"""Makes the report of a sweep: `python -m dqn_exp.report DIR`."""
+"""Writes the report of a sweep: `python -m dqn_exp.report DIR`."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dqn_exp.command import run_command
-from dqn_exp.directories import shorten
+from dqn_exp.cli import run_command
+from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
-Makes the report of a sweep, unfinished ones included: which setting is best and how sure that is,
-a table of all settings, learning curves, sensitivities. Seeds are what is repeated. Runs of
-further directories are taken together with those of the first, as further seeds or settings. The
-report is written into report/ of the first, in the place of what is there, or to --output."""
+Writes the report of a sweep, finished or not: the best setting and its uncertainty, a table of all
+settings, learning curves and sensitivities. Runs of further directories are added to those of the
+first, as further seeds or settings. The report is written to report/ of the first directory, and
+replaces the one that is there, or to --output."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes a report, and ends the process with status 2 if that cannot be."""
+    """Writes a report, and exits with status 2 if that is impossible."""
     parser = argparse.ArgumentParser("python -m dqn_exp.report", description=DESCRIPTION)
-    parser.add_argument("directories", nargs="+", type=Path, help="of sweeps or runs")
+    parser.add_argument("directories", nargs="+", type=Path, help="directories of sweeps or runs")
     parser.add_argument(
         "--threshold",
         type=float,
-        help="return whose first step is told; default: that of the environment's registration",
+        help="return to reach, for steps to threshold; default: that of the registered environment",
     )
     parser.add_argument("--output", type=Path, help="directory of the report")
     options = parser.parse_args(arguments)
-    run_command(lambda: report(options.directories, options.threshold, options.output))
+    output = options.output or options.directories[0] / "report"
+    run_command(lambda: write(options.directories, output, options.threshold))
 
 
-def report(directories: Sequence[Path], threshold: float | None, output: Path | None) -> None:
-    """Writes a report and says where it is."""
-    from dqn_exp.reporting import write_report
+def write(
+    directories: Sequence[Path], output: Path, threshold: float | None, *, compares: bool = False
+) -> None:
+    """Writes a report, or a comparison of the directories, and prints its path."""
+    from dqn_exp.analysis.report import write_report  # Delayed, so that --help is instant.
 
-    page = write_report(directories, threshold, output)
-    print(f"The report is in {shorten(page)}.")  # noqa: T201  (This is what was asked for.)
+    page = write_report(directories, output, threshold=threshold, compares=compares)
+    kind = "comparison" if compares else "report"
+    print(f"The {kind} is in {shorten(page)}.")  # noqa: T201  (The output of the command.)
 
 
 if __name__ == "__main__":

@@ -19,18 +19,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dqn_exp.assembly import make_trainer  # isort: skip  (It must be imported before torch.)
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
-from dqn_exp.conf_dir import conf_dir
-from dqn_exp.config import to_config
-from dqn_exp.progress import NoProgress
-from dqn_exp.recorder import RunRecord
-from dqn_exp.result import Result
-from dqn_exp.trainer import Trainer
+from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.config.validation import to_config
+from dqn_exp.files.result import Result
+from dqn_exp.files.run_record import RunRecord
+from dqn_exp.training.build_trainer import make_trainer
+from dqn_exp.training.progress import NoProgress
+from dqn_exp.training.trainer import Trainer
 
 LEARNING_STARTS = 100
 

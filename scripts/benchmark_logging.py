@@ -17,14 +17,14 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from dqn_exp.conf_dir import conf_dir
-from dqn_exp.config import to_config
-from dqn_exp.entries import Entries
-from dqn_exp.evaluation import Evaluation
-from dqn_exp.population import Run, train_population
-from dqn_exp.progress import NoProgress
-from dqn_exp.recorder import RunRecord
-from dqn_exp.trainer import Trainer
+from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.config.validation import to_config
+from dqn_exp.files.run_record import RunRecord
+from dqn_exp.training.evaluation import Evaluation
+from dqn_exp.training.metrics import Entries
+from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.progress import NoProgress
+from dqn_exp.training.trainer import Trainer
 
 MEASURED: dict[str, list[tuple[type, str]]] = {
     "values": [(Entries, "collect"), (Entries, "judge")],

@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
+from dqn_exp.config.effects import has_effect
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dqn_exp.effects import has_effect
-from dqn_exp.per_run import PerRunMark
-from dqn_exp.schema import Config
+from dqn_exp.config.schema import Config
+from dqn_exp.core.per_run import PerRunMark
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/configs.md"

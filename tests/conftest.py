@@ -12,12 +12,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from dqn_exp.conf_dir import conf_dir
-from dqn_exp.config import to_config
-from dqn_exp.population import Run, train_population
-from dqn_exp.progress import NoProgress
-from dqn_exp.result import Result
-from dqn_exp.schema import Config
+from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.config.schema import Config
+from dqn_exp.config.validation import to_config
+from dqn_exp.files.result import Result
+from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.progress import NoProgress
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from dqn_exp.job_list import JobEntry, begin_job_list
-from dqn_exp.result import Result
+from dqn_exp.files.job_list import JobEntry, begin_job_list
+from dqn_exp.files.result import Result
 from tests.conftest import config_values
 
 NUM_EPISODES = 2

@@ -3,7 +3,7 @@
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
-from dqn_exp.schema import Config
+from dqn_exp.config.schema import Config
 from tests.conftest import make_config
 
 LEVELS: dict[str, tuple[str, ...]] = {

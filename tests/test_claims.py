@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import results_of
-from tests.test_sweep import check_complete, table_of
+from tests.sweep.test_sweeper import check_complete, table_of
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dqn_exp.schema import Config
+from dqn_exp.config.schema import Config
 from scripts.make_config_docs import PAGE, to_page
 
 ROOT = Path(__file__).parent.parent
@@ -53,7 +53,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("tags", [True, False], ids=["logged", "documented"])
 def test_the_page_of_tags_tells_of_all_tags_and_no_others(tags, tmp_path):
     from tests.conftest import make_config, train_in_folders
-    from tests.test_recorder import load_events
+    from tests.files.test_run_record import load_events
 
     config = make_config(
         trainer__total_steps=600, log__every_steps=100, eval__every_steps=300, eval__episodes=2

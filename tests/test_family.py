@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.random_streams import Stream, draw, to_normal
-from dqn_exp.torch_engine import TorchEngine
-from dqn_exp.transition import Transition
-from tests.test_torch_engine import B, make_batch, make_engine
+from dqn_exp.agent.torch_engine import TorchEngine
+from dqn_exp.core.random_streams import Stream, draw, to_normal
+from dqn_exp.core.transition import Transition
+from tests.agent.test_torch_engine import B, make_batch, make_engine
 
 HIDDEN, ACTIONS, FEATURES = [12, 6], 2, 4
 V_MIN, V_MAX, ATOMS, QUANTILES = -3.0, 4.0, 11, 5

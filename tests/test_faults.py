@@ -14,17 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dqn_exp.files.lease import grant_lease
 
-from dqn_exp import executor, trainer
-from dqn_exp.env import make_environments
-from dqn_exp.lease import grant_lease
-from dqn_exp.population import Run, train_population
-from dqn_exp.progress import NoProgress
+from dqn_exp.env.make import make_environments
+from dqn_exp.sweep import executor
+from dqn_exp.training import trainer
+from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.progress import NoProgress
 from tests import probes
 from tests.command import files_below
 from tests.conftest import ignore_results, make_config, results_of, train_in_folders
-from tests.test_resume import SETTINGS, make_folders, resumed  # noqa: F401
-from tests.test_sweep import SHORT, command, table_of  # noqa: F401
+from tests.sweep.test_resume import SETTINGS, make_folders, resumed  # noqa: F401
+from tests.sweep.test_sweeper import SHORT, command, table_of  # noqa: F401
 
 probes.register()
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.transition import Transition
+from dqn_exp.core.transition import Transition
 from tests import probes
+from tests.agent.test_torch_engine import B, learn_from, make_batch, make_engine
 from tests.conftest import make_config
-from tests.test_population import make_bare_trainer
-from tests.test_recorder import load_events
-from tests.test_torch_engine import B, learn_from, make_batch, make_engine
-from tests.test_trainer import COUNTING, LIMIT
+from tests.files.test_run_record import load_events
+from tests.training.test_population import make_bare_trainer
+from tests.training.test_trainer import COUNTING, LIMIT
 
 probes.register()
 

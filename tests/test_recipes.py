@@ -5,10 +5,10 @@ import re
 import pytest
 import yaml
 
-from dqn_exp.conf_dir import conf_dir
+from dqn_exp.config.conf_dir import conf_dir
 from tests.command import run_here
 from tests.conftest import make_config
-from tests.test_sweep import table_of
+from tests.sweep.test_sweeper import table_of
 
 RECIPES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 

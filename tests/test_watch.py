@@ -11,12 +11,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dqn_exp import watch
-from dqn_exp.movie import Gif, GifFile, Mp4
-from dqn_exp.playing import check_visible, make_visible
+from dqn_exp.env.rollout import check_visible, make_visible
+from dqn_exp.env.video import Gif, GifFile, Mp4
 from tests import probes
 from tests.conftest import make_config, train_in_folders
+from tests.sweep.test_sweeper import command, table_of  # noqa: F401
 from tests.sweep_files import write_sweep
-from tests.test_sweep import command, table_of  # noqa: F401
 
 probes.register()
 
@@ -173,7 +173,7 @@ def test_a_film_that_fails_costs_the_run_nothing(tmp_path, monkeypatch, caplog):
     def fail(directory):
         raise RuntimeError("no pictures")
 
-    monkeypatch.setattr("dqn_exp.population.film_episode", fail)
+    monkeypatch.setattr("dqn_exp.training.population.film_episode", fail)
     config = make_config(trainer__total_steps=30, eval__episodes=1, log__video=True)
     (result,) = train_in_folders([config], [tmp_path])
     assert result.status == "completed"

@@ -1,0 +1,1 @@
+"""The DQN equation, its variants, and the engines that compute it."""

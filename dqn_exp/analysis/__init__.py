@@ -1,0 +1,1 @@
+"""Reads sweeps, aggregates them over seeds and writes reports."""

@@ -1,0 +1,202 @@
+"""Settings of sweeps: runs that differ in their seeds alone, and what came of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dqn_exp.analysis import statistics
+from dqn_exp.analysis.run_reader import RunFiles
+from dqn_exp.analysis.statistics import Estimate
+from dqn_exp.analysis.swept_keys import SOURCE, shorten_keys, value_of
+from dqn_exp.core.arrays import Float64Array, IntArray
+
+FAILED = ("failed", "diverged")
+
+FEWEST_FOR_CHANCES = 5
+"""Seeds below which resamples vary too little to tell how sure an order is."""
+
+NUM_CURVE_POINTS = 200
+NUM_CURVE_RESAMPLES = 1_999
+
+
+class Setting(NamedTuple):
+    """Runs that differ in their seeds alone.
+
+    values: of the keys by which settings differ.
+    label: names it by them.
+    runs: those that have completed, and the others; of several with one seed, one.
+    num_repeated: others with the same seeds, which tell nothing new and are left out.
+    scores: `[n]` final mean returns of the completed runs.
+    iqm: of the scores, with its interval; nan without any.
+    area: IQM over the runs of the mean height of their curves of evaluations.
+    steps_to_threshold: median over the completed runs, infinite where half of them or more do not
+        come there; nan without a threshold.
+    num_reached: runs that come there; nan without a threshold.
+    is_best: how probably it has the greatest IQM; nan with too few seeds.
+    """
+
+    values: dict[str, str]
+    label: str
+    runs: list[RunFiles]
+    num_repeated: int
+    scores: Float64Array
+    iqm: Estimate
+    area: float
+    steps_to_threshold: float
+    num_reached: float
+    is_best: float
+
+    @property
+    def mean(self) -> float:
+        """Mean of the scores."""
+        return float(self.scores.mean()) if len(self.scores) else np.nan
+
+    @property
+    def median(self) -> float:
+        """Median of the scores."""
+        return float(np.median(self.scores)) if len(self.scores) else np.nan
+
+    @property
+    def minimum(self) -> float:
+        """The least of the scores."""
+        return float(self.scores.min()) if len(self.scores) else np.nan
+
+    @property
+    def steps(self) -> float:
+        """Median of the steps that the completed runs have made."""
+        steps = [run.result.steps for run in self.runs if run.score is not None and run.result]
+        return float(np.median(steps)) if steps else np.nan
+
+    @property
+    def num_failed(self) -> int:
+        """Runs that have failed or diverged."""
+        return sum(run.status in FAILED for run in self.runs)
+
+    @property
+    def num_missing(self) -> int:
+        """Runs that have not ended."""
+        return len(self.runs) - len(self.scores) - self.num_failed
+
+
+class Curve(NamedTuple):
+    """How the greedy policy of a setting came on.
+
+    steps: `[G]`.
+    returns: `[G]` IQM over the runs that have come so far.
+    num_runs: `[G]` how many these are.
+    """
+
+    steps: Float64Array
+    returns: Estimate
+    num_runs: IntArray
+
+
+def make_settings(
+    runs: Sequence[RunFiles], keys: Sequence[str], threshold: float | None
+) -> list[Setting]:
+    """Groups runs by keys and computes the figures of each group, the greatest IQM first.
+
+    Args:
+        runs: at least one.
+        keys: by which they may differ.
+        threshold: return of an evaluation that is to be reached; None for none.
+    """
+    groups: dict[tuple[str, ...], list[RunFiles]] = {}
+    for run in runs:
+        groups.setdefault(tuple(value_of(run, key) for key in keys), []).append(run)
+    names = shorten_keys(keys)
+    settings = [
+        _make_setting(dict(zip(keys, values, strict=True)), names, group, threshold)
+        for values, group in groups.items()
+    ]
+    settings = _with_chances(settings)
+    return sorted(settings, key=lambda one: -np.nan_to_num(one.iqm.value, nan=-np.inf))
+
+
+def make_curve(setting: Setting) -> Curve:
+    """Returns the curve of a setting's evaluations, of all runs but failed and diverged ones."""
+    counted = (run for run in setting.runs if run.status not in FAILED)
+    known = [run.evaluations for run in counted if len(run.evaluations)]
+    steps = _common_steps(known)
+    # [G, n], nan where a run has not come so far; runs may be of different lengths.
+    returns = np.array([_interpolate(steps, one) for one in known]).T.reshape(len(steps), -1)
+    is_known = ~np.isnan(returns)
+    estimates = np.full((3, len(steps)), np.nan)
+    for present in np.unique(is_known, axis=0):
+        rows = np.flatnonzero((is_known == present).all(1))
+        if present.any():
+            part = statistics.estimate_iqm([returns[rows][:, present]], NUM_CURVE_RESAMPLES)
+            estimates[:, rows] = part
+    return Curve(steps, Estimate(*estimates), is_known.sum(1))
+
+
+def _make_setting(
+    values: dict[str, str], names: dict[str, str], runs: list[RunFiles], threshold: float | None
+) -> Setting:
+    num_all, runs = len(runs), _one_per_seed(runs)
+    completed = [run for run in runs if run.score is not None]
+    scores = np.array([run.score for run in completed], dtype=np.float64)
+    reached = np.array([_steps_to(run, threshold) for run in completed])
+    return Setting(
+        values=values,
+        label=", ".join(
+            value if key == SOURCE else f"{names[key]}={value}" for key, value in values.items()
+        )
+        or "all runs",
+        runs=runs,
+        num_repeated=num_all - len(runs),
+        scores=scores,
+        iqm=statistics.estimate_iqm([scores]) if len(scores) else Estimate(*np.full(3, np.nan)),
+        area=float(statistics.iqm([_height(run) for run in completed])) if completed else np.nan,
+        steps_to_threshold=float(np.median(reached)) if len(reached) else np.nan,
+        num_reached=np.nan if threshold is None else int(np.isfinite(reached).sum()),
+        is_best=np.nan,
+    )
+
+
+def _one_per_seed(runs: Sequence[RunFiles]) -> list[RunFiles]:
+    """Returns the runs, of those with the same seed one, which has completed if one has."""
+    found: dict[object, RunFiles] = {}
+    for run in sorted(runs, key=lambda one: one.score is None):
+        found.setdefault(run.directory if run.seed is None else run.seed, run)
+    return list(found.values())
+
+
+def _with_chances(settings: list[Setting]) -> list[Setting]:
+    """Returns the settings with their chances, among those that have enough scores."""
+    known = [i for i, setting in enumerate(settings) if len(setting.scores) >= FEWEST_FOR_CHANCES]
+    if len(known) > 1:
+        chances = statistics.probabilities_of_being_best([settings[i].scores for i in known])
+        for index, chance in zip(known, chances.tolist(), strict=True):
+            settings[index] = settings[index]._replace(is_best=chance)
+    return settings
+
+
+def _height(run: RunFiles) -> float:
+    """Returns the mean height of a run's curve of evaluations, from the first to the last."""
+    steps, returns = run.evaluations.T
+    if len(steps) < 2:
+        return float(returns[-1]) if len(steps) else np.nan
+    return float(np.trapezoid(returns, steps) / (steps[-1] - steps[0]))
+
+
+def _steps_to(run: RunFiles, threshold: float | None) -> float:
+    if threshold is None:
+        return np.nan
+    steps, returns = run.evaluations.T
+    reached = steps[returns >= threshold]
+    return float(reached[0]) if len(reached) else np.inf
+
+
+def _common_steps(evaluations: Sequence[Float64Array]) -> Float64Array:
+    steps = np.unique(np.concatenate([one[:, 0] for one in evaluations] or [np.empty(0)]))
+    if len(steps) > NUM_CURVE_POINTS:
+        return np.linspace(steps[0], steps[-1], NUM_CURVE_POINTS)
+    return steps
+
+
+def _interpolate(steps: Float64Array, evaluations: Float64Array) -> Float64Array:
+    known, returns = evaluations.T
+    interpolated: Float64Array = np.interp(steps, known, returns, left=np.nan, right=np.nan)
+    return interpolated

@@ -1,0 +1,210 @@
+"""What runs have left on disk, read back: configs, results, evaluations."""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from dqn_exp.core.arrays import Float64Array
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.directories import shorten
+from dqn_exp.files.job_list import NAME, read_job_list
+from dqn_exp.files.result import Result, read_result
+
+PENDING = "pending"
+
+
+class RunFiles(NamedTuple):
+    """A run, as its directory and the list of its sweep tell.
+
+    directory: absolute.
+    name: its path within the directory that was asked for.
+    source: names the directory that was asked for, in which it lies.
+    config: values by dotted key; empty where it cannot be read.
+    swept: values of the swept keys, as they were written.
+    status: of `result.json`, or `pending` where there is none.
+    result: what it says.
+    evaluations: `[T, 2]` of step and mean return, in the order of the steps.
+    """
+
+    directory: Path
+    name: str
+    source: str
+    config: dict[str, Any]
+    swept: dict[str, str]
+    status: str
+    result: Result | None
+    evaluations: Float64Array
+
+    @property
+    def seed(self) -> int | None:
+        """The seed, if its config can be read."""
+        return self.config.get("seed")
+
+    @property
+    def score(self) -> float | None:
+        """The mean return of the final evaluation; None unless the run has completed."""
+        return self.result.objective if self.result is not None else None
+
+
+class Source(NamedTuple):
+    """The directory of a run or a sweep.
+
+    name: tells it apart from others.
+    command: overrides with which it was begun, as they were written; None where that is unknown.
+    is_sweep: whether it holds several runs.
+    is_listed: whether it tells which keys were swept.
+    """
+
+    directory: Path
+    name: str
+    runs: list[RunFiles]
+    command: list[str] | None
+    is_sweep: bool
+    is_listed: bool = True
+
+
+def read_sources(directories: Sequence[Path]) -> list[Source]:
+    """Returns what the directories of runs and sweeps hold.
+
+    Raises:
+        ConfigError: if one is not that of a run or a sweep, or stands there twice.
+    """
+    absolute = [Path(os.path.abspath(directory)) for directory in directories]
+    if len(set(absolute)) < len(absolute):
+        raise ConfigError(["A directory was given twice; expected different ones."])
+    for one, other in itertools.permutations(absolute, 2):
+        if one.is_relative_to(other):
+            raise ConfigError([f"{one} lies in {other}, and its runs would count twice."])
+    parent = os.path.commonpath([directory.parent for directory in absolute])
+    return [_read_source(directory, os.path.relpath(directory, parent)) for directory in absolute]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested containers by dotted key; lists are values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def whole_lines(path: Path) -> list[str]:
+    """Returns the lines of a table of a run without their heading, none if it is not there.
+
+    A line whose end is missing was being written when its process was killed.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
+    except FileNotFoundError:
+        return []
+    return [line for line in lines if line.endswith("\n")]
+
+
+def read_table(path: Path, num_columns: int) -> Float64Array:
+    """Returns the rows `[R, num_columns]` of a table of a run, none if it is not there."""
+    whole = whole_lines(path)
+    if not whole:
+        return np.empty((0, num_columns))
+    try:
+        return np.loadtxt(whole, delimiter=",", ndmin=2).reshape(-1, num_columns)
+    except ValueError as error:
+        raise ConfigError([f"{path}: expected rows of {num_columns} numbers: {error}."]) from error
+
+
+def _read_source(directory: Path, name: str) -> Source:
+    try:
+        if (directory / NAME).exists():
+            return _read_sweep(directory, name)
+        if (directory / ".hydra/config.yaml").exists():
+            return _read_run(directory, name)
+        if sweeps := sorted(path.parent for path in directory.glob("**/jobs.jsonl")):
+            raise ConfigError([_several(directory, sweeps)])
+        results = sorted(directory.glob("**/result.json"))
+        runs = [
+            _read_unlisted(path.parent, os.path.relpath(path.parent, directory), name)
+            for path in results
+        ]
+    except ConfigError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError([str(error)]) from error
+    if not runs:
+        raise ConfigError([f"{directory}: expected the directory of a run or a sweep."])
+    return Source(directory, name, runs, None, is_sweep=True, is_listed=False)
+
+
+def _several(directory: Path, sweeps: Sequence[Path]) -> str:
+    named = " ".join(str(shorten(sweep)) for sweep in sweeps[:3])
+    more = " ..." if len(sweeps) > 3 else ""
+    return (
+        f"{directory} holds sweeps ({len(sweeps)}); expected the directory of one, or several by "
+        f"their names: {named}{more}"
+    )
+
+
+def _read_sweep(directory: Path, name: str) -> Source:
+    hydra, entries = read_job_list(directory)
+    runs = [
+        _read(directory / one.directory, one.directory, name, flatten(one.config), one.swept)
+        for one in entries
+    ]
+    return Source(directory, name, runs, _command_of(hydra), is_sweep=True)
+
+
+def _read_run(directory: Path, name: str) -> Source:
+    path = directory / ".hydra/hydra.yaml"
+    hydra = _read_yaml(path).get("hydra") or {}
+    run = _read_unlisted(directory, directory.name, name)
+    return Source(directory, name, [run], _command_of(hydra), is_sweep=False)
+
+
+def _command_of(hydra: Mapping[str, Any]) -> list[str]:
+    """Returns the arguments with which Hydra was called, as its own node tells them."""
+    overrides, job = hydra.get("overrides") or {}, hydra.get("job") or {}
+    sources = (hydra.get("runtime") or {}).get("config_sources") or []
+    folders = [one["path"] for one in sources if one.get("provider") == "command-line"]
+    options = [text for folder in folders for text in ("--config-dir", folder)]
+    if job.get("config_name", "config") != "config":
+        options += ["--config-name", job["config_name"]]
+    return [*options, *overrides.get("task", []), *_of_user(overrides.get("hydra", []))]
+
+
+def _of_user(overrides: Iterable[str]) -> Iterator[str]:
+    # Hydra adds what it was told by -m, and a directory is that of one run or sweep alone.
+    ours = ("hydra.mode=", "hydra.sweep.dir=", "hydra.run.dir=")
+    yield from (override for override in overrides if not override.startswith(ours))
+
+
+def _read_unlisted(directory: Path, name: str, source: str) -> RunFiles:
+    return _read(directory, name, source, flatten(_read_yaml(directory / ".hydra/config.yaml")), {})
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        values = {}
+    return values
+
+
+def _read(
+    directory: Path, name: str, source: str, config: dict[str, Any], swept: dict[str, str]
+) -> RunFiles:
+    result = read_result(directory)
+    status = PENDING if result is None else result.status
+    rows = read_table(directory / "evaluations.csv", 5)
+    return RunFiles(directory, name, source, config, swept, status, result, _means(rows))
+
+
+def _means(rows: Float64Array) -> Float64Array:
+    """Returns `[T, 2]` of step and mean return of the episodes `[R, 5]` of evaluations."""
+    steps, inverse, counts = np.unique(rows[:, 0], return_inverse=True, return_counts=True)
+    sums = np.bincount(inverse, weights=rows[:, 3], minlength=len(steps))
+    return np.column_stack([steps, sums / counts])

@@ -1,0 +1,179 @@
+"""What a report says in words."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.run_reader import RunFiles, Source
+from dqn_exp.analysis.swept_keys import SOURCE, find_differences, sort_values, value_of
+from dqn_exp.files.directories import shorten
+
+
+class Trouble(NamedTuple):
+    """A run that has not completed.
+
+    log: its log, relative to the report, or empty.
+    """
+
+    name: str
+    status: str
+    step: str
+    error: str
+    log: str
+    is_bad: bool
+
+
+def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str]:
+    """Yields what has to be known before the figures are trusted."""
+    scored = [setting for setting in settings if len(setting.scores)]
+    counts = Counter(len(setting.scores) for setting in scored)
+    if scored and max(counts) == 1:
+        yield (
+            "There is one seed for each setting. No interval can be given, and the order of the "
+            "settings may be chance: run several seeds, as in seed=range(10)."
+        )
+    elif len(counts) > 1:
+        yield f"The settings have from {min(counts)} to {max(counts)} completed runs."
+    if scored and 1 < max(counts) < 5:
+        yield (
+            "With fewer than five seeds, intervals are too narrow: with two they hold the truth in "
+            "about half of all cases, with three in three of four, with four in 87 %."
+        )
+    if len(scored) > 4 and max(counts) > 1:
+        yield (
+            f"The best of {len(scored)} settings is partly the luckiest: with other seeds its "
+            "return is likely to be lower."
+        )
+    if repeated := sum(setting.num_repeated for setting in settings):
+        yield (
+            f"Left out: {_runs(repeated)} with a seed that another run of the same setting has, "
+            "which tells nothing new."
+        )
+    failed = sum(setting.num_failed for setting in settings)
+    if failed:
+        yield (
+            f"{_runs(failed)} failed or diverged. They have no final return and are left out of "
+            "all figures but their counts, which flatters settings that have some."
+        )
+    missing = Counter(run.status for run in runs if _is_missing(run))
+    if missing:
+        told = ", ".join(f"{count} {_status(status)}" for status, count in sorted(missing.items()))
+        count = missing.total()
+        yield f"{count} of {_runs(len(runs))} have not ended ({told}) and are not counted."
+    yield from _lengths(runs)
+
+
+def facts(
+    sources: Sequence[Source], keys: Sequence[str], threshold: float | None
+) -> Iterator[tuple[str, str]]:
+    """Yields names and values of what was run."""
+    runs = [run for source in sources for run in source.runs]
+    yield "directory", ", ".join(str(shorten(source.directory)) for source in sources)
+    yield "environment", _values(runs, "env.id")
+    for key in keys:
+        if key != SOURCE:
+            yield key, _values(runs, key)
+    for key, values in find_differences(sources).items() if SOURCE in keys else ():
+        if key not in keys:
+            apart = (f"{text} in {one.name}" for text, one in zip(values, sources, strict=True))
+            yield key, "; ".join(apart)
+    yield "seed", _values(runs, "seed")
+    counts = Counter(run.status for run in runs)
+    told = ", ".join(f"{count} {_status(status)}" for status, count in counts.most_common())
+    yield "runs", f"{len(runs)}: {told}"
+    steps = [run.result.steps for run in runs if run.result is not None]
+    if steps:
+        yield "steps of a run", _range(min(steps), max(steps))
+        yield "steps together", f"{sum(steps):,}"
+    yield "final evaluation", f"{_values(runs, 'eval.episodes')} episodes"
+    if threshold is not None:
+        yield "threshold", f"an evaluation with a mean return of {threshold:g}"
+    versions = sorted({_versions(run) for run in runs if run.result is not None})
+    if versions:
+        yield "versions", "; ".join(versions)
+
+
+def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
+    """Yields the runs that have not completed.
+
+    Args:
+        sources: the first of which holds the report.
+        prefix: what leads from the report to that directory.
+    """
+    for source in sources:
+        for run in source.runs:
+            if run.status == "completed":
+                continue
+            log = run.directory / "train.log"
+            is_near = run.directory.is_relative_to(sources[0].directory)
+            way = quote(str(log.relative_to(sources[0].directory)), safe="/=,") if is_near else ""
+            near = f"{prefix}{way}" if is_near else log.as_uri()
+            result = run.result
+            yield Trouble(
+                name=run.name if len(sources) == 1 else f"{source.name}/{run.name}",
+                status=_status(run.status),
+                step="" if result is None else f"{result.steps:,}",
+                error=(result.error if result is not None else None) or "",
+                log=near if log.exists() else "",
+                is_bad=not _is_missing(run),
+            )
+
+
+def commands(sources: Sequence[Source]) -> list[str]:
+    """Returns the commands that train the same again."""
+    return [
+        shlex.join(
+            ["python", "-m", "dqn_exp.train", *(["-m"] if source.is_sweep else []), *source.command]
+        )
+        for source in sources
+        if source.command is not None
+    ]
+
+
+def environments_of(runs: Sequence[RunFiles]) -> set[str]:
+    """Returns the ids of the environments of some runs."""
+    return {value_of(run, "env.id") for run in runs}
+
+
+def _lengths(runs: Sequence[RunFiles]) -> Iterator[str]:
+    scored = [run for run in runs if run.score is not None and len(run.evaluations)]
+    steps = {int(run.evaluations[-1, 0]) for run in scored}
+    if len(steps) > 1:
+        yield (
+            f"The completed runs are of different lengths, {_range(min(steps), max(steps))} "
+            "steps. A point of a learning curve is of those runs that have come so far, and areas "
+            "are means over each run's own length."
+        )
+
+
+def _is_missing(run: RunFiles) -> bool:
+    return run.status in ("pending", "running", "interrupted")
+
+
+def _status(status: str) -> str:
+    # Nobody can tell a run that was killed from one that still trains by its files alone.
+    return "running or killed" if status == "running" else status
+
+
+def _values(runs: Sequence[RunFiles], key: str) -> str:
+    values = sort_values(value_of(run, key) for run in runs)
+    numbers = [int(value) for value in values if value.isdigit()]
+    if len(values) > 3 and len(numbers) == len(values) == numbers[-1] - numbers[0] + 1:
+        return f"{values[0]} to {values[-1]}"
+    return ", ".join(values)
+
+
+def _range(low: int, high: int) -> str:
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count:,} runs"
+
+
+def _versions(run: RunFiles) -> str:
+    assert run.result is not None
+    return ", ".join(f"{name} {version}" for name, version in run.result.versions.items())

@@ -1,0 +1,1 @@
+"""Replay buffers, n-step returns and the sum tree."""

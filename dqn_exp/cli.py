@@ -1,0 +1,53 @@
+"""What the commands share: registration with Hydra, and how they end."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import yaml
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dqn_exp.core.errors import RunError
+from dqn_exp.files.directories import job_directory_name
+from dqn_exp.sweep.hydra_internals import explain
+from dqn_exp.sweep.signals import raise_at_termination
+from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
+from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Runs a command, and exits with a status unless it is 0.
+
+    1: a run failed or diverged. 2: bad input; nothing was created. 130: interrupted.
+    """
+    # Makes Hydra raise its errors instead of printing them with a traceback.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module of the user's folder.
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    _register()
+    raise_at_termination()
+    try:
+        command()
+    except RunError as error:
+        _exit(1, str(error))
+    except KeyboardInterrupt as error:
+        _exit(130, f"Interrupted. {error}".strip())
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+        _exit(2, explain(error))
+
+
+def _register() -> None:
+    OmegaConf.register_new_resolver("job_directory_name", job_directory_name, replace=True)
+    # Hydra 1.3 does not find plugins in every kind of editable installation.
+    plugins = Plugins.instance()
+    plugins.register(PopulationLauncher)
+    plugins.register(PopulationSweeper)
+
+
+def _exit(status: int, message: str) -> None:
+    sys.stderr.write(message + "\n")
+    raise SystemExit(status)

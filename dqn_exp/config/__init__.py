@@ -1,0 +1,1 @@
+"""Schema and validation of an experiment's config."""

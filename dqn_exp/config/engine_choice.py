@@ -1,0 +1,59 @@
+"""The choice of the engine, which follows from the structure of a config alone."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from dqn_exp.config.schema import Config
+
+EngineName = Literal["native", "torch"]
+
+WIDEST = 1_024
+"""Units of the widest hidden layer for which compiled code was measured to be as fast as torch,
+see docs/benchmarks.md."""
+
+
+class Choice(NamedTuple):
+    """An engine and the reason for it."""
+
+    engine: EngineName
+    reason: str
+
+
+def choose_engine(config: Config) -> Choice:
+    """Returns the engine that `engine=auto` selects."""
+    reasons = list(reasons_against_native(config))
+    if reasons:
+        return Choice("torch", f"compiled code does not support {', '.join(reasons)}")
+    widest = max(config.network.hidden_sizes, default=0)
+    if widest > WIDEST:
+        return Choice("torch", f"compiled code was not measured with layers of {widest} units")
+    return Choice("native", "compiled code supports this agent and is faster")
+
+
+def explain_engine(config: Config) -> str:
+    """Returns a line that says which engine trains a config, and why."""
+    chosen, reason = choose_engine(config)
+    if config.engine != chosen:
+        return (
+            f"Engine {config.engine}, as configured; engine=auto would select {chosen}: {reason}."
+        )
+    return f"Engine {chosen}: {reason}."
+
+
+def reasons_against_native(config: Config) -> Iterator[str]:
+    """Yields the settings that the native engine does not support, as keys with their values."""
+    agent = config.agent
+    if config.device != "cpu":
+        yield f"device={config.device}"
+    if config.network.noisy:
+        yield "network.noisy=true"
+    if agent.value.kind != "scalar":
+        yield f"agent/value={agent.value.kind}"
+    if agent.target.kind not in ("greedy", "double"):
+        yield f"agent/target={agent.target.kind}"
+    if config.buffer.kind not in ("uniform", "prioritized"):
+        yield f"buffer={config.buffer.kind}"
+    if agent.optimizer.kind != "adam":
+        yield f"agent/optimizer={agent.optimizer.kind}"
+    if agent.normalize_observations:
+        yield "agent.normalize_observations=true"

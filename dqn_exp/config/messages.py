@@ -1,0 +1,144 @@
+"""Error messages of configs: one line per problem, with the key, what was expected and found."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic_core import ErrorDetails
+
+from dqn_exp.config.schema import Config, Section, sections_of
+
+EXPECTED = {
+    "greater_than_equal": "expected at least {ge}",
+    "greater_than": "expected more than {gt}",
+    "less_than_equal": "expected at most {le}",
+    "less_than": "expected less than {lt}",
+    "literal_error": "expected {expected}",
+    "int_from_float": "expected an integer",
+    "int_type": "expected an integer",
+    "int_parsing": "expected an integer",
+    "float_type": "expected a number",
+    "not_a_number": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list, such as [128]",
+    "model_type": "expected a group of keys",
+    "model_attributes_type": "expected a group of keys",
+    "dict_type": "expected a group of keys",
+    "string_type": "expected a string",
+    "extreme": "expected a magnitude from 1e-30 to 1e30",
+}
+"""What pydantic's kinds of errors mean to the user, with the names of their contexts."""
+
+
+def to_line(detail: ErrorDetails) -> str:
+    """Returns the message for an error that pydantic found in a config."""
+    key = ".".join(_path(detail))
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown key.{suggest(key)}"
+    if detail["type"] == "missing":
+        return f"{key}: missing; expected a value for this key.{_origin(key)}"
+    if detail["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing; expected a value for this key."
+    if detail["type"] == "union_tag_invalid":
+        context = detail["ctx"]
+        expected = context["expected_tags"].replace(", ", " or ")
+        return f"{key}.kind: expected {expected}, got {context['tag']!r}."
+    hint = ""
+    if (option := f"{key.replace('.', '/')}={detail['input']}") in _all_options():
+        hint = f" Select it with {option}."
+    return f"{key}: {expectation(detail)}, got {as_yaml(detail['input'])}.{hint}"
+
+
+def expectation(detail: ErrorDetails) -> str:
+    """Returns what was expected in place of a value that pydantic refused."""
+    form = EXPECTED.get(detail["type"])
+    return detail["msg"].lower() if form is None else form.format(**detail.get("ctx", {}))
+
+
+def as_yaml(value: Any) -> str:
+    """Returns a value as it is written in YAML and on the command line."""
+    return "null" if value is None else repr(value)
+
+
+def suggest(key: str) -> str:
+    """Returns " Did you mean ...?" for an unknown key, or how to list the keys."""
+    known = known_keys()
+    if known.get(key):
+        return f" It belongs to {known[key]}."
+    # Of keys with the same last part, the one in the outermost group.
+    outermost_last = sorted(known, key=lambda name: -name.count("."))
+    last_names = {name.rsplit(".", 1)[-1]: name for name in outermost_last}
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    near = near or [
+        last_names[name]
+        for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], last_names, n=1)
+    ]
+    return f" Did you mean {_as_written(near[0])}?" if near else " List the keys with --cfg job."
+
+
+def known_keys() -> dict[str, str]:
+    """Returns all dotted keys and groups, each with the option that it belongs to.
+
+    An option is, for instance, buffer=prioritized; it is empty for a key that always exists.
+    """
+    return dict(_keys(Config, "", ""))
+
+
+def _as_written(key: str) -> str:
+    # The option of a group is selected with slashes, as in agent/value=categorical.
+    has_options = any(option.startswith(f"{key.replace('.', '/')}=") for option in _all_options())
+    return key.replace(".", "/") if has_options else key
+
+
+def _all_options() -> set[str]:
+    return {option for option in known_keys().values() if option} | {
+        f"{key.replace('.', '/')}={_kind_of(option)}"
+        for key, options in _unions(Config, "")
+        for option in options
+    }
+
+
+def _unions(section: type[Section], prefix: str) -> Iterator[tuple[str, list[type[Section]]]]:
+    for name, field in section.model_fields.items():
+        options = sections_of(field.annotation)
+        if len(options) > 1:
+            yield prefix + name, options
+        for option in options:
+            yield from _unions(option, f"{prefix}{name}.")
+
+
+def _keys(section: type[Section], prefix: str, option: str) -> Iterator[tuple[str, str]]:
+    for name, field in section.model_fields.items():
+        key, options = prefix + name, sections_of(field.annotation)
+        yield key, option
+        for inner in options:
+            kind = "" if len(options) == 1 else _kind_of(inner)
+            own_option = f"{key.replace('.', '/')}={kind}" if kind else option
+            for inner_key, inner_option in _keys(inner, f"{key}.", own_option):
+                everywhere = all(inner_key.rpartition(".")[2] in o.model_fields for o in options)
+                yield inner_key, option if everywhere else inner_option
+
+
+def _kind_of(section: type[Section]) -> str:
+    (kind,) = get_args(section.model_fields["kind"].annotation)
+    return str(kind)
+
+
+def _path(detail: ErrorDetails) -> list[str]:
+    path: list[str] = []
+    options: list[type[Section]] = [Config]
+    for part in map(str, detail["loc"]):
+        # Pydantic names the selected option of a union.
+        if len(options) > 1 and part in map(_kind_of, options):
+            options = [option for option in options if _kind_of(option) == part]
+        elif not part.startswith("function-"):
+            path.append(part)
+            fields = options[0].model_fields if options else {}
+            options = sections_of(fields[part].annotation) if part in fields else []
+    return path
+
+
+def _origin(key: str) -> str:
+    option = known_keys().get(key)
+    return f" It belongs to {option}." if option else ""

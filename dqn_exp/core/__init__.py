@@ -1,0 +1,1 @@
+"""Array types, per-run state, random streams, schedules, compilation, errors."""

@@ -1,0 +1,161 @@
+"""Compilation of functions to machine code with numba, cached by content."""
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Collection
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import config
+
+log = logging.getLogger(__name__)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PACKAGE = Path(__file__).parent.parent
+
+COMPILERS = frozenset({"dqn_exp.core.jit", "numba"})
+"""Modules whose importers hold compiled functions."""
+
+IMPORT = re.compile(
+    r"^ *(?:from (?P<module>[\w.]+) import (?P<names>\([^)]*\)|[^\n]*)|import (?P<plain>[\w.]+))",
+    re.MULTILINE,
+)
+NAME = re.compile(r"\w+")
+
+REORDERABLE = {"reassoc", "contract", "nsz", "arcp"}
+"""Fast-math flags: sums may be reordered, so that they can be vectorised. Infinities and NaN keep
+their meaning, since they are how a diverging run is detected."""
+
+
+def kernel(function: Function) -> Function:
+    """Compiles a function that compiled functions call; sums may be reordered."""
+    compiled: Function = numba.njit(error_model="numpy", nogil=True, fastmath=REORDERABLE)(function)
+    return compiled
+
+
+def exact_kernel(function: Function) -> Function:
+    """Compiles a function that compiled functions call; operations are rounded as written."""
+    compiled: Function = numba.njit(error_model="numpy", nogil=True)(function)
+    return compiled
+
+
+def cached_jit(function: Function) -> Function:
+    """Compiles a function that Python calls, and caches its machine code.
+
+    Its own operations are rounded as they are written.
+    """
+    return _compile(function)
+
+
+def cached_parallel_jit(function: Function) -> Function:
+    """Compiles a function as `cached_jit` does, with threads for loops over `numba.prange`."""
+    return _compile(function, parallel=True)
+
+
+def num_threads(limit: int) -> int:
+    """Returns the threads that compiled code may use, at most `limit`."""
+    return min(limit, int(config.NUMBA_NUM_THREADS))
+
+
+def announce_compilation(module: str) -> None:
+    """Logs, once per process, that the functions of a module must be compiled first.
+
+    Args:
+        module: last part of its dotted name.
+    """
+    directory = _directory()
+    if directory is None:
+        _log_once(
+            logging.WARNING,
+            "Compiled code cannot be cached, so every process compiles it again, which takes about "
+            "a minute. Set NUMBA_CACHE_DIR to a writable directory.",
+        )
+    elif not any(directory.rglob(f"{module}.*.nbi")):
+        _log_once(logging.INFO, "Compiling for this machine, about a minute; later runs reuse it.")
+
+
+def _compile(function: Function, **options: Any) -> Function:
+    directory = _directory()
+    # Numba's cache checks the file of a function, but not those of the functions that it calls. So
+    # there is one directory for each content of all files with compiled functions.
+    before, config.CACHE_DIR = config.CACHE_DIR, str(directory)
+    try:
+        compiled: Function = numba.njit(
+            error_model="numpy", nogil=True, cache=directory is not None, **options
+        )(function)
+    finally:
+        config.CACHE_DIR = before
+    return compiled
+
+
+@cache
+def _directory() -> Path | None:
+    """Returns the cache directory, the first writable candidate; None if there is none."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    places = [PACKAGE / "__pycache__", Path(home) / "dqn_exp"]
+    for place in [Path(given), *places] if given else places:
+        try:
+            directory = place.expanduser() / f"compiled-{_digest()}"
+            if place == PACKAGE / "__pycache__" and not directory.exists():
+                _remove_stale(place)
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                return directory
+        except (OSError, RuntimeError):  # RuntimeError: there is no home directory.
+            continue
+    return None
+
+
+def _remove_stale(place: Path) -> None:
+    """Removes code that was compiled from earlier versions of the package."""
+    for directory in place.glob("compiled-*"):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _digest() -> str:
+    """Returns a hash of every file that compiled functions may depend on.
+
+    These are the modules that import this module or numba, and whatever they import from the
+    package: constants are compiled in.
+    """
+    sources = {
+        _module_name(path): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")
+    }
+    imports = {name: _imported_modules(source, sources) for name, source in sources.items()}
+    known = {name for name, imported in imports.items() if imported & COMPILERS}
+    found: set[str] = set()
+    while found != known:
+        found = set(known)
+        known |= {module for name in found for module in imports[name] if module in sources}
+    content = "".join(sources[name] for name in sorted(known))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("dqn_exp", *parts))
+
+
+def _imported_modules(source: str, known: Collection[str]) -> set[str]:
+    """Returns the modules of the package that a file imports, and numba if it does."""
+    found: set[str] = set()
+    for match in IMPORT.finditer(source):
+        module = match["module"] or match["plain"]
+        # An imported name may be a module of a folder or a definition of a module.
+        names = [module, *(f"{module}.{name}" for name in NAME.findall(match["names"] or ""))]
+        found |= {name for name in names if name in known}
+        found |= {module.partition(".")[0]} & COMPILERS
+    return found
+
+
+@cache
+def _log_once(level: int, message: str) -> None:
+    log.log(level, message)

@@ -1,0 +1,146 @@
+"""Random numbers as a pure function of seed, stream and index, one stream a run and use."""
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray, UInt32Array
+from dqn_exp.core.per_run import PerRunState
+
+BLOCK_LENGTH = 64
+"""Most indices that are drawn at a time. It has no meaning: the numbers do not depend on it."""
+
+
+class Stream(enum.IntEnum):
+    """What a stream of random numbers is used for; part of the generator's key."""
+
+    PARAMETERS = 0
+    EXPLORATION = 1
+    SAMPLING = 2
+    EPISODES = 3
+    EVALUATION = 4
+    NOISE_OF_ACTING = 5
+    NOISE_OF_LEARNING = 6
+    NOISE_OF_TARGET = 7
+    NOISE_OF_CHOICE = 8
+
+
+def draw(seed: int, stream: Stream, first: int, count: int) -> UInt32Array:
+    """Returns numbers `first` to `first + count` of a stream, uniform on `[0, 2 ** 32)`.
+
+    The generator is Philox, keyed by seed and stream, its counter the position: Parallel random
+    numbers: as easy as 1, 2, 3, https://doi.org/10.1145/2063384.2063405.
+
+    Args:
+        seed: `0 <= seed < 2 ** 64`.
+        stream: what the numbers are for.
+        first: position of the first number, a multiple of 8 (one step of the counter).
+        count: how many, a multiple of 8.
+    """
+    key = np.array([seed, stream], dtype=np.uint64)
+    generator = np.random.Philox(key=key, counter=first // 8)
+    return generator.random_raw(count // 2).astype("<u8", copy=False).view(np.uint32)
+
+
+def to_unit(numbers: UInt32Array) -> Float64Array:
+    """Converts numbers to the unit interval, 1 excluded."""
+    return numbers.astype(np.float64) * 2.0**-32
+
+
+def to_range(numbers: UInt32Array, size: IntArray | int) -> IntArray:
+    """Converts numbers to integers of `[0, size)`.
+
+    The probabilities of two integers differ by less than `2 ** -32`, so relative to 1 / size by
+    less than `size / 2 ** 32`.
+
+    Args:
+        numbers: any shape.
+        size: positive, at most `2 ** 31`; broadcast against `numbers`.
+    """
+    return numbers.astype(np.int64) * size >> 32
+
+
+def to_normal(numbers: UInt32Array) -> Float32Array:
+    """Converts numbers `[M]`, M even, to independent ones of the standard normal distribution.
+
+    A Note on the Generation of Random Normal Deviates, https://doi.org/10.1214/aoms/1177706645.
+    They are single precision, within 6.8.
+    """
+    # The middle of each interval: the logarithm of 0 does not exist.
+    units = ((numbers.reshape(-1, 2).astype(np.float64) + 0.5) * 2.0**-32).astype(np.float32)
+    radii, angles = np.sqrt(-2.0 * np.log(units[:, 0])), 2 * np.float32(np.pi) * units[:, 1]
+    normals: Float32Array = radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+    return normals.ravel()
+
+
+class RandomStream(PerRunState):
+    """One stream of numbers for each run, read by index and drawn in blocks.
+
+    Row `i` of a read at index `k` is numbers `k * width` to `(k + 1) * width` of the stream of
+    run `i`, whatever was read before and whatever runs are beside it; so there is nothing to save.
+    """
+
+    rows = ("_seeds", "_loaded", "_blocks")
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        stream: Stream,
+        width: int,
+        convert: Callable[[UInt32Array], npt.NDArray[Any]] = np.asarray,
+    ) -> None:
+        """Args.
+
+        seeds: of the N runs.
+        stream: what the numbers are for.
+        width: how many numbers an index has.
+        convert: what is made of an even count of numbers `[M]` when they are drawn, also `[M]`.
+        """
+        self._stream = stream
+        self._width = width
+        self._convert = convert
+        # Wide rows in short blocks, so that blocks stay small beside what the runs learn with.
+        self._length = max(8, min(BLOCK_LENGTH, 16_384 // width // 8 * 8))
+        self._seeds = np.array(seeds, dtype=np.uint64)
+        self._loaded = np.full(len(seeds), -1)
+        kind = convert(np.zeros(2, dtype=np.uint32)).dtype
+        self._blocks = np.zeros((len(seeds), self._length, width), dtype=kind)
+
+    def read(self, runs: IntArray, indices: IntArray) -> npt.NDArray[Any]:
+        """Returns numbers `[M, width]` of the runs `[M]` at their indices `[M]`."""
+        blocks, offsets = np.divmod(indices, self._length)
+        stale = self._loaded[runs] != blocks
+        if stale.any():
+            for run, block in zip(runs[stale], blocks[stale], strict=True):
+                self._load(run, block)
+        return self._blocks[runs, offsets]
+
+    def _load(self, run: int, block: int) -> None:
+        count = self._length * self._width
+        numbers = draw(int(self._seeds[run]), self._stream, int(block) * count, count)
+        self._blocks[run] = self._convert(numbers).reshape(self._length, self._width)
+        self._loaded[run] = block
+
+
+def episode_seeds(numbers: UInt32Array) -> IntArray:
+    """Returns even seeds `[M]` of training episodes from numbers `[M, 2]`.
+
+    Evaluation seeds are odd, so the two kinds are disjoint by construction.
+    """
+    return _join(numbers) << 1
+
+
+def evaluation_seeds(seed: int, num_episodes: int) -> IntArray:
+    """Returns odd seeds `[E]` of the evaluation episodes that belong to `eval.seed`."""
+    count = -(-2 * num_episodes // 8) * 8
+    numbers = draw(seed, Stream.EVALUATION, 0, count)[: 2 * num_episodes]
+    return _join(numbers.reshape(num_episodes, 2)) << 1 | 1
+
+
+def _join(numbers: UInt32Array) -> IntArray:
+    # 62 bits: with the parity bit the seed is still a positive 64-bit integer.
+    high, low = numbers[..., 0].astype(np.int64), numbers[..., 1].astype(np.int64)
+    return (high >> 2) << 32 | low

@@ -1,0 +1,1 @@
+"""Vectorised environments: compiled physics and any Gymnasium environment."""

@@ -1,0 +1,75 @@
+"""Vectorised classic control environments of Gymnasium, in compiled code."""
+
+from typing import Any
+
+import numpy as np
+
+from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.per_run import PerRunState
+from dqn_exp.env.classic_control_physics import Physics
+from dqn_exp.env.vector_env import StepResult
+
+
+class ClassicControlVectorEnv(PerRunState):
+    """One of Gymnasium's classic control environments, for all runs in one call.
+
+    An episode with a seed equals, bit for bit, that of `gymnasium.make` with this seed.
+    """
+
+    rows = ("state", "steps")
+    saved = ("state", "steps")
+
+    def __init__(
+        self, physics: Physics, count: int, max_episode_steps: int, argument: float
+    ) -> None:
+        """Creates environments that must be reset first.
+
+        Args:
+            physics: of the environment.
+            count: N.
+            max_episode_steps: time limit.
+            argument: value of `physics.argument`.
+        """
+        self._physics, self._limit, self._argument = physics, max_episode_steps, argument
+        state = physics.begin(np.random.default_rng(0))
+        self.state = np.zeros((count, len(state)))
+        self.steps = np.zeros(count, dtype=np.int32)
+        self.errors: dict[int, Exception] = {}
+
+    def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
+        """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
+        observations = np.empty((len(runs), self._physics.num_features), dtype=np.float32)
+        for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
+            # The generator that Gymnasium derives from a seed.
+            generator = np.random.Generator(np.random.PCG64(seed))
+            self.state[run] = self._physics.begin(generator)
+            observations[row] = self._physics.observe(self.state[run])
+        self.steps[runs] = 0
+        return observations
+
+    def step(self, actions: IntArray) -> StepResult:
+        """Takes one action `[N]` in every environment."""
+        count = len(actions)
+        observations = np.empty((count, self._physics.num_features), dtype=np.float32)
+        rewards, ends = np.empty(count, dtype=np.float32), np.empty((3, count), dtype=np.bool_)
+        self._physics.step(
+            self.state,
+            self.steps,
+            actions,
+            self._limit,
+            self._argument,
+            observations,
+            rewards,
+            ends,
+        )
+        return StepResult(observations, rewards, *ends)
+
+    def restore(self, run: int, state: dict[str, Any], observation: Float32Array) -> str | None:
+        """Restores the current episode of one run; returns why it cannot be, or None."""
+        if set(state) != set(self.saved):
+            return "its checkpoint was saved by a version that stepped this environment differently"
+        self.load_state_dict(run, state)
+        return None
+
+    def close(self) -> None:
+        """Does nothing: there is nothing to close."""

@@ -1,0 +1,67 @@
+"""The interface of vectorised environments."""
+
+from typing import Any, NamedTuple, Protocol
+
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
+
+
+class StepResult(NamedTuple):
+    """Results of one step in every environment.
+
+    Attributes:
+        observations: `[N, D]` true next observations, also where the episode has ended.
+        rewards: `[N]`.
+        terminated: `[N]` whether the task has ended.
+        truncated: `[N]` whether a limit, such as the time limit, has ended the episode.
+        ended: `[N]` whether either has.
+    """
+
+    observations: Float32Array
+    rewards: Float32Array
+    terminated: BoolArray
+    truncated: BoolArray
+    ended: BoolArray
+
+
+class VectorEnv(Protocol):
+    """One environment per run, reset one by one, without autoreset.
+
+    Attributes:
+        errors: errors that environments raised, by run. The other environments continue; results
+            of a failed environment are meaningless.
+    """
+
+    errors: dict[int, Exception]
+
+    def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
+        """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
+        ...
+
+    def step(self, actions: IntArray) -> StepResult:
+        """Takes one action `[N]` in every environment."""
+        ...
+
+    def retire(self, run: int) -> None:
+        """Removes a run; the last environment replaces its environment."""
+        ...
+
+    def state_dict(self, run: int) -> dict[str, Any]:
+        """Returns what restores the current episode of one run."""
+        ...
+
+    def restore(self, run: int, state: dict[str, Any], observation: Float32Array) -> str | None:
+        """Restores the current episode of one run.
+
+        Args:
+            run: row of the run.
+            state: from `state_dict`.
+            observation: `[D]` newest observation of the episode.
+
+        Returns:
+            Why the episode cannot be restored, or None. A new episode must then be started.
+        """
+        ...
+
+    def close(self) -> None:
+        """Closes the environments."""
+        ...

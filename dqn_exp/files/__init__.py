@@ -1,0 +1,1 @@
+"""File formats on disk, one per module."""

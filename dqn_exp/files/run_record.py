@@ -1,0 +1,239 @@
+"""The files of a run while it trains, written from memory now and then."""
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dqn_exp.core.arrays import Float64Array, IntArray
+from dqn_exp.core.errors import describe_error
+from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint
+from dqn_exp.files.csv_table import TABLES, CsvTable, Mark, problem_of
+from dqn_exp.files.event_file import Chart, EventFile, HParamValue
+from dqn_exp.files.ownership import OwnershipError, check_ownership
+from dqn_exp.files.result import Result, Status
+from dqn_exp.files.run_log import log_of_run
+
+log = logging.getLogger(__name__)
+
+COUNTS = ("steps", "episodes", "updates", "eval_return_mean", "eval_return_std")
+"""Fields of a result that a checkpoint holds."""
+
+
+class EarlierFiles(NamedTuple):
+    """The state of a run's files at a checkpoint.
+
+    Attributes:
+        counts: fields of the result, by name.
+        tables: size and checksum of each table.
+    """
+
+    counts: Mapping[str, Any]
+    tables: Mapping[str, Any]
+
+
+class RunRecord:
+    """The files of one run: tables, event file, checkpoints and result."""
+
+    def __init__(
+        self,
+        directory: Path,
+        result: Result,
+        config: Mapping[str, Any],
+        earlier: EarlierFiles | None = None,
+        token: str | None = None,
+    ) -> None:
+        """Creates the files of a run, or truncates them to an earlier state.
+
+        Args:
+            directory: an existing directory.
+            result: so far.
+            config: in plain containers.
+            earlier: state to truncate the files to; None for new files.
+            token: of the worker that owns the run; None outside workers.
+
+        Raises:
+            OSError: If the files cannot be written.
+            ValueError: If the files do not fit the earlier state.
+        """
+        self.directory = directory
+        self.result = result
+        self._config = dict(config)
+        self._token = token
+        check_ownership(directory, token)
+        if earlier is not None:
+            for name in COUNTS:
+                setattr(result, name, earlier.counts[name])
+        marks = {name: Mark(*earlier.tables[name]) if earlier else None for name in TABLES}
+        self._tables = {
+            name: CsvTable(directory / f"{name}.csv", ",".join(columns), marks[name])
+            for name, columns in TABLES.items()
+        }
+        self._events = None
+        if config["log"]["tensorboard"]:
+            self._events = EventFile(directory, 0 if earlier is None else result.steps + 1)
+        result.write(directory)
+
+    def describe(
+        self,
+        config: str,
+        hparams: Mapping[str, HParamValue],
+        metrics: Iterable[str],
+        charts: Mapping[str, Sequence[Chart]],
+    ) -> None:
+        """Adds what TensorBoard shows beside the scalars.
+
+        Args:
+            config: as YAML.
+            hparams: columns of the table of hyperparameters.
+            metrics: tags of its metrics.
+            charts: of the page of custom scalars, by category.
+        """
+        if self._events is not None:
+            self._events.add_text("config", f"```yaml\n{config}```")
+            session = f"{self.directory.name} in {self.directory.parent}"
+            self._events.add_hparams(session, hparams, metrics)
+            self._events.add_layout(charts)
+
+    def add_scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds scalars by tag at one step; NaN marks unknown values, which are left out."""
+        if self._events is not None:
+            known = {tag: value for tag, value in values.items() if not math.isnan(value)}
+            self._events.add_scalars(step, known)
+
+    def add_episode(self, *values: float) -> None:
+        """Adds a finished training episode, in the order of the columns."""
+        self._tables["episodes"].add(*values)
+
+    def add_evaluation(
+        self, step: int, seeds: IntArray, returns: Float64Array, lengths: IntArray
+    ) -> None:
+        """Adds the episodes `[E]` of one evaluation."""
+        mean, std = float(returns.mean()), float(returns.std())
+        rows = zip(seeds.tolist(), returns.tolist(), lengths.tolist(), strict=True)
+        for episode, row in enumerate(rows):
+            self._tables["evaluations"].add(step, episode, *row)
+        self.result.eval_return_mean, self.result.eval_return_std = mean, std
+        count = len(seeds)
+        self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
+
+    def add_gif(self, tag: str, content: bytes, size: tuple[int, int]) -> None:
+        """Adds an animated image at the current step of the run."""
+        if self._events is not None:
+            self._events.add_gif(tag, self.result.steps, content, size)
+
+    def log(self, message: str, *values: object) -> None:
+        """Logs a message that concerns this run."""
+        log_of_run(self.directory, message, *values)
+
+    def log_error(self, error: BaseException) -> None:
+        """Logs the error that ended this run, with its traceback."""
+        log_of_run(self.directory, "%s", describe_error(error), error=error)
+
+    def flush(self, *, is_durable: bool = False) -> None:
+        """Writes the collected rows and events.
+
+        Args:
+            is_durable: whether to wait until they are on disk.
+
+        Raises:
+            OSError: If a file cannot be written.
+        """
+        check_ownership(self.directory, self._token)
+        for table in self._tables.values():
+            table.flush(is_durable=is_durable)
+        if self._events is not None:
+            self._events.flush(is_durable=is_durable)
+
+    def save(self, state: dict[str, Any], *, is_last: bool) -> None:
+        """Writes a checkpoint with the state of the run.
+
+        Args:
+            state: by part, as from `Trainer.state_dict`.
+            is_last: whether the run has completed; the previous checkpoint is then removed.
+
+        Raises:
+            OSError: If a file cannot be written.
+            TypeError: If the state holds something that a checkpoint cannot.
+        """
+        # The tables must never lag behind the checkpoint.
+        self.flush(is_durable=True)
+        checkpoint = Checkpoint(
+            config=self._config,
+            config_hash=self.result.config_hash,
+            engine=self._config["engine"],
+            counts={name: getattr(self.result, name) for name in COUNTS},
+            tables={name: list(table.mark) for name, table in self._tables.items()},
+            state=state,
+        )
+        save_checkpoint(self.directory, checkpoint, keeps_previous=not is_last)
+        self.result.write(self.directory)
+
+    def finish(self, status: Status, error: str | None = None) -> None:
+        """Writes everything and the result, whose counts are already set.
+
+        A run whose files cannot be written has failed; that is logged on the console.
+        """
+        mean = self.result.eval_return_mean
+        if status == "completed" and mean is not None and not math.isfinite(mean):
+            status, error = "diverged", f"The final evaluation has a mean return of {mean}."
+        result = self.result
+        result.status, result.error = status, error
+        result.objective = mean if status == "completed" else None
+        try:
+            if self._events is not None and result.has_ended:
+                self._events.end_hparams(status == "completed")
+            self.flush()
+            result.write(self.directory)
+        except OwnershipError as problem:
+            result.status, result.error, result.objective = "failed", str(problem), None
+            return
+        except OSError as problem:
+            self._give_up(problem)
+        self._log_end()
+
+    def _log_end(self) -> None:
+        result = self.result
+        self.log(
+            "%s after %d steps, %d episodes and %d updates in %.1f s.%s",
+            result.status.capitalize(),
+            result.steps,
+            result.episodes,
+            result.updates,
+            result.seconds,
+            f" {result.error}" if result.error else "",
+        )
+        if result.status == "completed" and result.updates == 0:
+            self.log("The run never learned: agent.learning_starts was not reached.")
+
+    def _give_up(self, problem: OSError) -> None:
+        result = self.result
+        if not result.has_ended or result.status == "completed":
+            result.status, result.error, result.objective = "failed", describe_error(problem), None
+        log.error("The files of %s cannot be written: %s", self.directory, problem)
+        try:  # The result is small, and may fit where the rest does not.
+            result.write(self.directory)
+        except OSError:
+            log.error("Its result.json could not be updated.")
+
+
+def problems_of_tables(directory: Path, tables: Mapping[str, Any]) -> list[str]:
+    """Returns why the tables of a run cannot be truncated to the state of a checkpoint."""
+    marks = {name: Mark(*tables[name]) for name in TABLES}
+    found = (problem_of(directory / f"{name}.csv", mark) for name, mark in marks.items())
+    return [problem for problem in found if problem is not None]
+
+
+def add_episodes(
+    records: Sequence[RunRecord], steps: IntArray, finished: Sequence[Sequence[float]]
+) -> None:
+    """Adds one finished training episode to each record.
+
+    Args:
+        records: M of them.
+        steps: `[M]` at which the episodes finished.
+        finished: the further columns of the episodes, each of length M.
+    """
+    for record, *row in zip(records, steps.tolist(), *finished, strict=True):
+        record.add_episode(*row)

@@ -1,0 +1,57 @@
+"""The table of a sweep's runs, `sweep.csv`."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dqn_exp.files.atomic_file import write_atomically
+
+
+class SweepTable:
+    """One row per job, in the order of the jobs; the file is complete at every moment."""
+
+    def __init__(self, directory: Path, swept: Sequence[str]) -> None:
+        """Creates an empty table.
+
+        Args:
+            directory: of the sweep.
+            swept: dotted keys that have columns.
+        """
+        self._path = directory / "sweep.csv"
+        self.swept = tuple(swept)
+        self._rows: dict[int, list[str]] = {}
+
+    def add(self, job: int, directory: Path, values: Sequence[str]) -> None:
+        """Adds a pending job with the values of its swept keys."""
+        folder = os.path.relpath(directory, self._path.parent)
+        self._rows.setdefault(job, [str(job), folder, "pending", "", *values])
+
+    def update(self, job: int, status: str, objective: float | None) -> bool:
+        """Sets the status and the objective of a job; returns whether they changed."""
+        row, new = self._rows[job], [status, "" if objective is None else repr(objective)]
+        has_changed = row[2:4] != new
+        row[2:4] = new
+        return has_changed
+
+    def write(self) -> None:
+        """Writes the file atomically."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["job", "dir", "status", "objective", *self.swept])
+        writer.writerows(row for _, row in sorted(self._rows.items()))
+        write_atomically(self._path, text.getvalue().encode())
+
+
+class NoTable:
+    """Replaces the table of a run that belongs to no sweep."""
+
+    swept: tuple[str, ...] = ()
+
+    def update(self, job: int, status: str, objective: float | None) -> bool:
+        """Does nothing."""
+        return False
+
+    def write(self) -> None:
+        """Does nothing."""

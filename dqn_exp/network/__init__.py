@@ -1,0 +1,1 @@
+"""Q-networks, each of which owns its parameter layout."""

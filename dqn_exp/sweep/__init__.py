@@ -1,0 +1,1 @@
+"""Hydra sweeps: sweeper, launcher, executors, resuming."""

@@ -1,0 +1,52 @@
+"""Hydra callbacks."""
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from dqn_exp.files.directories import shorten
+
+log = logging.getLogger(__name__)
+
+
+class CheckRun(Callback):
+    """Checks a single run before Hydra creates its directory, and reports sweeps."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Ends the process with status 2 and one line per problem, if the run is invalid."""
+        from dqn_exp.sweep.single_run import check_run  # Delayed: torch is slow to import.
+
+        # Hydra turns errors of a callback into warnings, and would train all the same.
+        try:
+            problems = check_run(config)
+        except Exception:
+            traceback.print_exc()
+            raise SystemExit(1) from None
+        if problems:
+            sys.stderr.write("\n".join(problems) + "\n")
+            raise SystemExit(2)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Writes the report of a sweep, unless its config says `report=false`."""
+        if not config.get("report", True):
+            return
+        from dqn_exp.analysis.report import write_report  # Delayed: matplotlib is slow to import.
+
+        log.info("Writing the report.")
+        try:
+            directory = Path(config.hydra.sweep.dir)
+            page = write_report([directory], directory / "report")
+        except Exception:  # The training results are complete without it.
+            log.exception("The report could not be written.")
+            return
+        where = shorten(page.parent.parent)
+        log.info(
+            "The report is in %s. View the runs with: tensorboard --logdir %s",
+            shorten(page),
+            where,
+        )

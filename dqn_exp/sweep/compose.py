@@ -1,0 +1,118 @@
+"""Composition and checks of the jobs of a sweep."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from dqn_exp.config.validation import to_config
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.directories import duplicates, problems_of_run_directory
+from dqn_exp.files.job_list import JobEntry
+from dqn_exp.sweep.hydra_internals import (
+    env_variables,
+    hydra_config,
+    reading_once,
+    resolved_values,
+    set_job,
+)
+from dqn_exp.sweep.job import Job, make_job, title_of
+from dqn_exp.training.population import check_device, check_env
+
+
+def compose_jobs(
+    context: HydraContext,
+    master: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    *,
+    first: int,
+    is_remote: bool,
+    swept: Sequence[str] | None = None,
+) -> list[Job]:
+    """Composes the jobs, each once, and checks them, their directories and this machine.
+
+    Args:
+        context: of Hydra.
+        master: the config of the sweep.
+        job_overrides: of each job.
+        first: number of the first job.
+        is_remote: whether the jobs may train on other machines.
+        swept: keys that name the job of a problem; None for all.
+
+    Raises:
+        ConfigError: With every problem of every job.
+    """
+    jobs: list[Job] = []
+    found: list[tuple[str, int]] = []
+    with reading_once(context.config_loader):
+        for num, overrides in enumerate(job_overrides, first):
+            try:
+                jobs.append(compose_job(context.config_loader, master, overrides, num))
+            except ConfigError as error:
+                found += [(problem, num) for problem in error.problems]
+    if not found:
+        found = _problems_of_jobs(jobs, is_remote)
+    if found:
+        titles = [title_of(overrides, swept) for overrides in job_overrides]
+        raise ConfigError(_merge(found, titles, first))
+    return jobs
+
+
+def compose_job(
+    loader: ConfigLoader, master: DictConfig, overrides: Sequence[str], num: int
+) -> Job:
+    """Composes one job as Hydra's launchers do.
+
+    Raises:
+        ConfigError: With the problems of its config.
+        HydraException: If Hydra itself finds a problem.
+    """
+    config = loader.load_sweep_config(master, list(overrides))
+    set_job(config, num)
+    with hydra_config(config):
+        # The directory is resolved once: its name may contain the time.
+        directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
+        if config.hydra.job.chdir:
+            raise ConfigError(["hydra.job.chdir: expected false: the runs share a process."])
+    title = title_of(overrides, OmegaConf.select(config, "hydra.sweeper.swept"))
+    set_job(config, num, directory)
+    values = resolved_values(config)
+    entry = JobEntry(num, "", title, list(overrides), {}, env_variables(config), values)
+    return make_job(config, entry=entry, checked=to_config(values), directory=directory)
+
+
+def check_machine(job: Job, *, is_remote: bool) -> list[str]:
+    """Returns the problems of a job's environment and, if it trains here, of its device."""
+    problems = check_env(job.checked)
+    return problems if is_remote else problems + check_device(job.checked.device)
+
+
+def _problems_of_jobs(jobs: Sequence[Job], is_remote: bool) -> list[tuple[str, int]]:
+    """Returns problems, each with the number of its job."""
+    found: list[tuple[str, int]] = []
+    repeated = duplicates(job.directory for job in jobs)
+    for job in jobs:
+        problems = check_machine(job, is_remote=is_remote)
+        problems += problems_of_run_directory(job.directory, "hydra.sweep.subdir")
+        if job.directory in repeated:
+            problems.append(
+                f"hydra.sweep.subdir: expected a directory for each job, but {job.directory} "
+                "belongs to several; put ${hydra.job.num} into it."
+            )
+        found += [(problem, job.num) for problem in problems]
+    return found
+
+
+def _merge(found: Sequence[tuple[str, int]], titles: Sequence[str], first: int) -> list[str]:
+    """Returns one line per problem, with the jobs that have it."""
+    jobs_by_problem: dict[str, list[int]] = {}
+    for problem, num in found:
+        jobs_by_problem.setdefault(problem, []).append(num)
+    lines = []
+    for problem, nums in jobs_by_problem.items():
+        others = f" and {len(nums) - 1} more" if len(nums) > 1 else ""
+        title = titles[nums[0] - first]
+        lines.append(f"{problem} (job {nums[0]}{others}{': ' * bool(title)}{title})")
+    return lines

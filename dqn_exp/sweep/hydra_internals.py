@@ -1,0 +1,244 @@
+"""Everything that depends on internals of Hydra 1.3.
+
+These are jobs that stay open together, configs that are read once, the singleton behind
+`${hydra:...}`, and messages of Hydra's errors.
+"""
+
+import copy
+import logging
+import os
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra._internal.callbacks import Callbacks
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log
+from hydra.errors import MissingConfigException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.atomic_file import write_atomically
+from dqn_exp.files.run_log import LogFile
+
+EXTRAS = {"optuna": "pip install 'dqn-exp[optuna]'"}
+"""Options of Hydra's groups that need an optional extra, and how to install it."""
+
+
+@contextmanager
+def hydra_config(config: DictConfig) -> Iterator[None]:
+    """Makes `${hydra:...}` refer to a config in this block; it is global to the process."""
+    singleton: Any = HydraConfig.instance()
+    previous = singleton.cfg
+    # Its own setter would copy Hydra's whole node, several times per job.
+    singleton.cfg = config
+    try:
+        yield
+    finally:
+        singleton.cfg = previous
+
+
+def resolved_values(config: DictConfig) -> dict[str, Any]:
+    """Returns a composed config without Hydra's node, in plain containers.
+
+    Raises:
+        ConfigError: If an interpolation cannot be resolved.
+    """
+    with hydra_config(config):
+        try:
+            values: Any = OmegaConf.to_container(_without_hydra(config), resolve=True)
+        except OmegaConfBaseException as error:
+            raise ConfigError([str(error).splitlines()[0]]) from error
+    plain: dict[str, Any] = values
+    return plain
+
+
+def env_variables(config: DictConfig) -> dict[str, str]:
+    """Returns the environment variables that a job with this composed config sets."""
+    with hydra_config(config):
+        variables: Any = OmegaConf.to_container(config.hydra.job.env_set, resolve=True)
+    return {key: str(value) for key, value in variables.items()}
+
+
+def set_job(config: DictConfig, num: int, directory: Path | None = None) -> None:
+    """Sets the number and, if given, the directory of a job in Hydra's node of its config."""
+    with open_dict(config):
+        config.hydra.job.id = str(num)
+        config.hydra.job.num = num
+    if directory is not None:
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(directory)
+
+
+def make_context(config: DictConfig) -> HydraContext:
+    """Returns a context without a loader of configs, for jobs that are already composed."""
+    return HydraContext(config_loader=None, callbacks=Callbacks(config))  # type: ignore[arg-type]
+
+
+@contextmanager
+def reading_once(loader: ConfigLoader) -> Iterator[None]:
+    """Makes a loader read each file once in this block, in which no file may change."""
+    untyped: Any = loader
+    original = untyped.repository
+    untyped.repository = _CachedRepository(original, {})
+    try:
+        yield
+    finally:
+        untyped.repository = original
+
+
+class _CachedRepository:
+    """Caches the files of Hydra's config repository; reading takes a third of a composition."""
+
+    def __init__(self, delegate: Any, cached: dict[str, bytes]) -> None:
+        self._delegate = delegate
+        self._cached = cached
+
+    def load_config(self, config_path: str) -> Any:
+        """Returns a copy of a config, which the composition may change."""
+        places = ",".join(source.path for source in self._delegate.get_sources())
+        key = f"{places}:{config_path}"
+        if key not in self._cached:
+            self._cached[key] = pickle.dumps(self._delegate.load_config(config_path))
+        return pickle.loads(self._cached[key])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_CachedRepository":
+        """Returns a copy for one composition, with a shared cache."""
+        return _CachedRepository(copy.deepcopy(self._delegate, memo), self._cached)
+
+    def __getattr__(self, name: str) -> Any:
+        """Returns all other attributes of Hydra's repository."""
+        return getattr(self._delegate, name)
+
+
+def open_job(
+    config: DictConfig, directory: Path, context: HydraContext, task: TaskFunction
+) -> tuple[JobReturn, list[LogFile]]:
+    """Creates a job's directory with `.hydra/`, and calls `on_job_start` of the callbacks.
+
+    This and `close_job` are the two halves of Hydra's `run_job`.
+
+    Returns:
+        The return value of the job, to be completed at its end, and its log files.
+    """
+    with hydra_config(config):
+        directory.mkdir(parents=True, exist_ok=True)
+        plain_overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
+        returned = JobReturn(
+            overrides=plain_overrides,
+            cfg=copy.deepcopy(_without_hydra(config)),
+            hydra_cfg=OmegaConf.masked_copy(config, "hydra"),
+            working_dir=os.getcwd(),
+            task_name=JobRuntime.instance().get("name"),
+        )
+        if config.hydra.output_subdir is not None:
+            folder = directory / config.hydra.output_subdir
+            folder.mkdir(exist_ok=True)
+            _save_once(returned.cfg, folder / "config.yaml")
+            _save_once(returned.hydra_cfg, folder / "hydra.yaml")
+            _save_once(config.hydra.overrides.task, folder / "overrides.yaml")
+        context.callbacks.on_job_start(config=config, task_function=task)
+    return returned, _log_files(config)
+
+
+def close_job(
+    config: DictConfig, returned: JobReturn, value: float | Exception, context: HydraContext
+) -> None:
+    """Sets the return value of a job, or its error, and calls `on_job_end` of the callbacks."""
+    is_failed = isinstance(value, Exception)
+    returned.return_value = value
+    returned.status = JobStatus.FAILED if is_failed else JobStatus.COMPLETED
+    with hydra_config(config):
+        context.callbacks.on_job_end(config=config, job_return=returned)
+
+
+def configure_console(config: DictConfig) -> None:
+    """Configures logging as a job's config specifies, without its files."""
+    with hydra_config(config):
+        logging_config = _job_logging(config)
+        if logging_config is None:
+            return
+        names = _file_handlers(logging_config)
+        handlers = logging_config["handlers"]
+        logging_config["handlers"] = {k: v for k, v in handlers.items() if k not in names}
+        root = logging_config["root"]
+        root["handlers"] = [name for name in root.get("handlers", []) if name not in names]
+        configure_log(OmegaConf.create(logging_config), config.hydra.verbose)
+
+
+def explain(error: Exception) -> str:
+    """Returns the message of an error of Hydra, OmegaConf or YAML, as the user should read it."""
+    from dqn_exp.config.messages import suggest  # Delayed: pydantic is slow to import.
+
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        hint = f" Install it with: {EXTRAS[name]}" if name in EXTRAS else ""
+        return f"{group}={name}: expected one of {', '.join(error.options)}.{hint}"
+    if "hydra/sweeper/optuna" in text:  # A recipe selects it.
+        return f"hydra/sweeper=optuna: not installed. Install it with: {EXTRAS['optuna']}"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"{mark.name}:{mark.line + 1}: {error.problem}"
+    if unknown := re.match(r"Could not override '(hydra\.launcher\.[^']+)'", text):
+        return (
+            f"{unknown[1]}: unknown key of this launcher. Others have more keys, such as "
+            "hydra/launcher=population_processes."
+        )
+    if unknown := re.match(r"Could not (?:override|delete from config.*) '([^']+)'", text):
+        return f"{unknown[1]}: unknown key.{suggest(unknown[1])}"
+    if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{ambiguous[1]}: several values; add -m to sweep over them."
+    if sweep := re.match(r"Sweep parameters '([^']+)' requires --multirun", text):
+        return f"{sweep[1]}: several values; add -m to sweep over them."
+    return text.strip()
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    task_config = copy.copy(config)
+    with read_write(task_config), open_dict(task_config):
+        del task_config["hydra"]
+    return task_config
+
+
+def _save_once(config: Any, path: Path) -> None:
+    # An existing file may be all that is known of a run that resumes.
+    if not path.exists():
+        write_atomically(path, OmegaConf.to_yaml(config).encode())
+
+
+def _log_files(config: DictConfig) -> list[LogFile]:
+    """Returns the log files of a job with this composed config."""
+    files = []
+    with hydra_config(config):
+        logging_config = _job_logging(config)
+        if logging_config is None:
+            return []
+        for name in _file_handlers(logging_config):
+            if name not in logging_config["root"].get("handlers", []):
+                continue
+            handler = logging_config["handlers"][name]
+            form = logging_config.get("formatters", {}).get(handler.get("formatter"), {})
+            formatter = logging.Formatter(form.get("format"), form.get("datefmt"))
+            level = logging.getLevelName(handler.get("level", "NOTSET"))
+            files.append(LogFile(Path(handler["filename"]), formatter, level))
+    return files
+
+
+def _job_logging(config: DictConfig) -> dict[str, Any] | None:
+    if config.hydra.job_logging is None:
+        return None
+    logging_config: Any = OmegaConf.to_container(config.hydra.job_logging, resolve=True)
+    return logging_config if logging_config.get("root") is not None else None
+
+
+def _file_handlers(logging_config: Mapping[str, Any]) -> list[str]:
+    handlers = logging_config["handlers"]
+    return [name for name, handler in handlers.items() if "filename" in handler]

@@ -1,0 +1,190 @@
+"""Training of a batch of Hydra jobs, in as few populations as their structures allow."""
+
+import itertools
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from dqn_exp.core.errors import ConfigError, RunError, last_line_of
+from dqn_exp.files.directories import problems_of_old_sweep, shorten
+from dqn_exp.files.job_list import add_to_job_list, begin_job_list
+from dqn_exp.files.lock import lock_directory
+from dqn_exp.files.sweep_table import NoTable, SweepTable
+from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.dispatcher import Dispatcher, SweepContext
+from dqn_exp.sweep.hydra_internals import configure_console
+from dqn_exp.sweep.job import Job, key_of, to_entry
+from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+from dqn_exp.sweep.signals import deferred_interrupts
+from dqn_exp.training.progress import make_progress
+
+log = logging.getLogger(__name__)
+
+
+class Launcher(Protocol):
+    """The attributes of the launcher plugin.
+
+    Attributes:
+        hydra_context: of Hydra.
+        task_function: of Hydra.
+        config: of the sweep.
+        options: of the launcher.
+        table: of the sweep, once there is one.
+    """
+
+    hydra_context: HydraContext
+    task_function: TaskFunction
+    config: DictConfig
+    options: dict[str, Any]
+    table: SweepTable | NoTable | None
+
+
+def launch_overrides(
+    launcher: Launcher, job_overrides: Sequence[Sequence[str]], first: int
+) -> list[JobReturn]:
+    """Composes, checks and trains the jobs of a batch, as any sweeper passes them.
+
+    Raises:
+        ConfigError: With every problem of every job, before any of them trains.
+    """
+    setup_globals()
+    options = to_options(launcher.options)
+    context, config = launcher.hydra_context, launcher.config
+    has_begun = launcher.table is not None
+    directory = Path(config.hydra.sweep.dir).absolute()
+    if not has_begun and (problems := problems_of_old_sweep(directory)):
+        raise ConfigError(problems)
+    try:
+        jobs = compose_jobs(
+            context, config, job_overrides, first=first, is_remote=options.is_remote
+        )
+    except ConfigError as error:
+        if has_begun:  # Runs of earlier batches have trained, so this is not status 2.
+            raise RunError(str(error)) from error
+        raise
+    directory.mkdir(parents=True, exist_ok=True)
+    where = shorten(directory)
+    try:
+        with lock_directory(directory, exclusive=True):
+            _list_jobs(launcher, jobs)
+            returns = launch_jobs(launcher, options, jobs)
+    except KeyboardInterrupt:
+        advice = f"Finish the runs that have begun with: python -m dqn_exp.resume {where}"
+        raise KeyboardInterrupt(advice) from None
+    num_completed = sum(returned.status == JobStatus.COMPLETED for returned in returns)
+    log.info(
+        "%d of %d runs completed. Results are in %s. View them with: tensorboard --logdir %s",
+        num_completed,
+        len(jobs),
+        where / "sweep.csv",
+        where,
+    )
+    return returns
+
+
+def launch_jobs(
+    launcher: Launcher, options: InProcessOptions, jobs: Sequence[Job]
+) -> list[JobReturn]:
+    """Trains composed and checked jobs; returns them in the same order, failed ones included.
+
+    Raises:
+        KeyboardInterrupt: After the files of the interrupted runs have been written.
+    """
+    assert launcher.table is not None
+    config = launcher.config
+    directory = Path(config.hydra.sweep.dir).absolute()
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    first = jobs[0].checked
+    try:
+        executor = options.make_executor(first.device, directory / "submitit")
+    except Exception as error:  # A cluster may raise any error.
+        raise RunError(f"The workers cannot be started: {last_line_of(error)}") from error
+    groups = list(group_jobs(jobs, options.max_population_size, executor.num_workers))
+    _announce(jobs, groups)
+    sweep = SweepContext(
+        launcher.hydra_context,
+        launcher.task_function,
+        directory,
+        launcher.table,
+        options.max_resubmissions,
+        executor.num_threads,
+    )
+    configure_console(jobs[0].config)
+    try:
+        with deferred_interrupts() as interruption:
+            progress = make_progress(first.log.progress and executor.has_workers)
+            dispatcher = Dispatcher(sweep, executor, progress, interruption)
+            dispatcher.train(groups)
+    finally:
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    if interruption.is_requested:
+        raise KeyboardInterrupt
+    return [dispatcher.returns[job.num] for job in jobs]
+
+
+def begin_sweep(config: DictConfig, swept: Sequence[str], jobs: Sequence[Job]) -> SweepTable:
+    """Writes the list of a sweep's first jobs to its directory; returns its table."""
+    directory = Path(config.hydra.sweep.dir).absolute()
+    hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
+    begin_job_list(directory, hydra, [to_entry(job, directory, swept) for job in jobs])
+    table = SweepTable(directory, swept)
+    _add_jobs(table, jobs)
+    return table
+
+
+def group_jobs(
+    jobs: Sequence[Job], max_size: int | None, num_workers: int
+) -> Iterable[Sequence[Job]]:
+    """Yields populations of equal structure, enough of them to keep all workers busy."""
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        key = (job.checked.structure(), repr(sorted(job.environment.items())))
+        groups.setdefault(key, []).append(job)
+    fair_size = math.ceil(len(jobs) / num_workers)
+    for group in groups.values():
+        count = math.ceil(len(group) / min(fair_size, max_size or fair_size))
+        ends = [len(group) * part // count for part in range(count + 1)]
+        yield from (group[begin:end] for begin, end in itertools.pairwise(ends))
+
+
+def _list_jobs(launcher: Launcher, jobs: Sequence[Job]) -> None:
+    """Adds the jobs of a batch to the list and the table of the sweep."""
+    config = launcher.config
+    directory = Path(config.hydra.sweep.dir).absolute()
+    if isinstance(launcher.table, SweepTable):
+        add_to_job_list(directory, [to_entry(job, directory, launcher.table.swept) for job in jobs])
+        _add_jobs(launcher.table, jobs)
+    else:
+        if problems := problems_of_old_sweep(directory):
+            raise ConfigError(problems)  # Another process created this sweep meanwhile.
+        launcher.table = begin_sweep(config, _swept_keys(config, jobs[0].overrides), jobs)
+
+
+def _add_jobs(table: SweepTable, jobs: Sequence[Job]) -> None:
+    """Adds jobs that are about to begin to the table, as pending."""
+    for job in jobs:
+        table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
+    table.write()
+
+
+def _swept_keys(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Returns the keys of a job that another sweeper sweeps over."""
+    parser = OverridesParser.create()
+    given = parser.parse_overrides(list(config.hydra.overrides.task))
+    swept = {override.get_key_element() for override in given if override.is_sweep_override()}
+    declared = set(OmegaConf.select(config, "hydra.sweeper.params") or ())
+    fixed = {override.get_key_element() for override in given} - swept
+    return [key for key in map(key_of, overrides) if key in (swept | declared) - fixed]
+
+
+def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:
+    runs = "1 run" if len(jobs) == 1 else f"{len(jobs)} runs"
+    populations = "1 population" if len(groups) == 1 else f"{len(groups)} populations"
+    log.info("Training %s as %s.", runs, populations)

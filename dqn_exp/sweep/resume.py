@@ -1,0 +1,153 @@
+"""Resumes a saved sweep or run."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.utils import JobRuntime, configure_log, setup_globals
+from hydra.types import TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.atomic_file import remove_remains
+from dqn_exp.files.directories import shorten
+from dqn_exp.files.lock import lock_directory
+from dqn_exp.files.result import read_result
+from dqn_exp.files.sweep_table import NoTable, SweepTable
+from dqn_exp.sweep.compose import check_machine
+from dqn_exp.sweep.hydra_internals import make_context
+from dqn_exp.sweep.job import to_job
+from dqn_exp.sweep.launcher import Launcher, launch_jobs
+from dqn_exp.sweep.launcher_options import to_options
+from dqn_exp.sweep.resume_plan import PlannedJob, ResumePlan, make_resume_plan, mark_for_retry
+from dqn_exp.sweep.saved_sweep import (
+    SavedSweep,
+    read_saved_sweep,
+    split_changes,
+    with_changes,
+)
+from dqn_exp.sweep.sweeper import advice_after_interruption, conclude, failures_of
+from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
+
+log = logging.getLogger(__name__)
+
+
+class ResumeRequest(NamedTuple):
+    """What to resume, and how.
+
+    Attributes:
+        directory: of a sweep or run, absolute.
+        overrides: changes of the launcher and of keys that do not change results.
+        retries_failed: whether failed and diverged runs are trained again.
+    """
+
+    directory: Path
+    overrides: Sequence[str]
+    retries_failed: bool
+
+
+def describe_plan(request: ResumeRequest) -> list[str]:
+    """Returns what would be done, one line per run, without changing anything.
+
+    Raises:
+        ConfigError: If the sweep cannot be resumed.
+    """
+    sweep = _read(request)
+    plan = _make_plan(sweep, request)
+    num_trained = sum(job.is_trained for job in plan)
+    lines = [job.describe(sweep.directory) for job in plan]
+    return [*lines, f"{num_trained} of {len(plan)} runs would be trained."]
+
+
+def resume_sweep(request: ResumeRequest, task_function: TaskFunction) -> None:
+    """Resumes the runs of a directory.
+
+    Raises:
+        ConfigError: If the sweep cannot be resumed; nothing has been changed.
+        RunError: At the end, if a run has not completed.
+        KeyboardInterrupt: If it is interrupted again.
+    """
+    sweep = _read(request)
+    with lock_directory(sweep.directory, exclusive=True):
+        plan = _make_plan(sweep, request)
+        _carry_out(sweep, plan, task_function)
+
+
+def _read(request: ResumeRequest) -> SavedSweep:
+    """Returns the saved sweep with the requested changes, reduced to the chosen run."""
+    setup_globals()
+    JobRuntime.instance().set("name", "train")
+    sweep = read_saved_sweep(request.directory)
+    sweep.hydra.launcher, changes = split_changes(sweep.hydra.launcher, request.overrides)
+    entries = [
+        entry._replace(config=with_changes(entry.config, changes)) for entry in sweep.entries
+    ]
+    return sweep._replace(entries=entries)
+
+
+def _make_plan(sweep: SavedSweep, request: ResumeRequest) -> ResumePlan:
+    entries = [entry for entry in sweep.entries if sweep.chosen in (None, entry.directory)]
+    return make_resume_plan(sweep.directory, entries, retries_failed=request.retries_failed)
+
+
+def _carry_out(sweep: SavedSweep, plan: ResumePlan, task_function: TaskFunction) -> None:
+    configure_log(sweep.hydra.hydra_logging, sweep.hydra.verbose)
+    launcher = _make_launcher(sweep, task_function)
+    options = to_options(launcher.options)
+    trained = [job for job in plan if job.is_trained]
+    jobs = [to_job(job.entry, job.config, sweep.hydra, sweep.directory) for job in trained]
+    problems = {
+        problem for job in jobs for problem in check_machine(job, is_remote=options.is_remote)
+    }
+    if problems:
+        raise ConfigError(sorted(problems))
+    launcher.table = _make_table(sweep, plan)
+    mark_for_retry(sweep.directory, trained)
+    log.info("Training %d of %d runs.", len(trained), len(plan))
+    try:
+        returns = launch_jobs(launcher, options, jobs) if jobs else []
+    except KeyboardInterrupt:
+        where = sweep.directory / (sweep.chosen or "")
+        raise KeyboardInterrupt(advice_after_interruption(where)) from None
+    left = [_failure(job, sweep.directory) for job in plan if job.action == "leave"]
+    if sweep.is_sweep and plan:
+        launcher.config.report = plan[0].config.report
+        name = launcher.config.hydra.job.config_name
+        launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
+    conclude(sweep.directory, [*left, *failures_of(jobs, [returns])], len(plan))
+
+
+def _make_launcher(sweep: SavedSweep, task_function: TaskFunction) -> Launcher:
+    options: Any = OmegaConf.to_container(sweep.hydra.launcher, resolve=True)
+    launcher = PopulationLauncher(**{k: v for k, v in options.items() if k != "_target_"})
+    config = OmegaConf.create({"hydra": sweep.hydra})
+    assert isinstance(config, DictConfig)
+    context = make_context(config)
+    launcher.setup(hydra_context=context, task_function=task_function, config=config)
+    return launcher
+
+
+def _make_table(sweep: SavedSweep, plan: ResumePlan) -> SweepTable | NoTable:
+    """Rebuilds the table of a sweep from the results of its runs."""
+    if not sweep.is_sweep:
+        return NoTable()
+    remove_remains(sweep.directory / "sweep.csv")
+    table = SweepTable(sweep.directory, list(sweep.entries[0].swept) if sweep.entries else [])
+    places = {job.entry.num: job.entry.directory for job in plan}
+    for entry in sweep.entries:
+        directory = sweep.directory / places.get(entry.num, entry.directory)
+        table.add(entry.num, directory, list(entry.swept.values()))
+        if (result := read_result(directory)) is not None:
+            # No process trains here, even if the result of a killed run says so.
+            status = "interrupted" if result.status == "running" else result.status
+            table.update(entry.num, status, result.objective)
+    table.write()
+    return table
+
+
+def _failure(job: PlannedJob, directory: Path) -> str:
+    assert job.result is not None
+    where = shorten(directory / job.entry.directory / "train.log")
+    entry, result = job.entry, job.result
+    return f"Run {entry.num} ({entry.title}) {result.status}: {result.error} See {where}."

@@ -1,0 +1,160 @@
+"""What to do with each job of a saved sweep, and whether its files fit together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from dqn_exp.config.engine_choice import reasons_against_native
+from dqn_exp.config.schema import Config
+from dqn_exp.config.validation import to_config
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.directories import shorten
+from dqn_exp.files.job_list import JobEntry
+from dqn_exp.files.result import Result, read_result
+from dqn_exp.training.resume_point import find_resume_point
+
+Action = Literal["skip", "leave", "begin", "resume", "retry"]
+
+
+class PlannedJob(NamedTuple):
+    """What to do with one job.
+
+    Attributes:
+        entry: the job, with the directory in which its run was found.
+        config: typed config of the job.
+        action: skip a completed run, leave a failed one, begin, resume or retry.
+        result: of the run; None if it has not begun.
+        from_step: step at which the run resumes.
+        refused: why newer checkpoints are not used.
+    """
+
+    entry: JobEntry
+    config: Config
+    action: Action
+    result: Result | None = None
+    from_step: int = 0
+    refused: Sequence[str] = ()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the run is to be trained."""
+        return self.action in ("begin", "resume", "retry")
+
+    def describe(self, sweep_directory: Path) -> str:
+        """Returns a line for the user."""
+        run = shorten(sweep_directory / self.entry.directory)
+        match self.action:
+            case "skip":
+                return f"skip   {run}: completed"
+            case "leave" | "retry":
+                assert self.result is not None
+                what = f"{self.result.status}: {self.result.error}"
+                where = f", from step {self.from_step}" if self.action == "retry" else ""
+                return f"{self.action:6} {run}{where} ({what})"
+            case "begin":
+                return f"begin  {run}"
+            case _:
+                why = f" ({' '.join(self.refused)})" if self.refused else ""
+                return f"resume {run}, from step {self.from_step}{why}"
+
+
+ResumePlan = list[PlannedJob]
+
+
+def make_resume_plan(
+    directory: Path, entries: Sequence[JobEntry], *, retries_failed: bool
+) -> ResumePlan:
+    """Returns what to do with each job, without changing anything.
+
+    A run is recognised by the hash of its config, so its directory may have been renamed.
+
+    Args:
+        directory: of the sweep.
+        entries: its jobs.
+        retries_failed: whether failed and diverged runs are trained again.
+
+    Raises:
+        ConfigError: With every reason why the files do not fit together.
+    """
+    problems: list[str] = []
+    plan = []
+    configs = [to_config(entry.config) for entry in entries]
+    try:
+        places = _find_runs(directory, entries, [config.hash() for config in configs])
+    except ValueError as error:
+        raise ConfigError([str(error)]) from error
+    for entry, config, place in zip(entries, configs, places, strict=True):
+        try:
+            found = entry._replace(directory=place)
+            plan.append(_plan_job(directory, found, config, retries_failed))
+        except ValueError as error:
+            problems += str(error).splitlines()
+    if problems:
+        raise ConfigError(problems)
+    return plan
+
+
+def mark_for_retry(directory: Path, plan: ResumePlan) -> None:
+    """Resets the results of runs that are retried to interrupted."""
+    for job in plan:
+        if job.action == "retry" and job.result is not None:
+            again = replace(job.result, status="interrupted", error=None)
+            if not job.from_step:
+                again = replace(again, steps=0, episodes=0, updates=0)
+            again.write(directory / job.entry.directory)
+
+
+def _find_runs(directory: Path, entries: Sequence[JobEntry], hashes: Sequence[str]) -> list[str]:
+    """Returns the directory of each job's run, relative to that of the sweep."""
+    found = dict(_runs_in(directory, entries))
+    jobs = list(zip(entries, hashes, strict=True))
+    taken = {entry.directory for entry, own in jobs if _is_at_home(found, entry, own)}
+    places = []
+    for entry, own in jobs:
+        place = entry.directory
+        if not _is_at_home(found, entry, own):
+            # Its directory may have been renamed.
+            others = (name for name, theirs in found.items() if theirs == own and name not in taken)
+            place = next(others, entry.directory)
+            taken.add(place)
+        places.append(place)
+    return places
+
+
+def _is_at_home(found: Mapping[str, str], entry: JobEntry, config_hash: str) -> bool:
+    return found.get(entry.directory) == config_hash
+
+
+def _runs_in(directory: Path, entries: Sequence[JobEntry]) -> Iterator[tuple[str, str]]:
+    """Yields the directories of runs with their config hashes."""
+    children = [path.parent.name for path in directory.glob("*/result.json")]
+    for name in dict.fromkeys([*(entry.directory for entry in entries), *children]):
+        result = read_result(directory / name)
+        if result is not None:
+            yield name, result.config_hash
+
+
+def _plan_job(directory: Path, entry: JobEntry, config: Config, retries_failed: bool) -> PlannedJob:
+    config_hash = config.hash()
+    result = read_result(directory / entry.directory)
+    if result is not None and result.config_hash == config_hash:
+        if result.status == "completed":
+            return PlannedJob(entry, config, "skip", result)
+        if result.has_ended and not retries_failed:
+            return PlannedJob(entry, config, "leave", result)
+    point = find_resume_point(directory / entry.directory, config_hash)
+    if entry.config["engine"] == "auto" and _supports(point.engine, config):
+        # A later version may choose another engine, and last bits would change.
+        entry = entry._replace(config={**entry.config, "engine": point.engine})
+        config = config.model_copy(update={"engine": point.engine})
+    if result is not None and result.has_ended:
+        return PlannedJob(entry, config, "retry", result, point.step)
+    action: Action = "resume" if point.step else "begin"
+    return PlannedJob(entry, config, action, result, point.step, point.refused)
+
+
+def _supports(engine: str | None, config: Config) -> bool:
+    """Returns whether a run can resume with its engine; its device may have changed."""
+    has_reasons = any(reasons_against_native(config))
+    return engine == "torch" or (engine == "native" and not has_reasons)

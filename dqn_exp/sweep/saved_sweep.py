@@ -1,0 +1,143 @@
+"""A sweep or run as its directory describes it, and changes to it before it resumes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.config.schema import changes_results, keys_without_effect
+from dqn_exp.config.validation import to_config
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.job_list import NAME, JobEntry, read_job_list
+from dqn_exp.files.result import read_result
+from dqn_exp.sweep.job import entry_of_run
+
+LAUNCHER = "hydra_plugins.dqn_population.population_launcher.PopulationLauncher"
+
+
+class SavedSweep(NamedTuple):
+    """The content of a sweep's or run's directory.
+
+    Attributes:
+        directory: of the sweep or the single run, absolute.
+        hydra: its Hydra node.
+        entries: its jobs.
+        chosen: directory of the only run to resume; None for all.
+        is_sweep: whether it has a table.
+    """
+
+    directory: Path
+    hydra: DictConfig
+    entries: list[JobEntry]
+    chosen: str | None
+    is_sweep: bool
+
+
+def read_saved_sweep(directory: Path) -> SavedSweep:
+    """Returns the content of an absolute directory.
+
+    Raises:
+        ConfigError: If it is not the directory of a sweep, of a run of one, or of a single run.
+    """
+    try:
+        if (directory / NAME).exists():
+            return _read_sweep(directory, None)
+        # Most runs of a sweep are directly below it, but hydra.sweep.subdir may differ.
+        for parent in directory.parents[:3]:
+            if (parent / NAME).exists():
+                return _read_sweep(parent, str(directory.relative_to(parent)))
+        return _read_run(directory)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError([str(error)]) from error
+
+
+def split_changes(
+    launcher: DictConfig, overrides: Sequence[str]
+) -> tuple[DictConfig, dict[str, Any]]:
+    """Returns the options of the launcher and the changed keys that overrides ask for.
+
+    Raises:
+        ConfigError: If an override would change results, or names an unknown option.
+    """
+    is_ours = launcher.get("_target_") == LAUNCHER  # Hydra's own launchers cannot resume.
+    options = launcher if is_ours else _launcher_node("population")
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        key, _, text = override.partition("=")
+        value = yaml.safe_load(text)
+        if key == "hydra/launcher":
+            options = _launcher_node(text)
+        elif key.startswith("hydra.launcher."):
+            name = key.removeprefix("hydra.launcher.")
+            if name.split(".")[0] not in options:
+                raise ConfigError([f"{key}: expected one of {', '.join(map(str, options))}."])
+            OmegaConf.update(options, name, value, force_add=True)
+        elif changes_results(key):
+            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *keys_without_effect()))
+            raise ConfigError([f"{key}: would change the results; expected one of {names}."])
+        else:
+            changes[key] = value
+    return options, changes
+
+
+def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config in plain containers with new values for some dotted keys."""
+    if not changes:
+        return dict(config)
+    node = OmegaConf.create(dict(config))
+    for key, value in changes.items():
+        OmegaConf.update(node, key, value, force_add=True)
+    values: Any = OmegaConf.to_container(node)
+    plain: dict[str, Any] = values
+    return plain
+
+
+def _read_sweep(directory: Path, chosen: str | None) -> SavedSweep:
+    hydra, entries = read_job_list(directory)
+    hydra["sweep"]["dir"] = str(directory)  # The directory may have been moved.
+    if chosen not in (None, *(entry.directory for entry in entries)):
+        chosen = _original_name(directory, str(chosen), entries)
+    return SavedSweep(directory, OmegaConf.create(hydra), entries, chosen, is_sweep=True)
+
+
+def _original_name(directory: Path, renamed: str, entries: Sequence[JobEntry]) -> str:
+    """Returns the original name of a renamed directory of a run."""
+    result = read_result(directory / renamed)
+    for entry in entries:
+        if result is not None and to_config(entry.config).hash() == result.config_hash:
+            return entry.directory
+    raise ValueError(f"{directory / NAME}: it lists no run in {renamed}.")
+
+
+def _read_run(directory: Path) -> SavedSweep:
+    folder = directory / ".hydra"
+    if not (folder / "config.yaml").exists():
+        raise ValueError(
+            f"{directory}: expected the directory of a run or of a sweep, with .hydra/config.yaml "
+            f"or {NAME}, but it has neither."
+        )
+    config = OmegaConf.merge(
+        OmegaConf.load(folder / "hydra.yaml"), OmegaConf.load(folder / "config.yaml")
+    )
+    assert isinstance(config, DictConfig)
+    overrides: Any = OmegaConf.to_container(OmegaConf.load(folder / "overrides.yaml"))
+    config.hydra.run.dir = config.hydra.sweep.dir = str(directory)
+    entry = entry_of_run(config, overrides)
+    return SavedSweep(directory, config.hydra, [entry], None, is_sweep=False)
+
+
+def _launcher_node(name: str) -> DictConfig:
+    """Returns the options of a launcher, with the defaults of its YAML files."""
+    folder = conf_dir() / "hydra/launcher"
+    names = sorted(path.stem for path in folder.glob("population*.yaml"))
+    if name not in names:
+        raise ConfigError([f"hydra/launcher={name}: expected one of {', '.join(names)}."])
+    node = OmegaConf.merge(
+        OmegaConf.load(folder / "population.yaml"), OmegaConf.load(folder / f"{name}.yaml")
+    )
+    assert isinstance(node, DictConfig)
+    node.pop("defaults", None)
+    return node

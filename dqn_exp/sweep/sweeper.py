@@ -1,0 +1,156 @@
+"""A whole sweep: expanded, checked before anything is created, launched, summarised."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.files.directories import problems_of_sweep_directory, shorten
+from dqn_exp.files.job_list import NAME
+from dqn_exp.files.lock import lock_directory
+from dqn_exp.files.result import Result, read_result
+from dqn_exp.files.sweep_table import SweepTable
+from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.job import Job
+from dqn_exp.sweep.launcher import begin_sweep, launch_jobs
+from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+
+log = logging.getLogger(__name__)
+
+
+def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
+    """Runs a sweep; returns the jobs of each batch.
+
+    Raises:
+        ConfigError: With every problem of every job; nothing has been created.
+        RunError: At the end, if a run has not completed; all others have.
+    """
+    assert sweeper.config is not None and sweeper.hydra_context is not None
+    config, launcher = sweeper.config, sweeper.launcher
+    directory = Path(config.hydra.sweep.dir).absolute()
+    if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
+        raise ConfigError(problems)
+    options = to_options(getattr(launcher, "options", {}))
+    overrides, swept = _expand(sweeper, arguments)
+    jobs = compose_jobs(
+        sweeper.hydra_context,
+        config,
+        overrides,
+        first=0,
+        is_remote=options.is_remote,
+        swept=swept,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock_directory(directory, exclusive=True):
+        if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
+            raise ConfigError(problems)  # Another process created this sweep meanwhile.
+        size = sweeper.max_batch_size or len(jobs)
+        batches = [jobs[begin : begin + size] for begin in range(0, len(jobs), size)]
+        try:
+            table = begin_sweep(config, swept, jobs)
+            OmegaConf.save(config, directory / "multirun.yaml")
+            returns = [_launch(launcher, options, batch, table) for batch in batches]
+        except KeyboardInterrupt:
+            has_begun = (directory / NAME).exists()
+            advice = advice_after_interruption(directory) if has_begun else ""
+            raise KeyboardInterrupt(advice) from None
+    failures = list(failures_of(jobs, returns))
+    if failures:  # Hydra calls this callback only if no exception leaves the sweeper.
+        name = config.hydra.job.config_name
+        sweeper.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
+    conclude(directory, failures, len(jobs))
+    return returns
+
+
+def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
+    """Logs how a sweep ended, with the next commands.
+
+    Raises:
+        RunError: If a run has failed.
+    """
+    log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
+    where, table = shorten(directory), directory / "sweep.csv"
+    results = shorten(table) if table.exists() else where
+    advice = f"Results are in {results}. View them with: tensorboard --logdir {where}"
+    if failures:
+        again = f"Retry the failed runs with: python -m dqn_exp.resume {where} --retry-failed"
+        raise RunError("\n".join([*failures, again, advice]))
+    log.info(advice)
+
+
+def advice_after_interruption(directory: Path) -> str:
+    """Returns the next command."""
+    return f"Resume with: python -m dqn_exp.resume {shorten(directory)}"
+
+
+def failures_of(jobs: Sequence[Job], returns: Sequence[Sequence[JobReturn]]) -> Iterator[str]:
+    """Yields a line for each job that has not completed."""
+    for job, returned in zip(jobs, (one for batch in returns for one in batch), strict=True):
+        if returned.status != JobStatus.COMPLETED:
+            error = returned._return_value
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            yield f"Run {job.num} ({job.title}) {reason}"
+
+
+def _expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """Returns the overrides of each job, and the swept keys."""
+    assert sweeper.hydra_context is not None
+    if sweeper.max_batch_size is not None and sweeper.max_batch_size < 1:
+        raise ConfigError(
+            [f"hydra.sweeper.max_batch_size: expected at least 1, got {sweeper.max_batch_size}."]
+        )
+    parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
+    declared = [f"{key}={value}" for key, value in sweeper.params.items()]
+    # The command line comes later and replaces what a recipe declares.
+    by_key: dict[str, Override] = {
+        override.get_key_element(): override
+        for override in parser.parse_overrides([*declared, *arguments])
+    }
+    swept = [key.lstrip("+") for key, override in by_key.items() if override.is_sweep_override()]
+    note = f"hydra.sweeper.swept=[{','.join(swept)}]"
+    (overrides,) = sweeper.split_arguments(list(by_key.values()), None)
+    return [[*job, note] for job in overrides], swept
+
+
+def _launch(
+    launcher: Any, options: InProcessOptions, jobs: Sequence[Job], table: SweepTable
+) -> Sequence[JobReturn]:
+    """Trains the jobs of a batch with our launcher, or with one of Hydra's."""
+    launcher.table = table
+    try:
+        if hasattr(launcher, "options"):
+            return launch_jobs(launcher, options, jobs)
+        returns: Sequence[JobReturn] = launcher.launch(
+            [job.overrides for job in jobs], initial_job_idx=jobs[0].num
+        )
+    except Exception as error:  # A batch that fails never stops the next one.
+        log.exception("A batch of %d runs failed.", len(jobs))
+        return [_ended_before(job, error) for job in jobs]
+    for job in jobs:
+        result = _result_of(job)
+        status, objective = (result.status, result.objective) if result else ("failed", None)
+        table.update(job.num, status, objective)
+    table.write()
+    return returns
+
+
+def _ended_before(job: Job, error: Exception) -> JobReturn:
+    """Returns the outcome of a job whose batch was ended by an error."""
+    result = _result_of(job)
+    if result is not None and result.status == "completed":
+        return JobReturn(status=JobStatus.COMPLETED, _return_value=result.objective)
+    return JobReturn(status=JobStatus.FAILED, _return_value=error)
+
+
+def _result_of(job: Job) -> Result | None:
+    try:
+        return read_result(job.directory)
+    except (OSError, ValueError):
+        return None

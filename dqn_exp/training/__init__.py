@@ -1,0 +1,1 @@
+"""The training loop of a population and its assembly from configs."""

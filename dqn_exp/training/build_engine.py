@@ -1,0 +1,282 @@
+"""Assembly of the engine of a population from N configs."""
+
+import numpy as np
+import torch
+
+from dqn_exp.agent.dqn import Agent, AgentHyperparameters
+from dqn_exp.agent.engine_state import EngineParts, UpdateSettings
+from dqn_exp.agent.losses import HuberLoss, SquaredLoss
+from dqn_exp.agent.native.engine import NativeEngine
+from dqn_exp.agent.native.layers import ACTIVATIONS
+from dqn_exp.agent.native.network import make_shape
+from dqn_exp.agent.native.targets import Rules
+from dqn_exp.agent.normalization import NoNormalization, Normalization, RunningNormalization
+from dqn_exp.agent.optimizer import Adam, Optimizer, RMSProp
+from dqn_exp.agent.td_target import (
+    DoubleTarget,
+    GreedyTarget,
+    MunchausenTarget,
+    RewardRule,
+    TargetRule,
+    reward_factors,
+)
+from dqn_exp.agent.torch_engine import Roles, TorchEngine
+from dqn_exp.agent.value import CategoricalValue, QuantileValue, ScalarValue, Value
+from dqn_exp.buffer.prioritized import PrioritizedBuffer
+from dqn_exp.buffer.uniform import UniformBuffer
+from dqn_exp.config.per_run_arrays import (
+    Configs,
+    sections,
+    to_bools,
+    to_floats,
+    to_ints,
+    to_tensor,
+)
+from dqn_exp.config.schema import (
+    AdamConfig,
+    CategoricalConfig,
+    Decay,
+    MunchausenTargetConfig,
+    QuantileConfig,
+    RMSPropConfig,
+)
+from dqn_exp.core.machine import num_cores
+from dqn_exp.core.random_streams import RandomStream, Stream
+from dqn_exp.core.schedule import Schedule
+from dqn_exp.env.registry import EnvShape
+from dqn_exp.network.base import Network
+from dqn_exp.network.mlp import MLP
+from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
+
+COMPILED = (MLP, UniformBuffer, PrioritizedBuffer, Adam, ScalarValue, GreedyTarget, DoubleTarget)
+"""Classes that compiled code supports; their subclasses are not among them."""
+
+
+def make_engine(
+    configs: Configs, shape: EnvShape, buffer: UniformBuffer
+) -> NativeEngine | TorchEngine:
+    """Builds the engine of runs of equal structure, on a given buffer."""
+    value = make_value(configs)
+    network = make_network(configs, shape, value.num_outputs)
+    agent = _make_agent(configs, _make_parameters(configs, network), shape.num_actions)
+    parts = EngineParts(
+        agent=agent,
+        network=network,
+        value=value,
+        optimizer=_make_optimizer(configs, agent.online.shape[1]),
+        buffer=buffer,
+        normalization=make_normalization(configs, shape),
+        learning_rate=_make_learning_rate(configs),
+    )
+    if configs[0].engine == "native":
+        return _make_native_engine(configs, parts)
+    return _make_torch_engine(configs, parts)
+
+
+def _make_native_engine(configs: Configs, parts: EngineParts) -> NativeEngine:
+    first, target_rule = configs[0], make_target_rule(configs, parts.value)
+    _check_support(parts.network, parts.buffer, parts.optimizer, parts.value, target_rule)
+    assert isinstance(parts.network, MLP)
+    gamma = to_floats(config.agent.gamma for config in configs)
+    reward_limits = to_floats(config.agent.reward_clip for config in configs)
+    huber_deltas = to_floats(config.agent.huber_delta for config in configs)
+    return NativeEngine(
+        parts,
+        _update_settings(configs),
+        shape=make_shape(
+            parts.network.layers, ACTIVATIONS[first.network.activation], first.network.dueling
+        ),
+        rules=Rules(
+            factors=reward_factors(gamma, first.agent.n_step),
+            reward_limits=reward_limits.astype(np.float32),
+            huber_deltas=huber_deltas.astype(np.float32),
+            is_double=isinstance(target_rule, DoubleTarget),
+            is_huber=first.agent.loss == "huber",
+        ),
+        seeds=[config.seed for config in configs],
+        num_threads=first.num_threads or num_cores(),
+    )
+
+
+def _check_support(*parts: object) -> None:
+    """Raises ValueError for a part that compiled code would silently compute as another one."""
+    for part in parts:
+        if type(part) not in COMPILED:
+            raise ValueError(
+                f"engine: expected parts that engine=native supports, found {type(part).__name__}; "
+                "name its key in reasons_against_native of dqn_exp/config/engine_choice.py, or set "
+                "engine=torch."
+            )
+
+
+def _make_torch_engine(configs: Configs, parts: EngineParts) -> TorchEngine:
+    first, device = configs[0], _device(configs)
+    target_rule = make_target_rule(configs, parts.value)
+    return TorchEngine(
+        parts,
+        _update_settings(configs),
+        roles=_make_roles(configs, parts.network, target_rule),
+        reward_rule=RewardRule(
+            to_floats(config.agent.gamma for config in configs),
+            to_tensor((config.agent.reward_clip for config in configs), device),
+            first.agent.n_step,
+            device,
+        ),
+        target_rule=target_rule,
+        sampling=make_stream(configs, Stream.SAMPLING, first.agent.batch_size),
+        num_threads=first.num_threads or num_cores(),
+    )
+
+
+def make_network(configs: Configs, shape: EnvShape, num_outputs: int) -> Network:
+    """Builds the network that maps observations to `num_outputs` (K) per action."""
+    section = configs[0].network
+    return MLP(
+        shape.num_features,
+        section.hidden_sizes,
+        shape.num_actions,
+        num_outputs=num_outputs,
+        activation=section.activation,
+        dueling=section.dueling,
+    )
+
+
+def make_normalization(configs: Configs, shape: EnvShape) -> Normalization:
+    """Builds the normalization of observations."""
+    if not configs[0].agent.normalize_observations:
+        return NoNormalization()
+    return RunningNormalization(len(configs), shape.num_features, _device(configs))
+
+
+def make_value(configs: Configs) -> Value:
+    """Builds the interpretation of the outputs."""
+    agent, device = configs[0].agent, _device(configs)
+    delta = to_tensor((config.agent.huber_delta for config in configs), device)
+    match agent.value:
+        case CategoricalConfig(num_atoms=num_atoms):
+            values = sections((config.agent.value for config in configs), CategoricalConfig)
+            v_min = to_tensor((value.v_min for value in values), device)
+            v_max = to_tensor((value.v_max for value in values), device)
+            return CategoricalValue(num_atoms, v_min, v_max)
+        case QuantileConfig(num_quantiles=num_quantiles):
+            return QuantileValue(num_quantiles, delta)
+        case _:
+            loss = SquaredLoss() if agent.loss == "mse" else HuberLoss(delta)
+            return ScalarValue(loss, device)
+
+
+def make_target_rule(configs: Configs, value: Value) -> TargetRule:
+    """Builds the rule that targets follow."""
+    match configs[0].agent.target.kind:
+        case "double":
+            return DoubleTarget(value)
+        case "munchausen":
+            device = _device(configs)
+            targets = sections((config.agent.target for config in configs), MunchausenTargetConfig)
+            return MunchausenTarget(
+                to_tensor((target.scale for target in targets), device),
+                to_tensor((target.temperature for target in targets), device),
+                to_tensor((target.clip for target in targets), device),
+            )
+        case _:
+            return GreedyTarget(value)
+
+
+def make_stream(configs: Configs, stream: Stream, width: int) -> RandomStream:
+    """Returns a random stream per run, with `width` numbers per index."""
+    return RandomStream([config.seed for config in configs], stream, width)
+
+
+def _make_parameters(configs: Configs, network: Network) -> torch.Tensor:
+    parameters = network.layout.init_parameters([config.seed for config in configs])
+    if configs[0].network.noisy:
+        sigma = to_floats(config.network.noisy_sigma for config in configs)
+        parameters = torch.cat([parameters, init_scales(network.layout, sigma)], 1)
+    return parameters.to(_device(configs))
+
+
+def _make_roles(configs: Configs, network: Network, target_rule: TargetRule) -> Roles:
+    seeds, plain = [config.seed for config in configs], PlainWeights(network.layout)
+    if not configs[0].network.noisy:
+        return Roles(plain, plain, plain, plain)
+    acting, learning, target, choosing = (
+        NoisyWeights(network.layout, seeds, stream)
+        for stream in (
+            Stream.NOISE_OF_ACTING,
+            Stream.NOISE_OF_LEARNING,
+            Stream.NOISE_OF_TARGET,
+            Stream.NOISE_OF_CHOICE,
+        )
+    )
+    return Roles(acting, learning, target, choosing if target_rule.uses_online else plain)
+
+
+def _make_optimizer(configs: Configs, num_parameters: int) -> Optimizer:
+    device = _device(configs)
+    epsilon = to_floats(config.agent.optimizer.epsilon for config in configs)
+    if isinstance(configs[0].agent.optimizer, RMSPropConfig):
+        rmsprop = sections((config.agent.optimizer for config in configs), RMSPropConfig)
+        decay = to_floats(section.decay for section in rmsprop)
+        return RMSProp(decay, epsilon, num_parameters, device)
+    adam = sections((config.agent.optimizer for config in configs), AdamConfig)
+    weight_decay = to_floats(section.weight_decay for section in adam)
+    return Adam(epsilon, weight_decay, num_parameters, device)
+
+
+def _make_agent(configs: Configs, parameters: torch.Tensor, num_actions: int) -> Agent:
+    agents = [config.agent for config in configs]
+    return Agent(
+        parameters,
+        num_actions,
+        make_stream(configs, Stream.EXPLORATION, 2),
+        AgentHyperparameters(
+            epsilon=_make_epsilon(configs),
+            gamma=to_floats(agent.gamma for agent in agents),
+            bootstrap_truncated=to_bools(agent.bootstrap_truncated for agent in agents),
+            learning_starts=to_ints(agent.learning_starts for agent in agents),
+            train_every=to_ints(agent.train_every for agent in agents),
+            # A soft update follows every gradient update; a copy has the step size 1.
+            target_update_period=to_ints((agent.target_update_period for agent in agents), 1),
+            target_update_tau=to_floats((agent.target_update_tau for agent in agents), 1.0),
+        ),
+    )
+
+
+def _make_epsilon(configs: Configs) -> Schedule:
+    agents = [config.agent for config in configs]
+    return _make_schedule(
+        [agent.epsilon if agent.epsilon_start is None else agent.epsilon_start for agent in agents],
+        [agent.epsilon for agent in agents],
+        [agent.epsilon_decay_steps for agent in agents],
+        [agent.epsilon_decay for agent in agents],
+    )
+
+
+def _make_learning_rate(configs: Configs) -> Schedule:
+    agents = [config.agent for config in configs]
+    return _make_schedule(
+        [agent.learning_rate for agent in agents],
+        [
+            agent.learning_rate if agent.learning_rate_end is None else agent.learning_rate_end
+            for agent in agents
+        ],
+        [agent.learning_rate_decay_steps for agent in agents],
+        [agent.learning_rate_decay for agent in agents],
+    )
+
+
+def _make_schedule(
+    starts: list[float], ends: list[float], decay_steps: list[int | None], decays: list[Decay]
+) -> Schedule:
+    is_exponential = to_bools(decay == "exponential" for decay in decays)
+    return Schedule(to_floats(starts), to_floats(ends), to_ints(decay_steps, 1), is_exponential)
+
+
+def _update_settings(configs: Configs) -> UpdateSettings:
+    first = configs[0].agent
+    limits = to_floats(config.agent.max_grad_norm for config in configs)
+    return UpdateSettings(first.batch_size, first.gradient_steps, limits.astype(np.float32))
+
+
+def _device(configs: Configs) -> torch.device:
+    return torch.device(configs[0].device)

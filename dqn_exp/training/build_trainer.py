@@ -1,0 +1,101 @@
+"""Assembly of a population from N configs."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from dqn_exp.buffer.n_step import NStep
+from dqn_exp.buffer.prioritized import PrioritizedBuffer
+from dqn_exp.buffer.uniform import UniformBuffer
+from dqn_exp.config.per_run_arrays import Configs, sections, to_bools, to_floats, to_ints
+from dqn_exp.config.schema import PrioritizedConfig
+from dqn_exp.core.random_streams import Stream, evaluation_seeds
+from dqn_exp.core.schedule import Schedule
+from dqn_exp.core.transition import make_layout
+from dqn_exp.env.make import make_vector_env
+from dqn_exp.env.registry import EnvShape, describe
+from dqn_exp.env.vector_env import VectorEnv
+from dqn_exp.files.run_record import RunRecord
+from dqn_exp.training.build_engine import make_engine, make_stream
+from dqn_exp.training.due import Timetable
+from dqn_exp.training.episodes import Episodes
+from dqn_exp.training.evaluation import Evaluation
+from dqn_exp.training.progress import Progress
+from dqn_exp.training.trainer import Components, Trainer
+
+
+def make_trainer(
+    configs: Configs,
+    records: Sequence[RunRecord],
+    *,
+    on_end: Callable[[], None],
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> Trainer:
+    """Builds a population of runs of equal structure; the arguments are those of `Trainer`."""
+    env = configs[0].env
+    shape = describe(env.id, env.max_episode_steps, env.kwargs or {})
+    make_env = partial(make_vector_env, env.id, env.max_episode_steps, env.kwargs or {})
+    buffer = _make_buffer(configs, shape)
+    engine = make_engine(configs, shape, buffer)
+    return Trainer(
+        Components(
+            agent=engine.agent,
+            engine=engine,
+            n_step=NStep(len(configs), shape.num_features, configs[0].agent.n_step),
+            buffer=buffer,
+            episodes=Episodes(
+                make_env(len(configs)), make_stream(configs, Stream.EPISODES, 2), len(configs)
+            ),
+            evaluation=_make_evaluation(configs, make_env),
+        ),
+        records,
+        _make_timetable(configs),
+        on_end=on_end,
+        progress=progress,
+        should_stop=should_stop,
+    )
+
+
+def _make_timetable(configs: Configs) -> Timetable:
+    return Timetable(
+        total_steps=to_ints(config.trainer.total_steps for config in configs),
+        total_episodes=to_ints(config.trainer.total_episodes for config in configs),
+        log_every=to_ints(config.log.every_steps for config in configs),
+        evaluate_every=to_ints(config.eval.every_steps for config in configs),
+        checkpoint_every=to_ints(config.checkpoint.every_steps for config in configs),
+    )
+
+
+def _make_evaluation(configs: Configs, make_env: Callable[[int], VectorEnv]) -> Evaluation:
+    return Evaluation(
+        np.stack([evaluation_seeds(config.eval.seed, config.eval.episodes) for config in configs]),
+        make_env,
+        gamma=to_floats(config.agent.gamma for config in configs),
+        reward_limits=to_floats(config.agent.reward_clip for config in configs),
+        bootstrap_truncated=to_bools(config.agent.bootstrap_truncated for config in configs),
+    )
+
+
+def _make_buffer(configs: Configs, shape: EnvShape) -> UniformBuffer:
+    capacities = to_ints(config.buffer.capacity for config in configs)
+    layout = make_layout(shape.num_features, configs[0].agent.n_step)
+    device = torch.device(configs[0].device)
+    if configs[0].buffer.kind == "uniform":
+        return UniformBuffer(capacities, layout, device)
+    buffers = sections((config.buffer for config in configs), PrioritizedConfig)
+    return PrioritizedBuffer(
+        capacities,
+        layout,
+        device,
+        priority_exponent=to_floats(buffer.priority_exponent for buffer in buffers),
+        priority_epsilon=to_floats(buffer.priority_epsilon for buffer in buffers),
+        importance_exponent=Schedule(
+            to_floats(buffer.importance_exponent for buffer in buffers),
+            to_floats(buffer.importance_exponent_end for buffer in buffers),
+            to_ints(buffer.importance_exponent_decay_steps for buffer in buffers),
+            np.zeros(len(buffers), dtype=np.bool_),
+        ),
+    )

@@ -1,0 +1,112 @@
+"""When the runs of a population are saved."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from dqn_exp.core.arrays import BoolArray
+from dqn_exp.core.per_run import PerRunState
+
+TIME_SHARE = 0.05
+"""Limit of the time for checkpoints; they become less frequent to stay below it."""
+
+Errors = dict[int, Exception]
+"""Errors while saving runs, by row."""
+
+
+class TimeBudget:
+    """Limits an activity to a share of the time since the start."""
+
+    def __init__(self, share: float) -> None:
+        """Takes the share, in (0, 1]."""
+        self._share = share
+        self._began = time.perf_counter()
+        self._spent = self._newest = 0.0
+
+    @property
+    def allows(self) -> bool:
+        """Whether there is time for the activity, if it takes as long as last time."""
+        elapsed = time.perf_counter() - self._began
+        return self._spent + self._newest <= self._share * elapsed
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Takes the time of this block as an estimate for the first activity."""
+        began = time.perf_counter()
+        yield
+        self._newest = max(self._newest, time.perf_counter() - began)
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Counts the time of this block."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._newest = time.perf_counter() - began
+            self._spent += self._newest
+
+
+class Checkpointer(PerRunState):
+    """Saves runs whose checkpoints are due, as far as the time budget allows."""
+
+    rows = ("_is_due", "_turns")
+
+    def __init__(
+        self, count: int, is_finite: Callable[[int], bool], save: Callable[[int], None]
+    ) -> None:
+        """Starts with no checkpoint due.
+
+        Args:
+            count: N.
+            is_finite: returns whether the run in a row is worth saving.
+            save: saves the run in a row; may raise.
+        """
+        self._is_due, self._any_due = np.zeros(count, dtype=np.bool_), False
+        self._turns = np.zeros(count, dtype=np.int64)  # Order in which the runs were last saved.
+        self._is_finite, self._save = is_finite, save
+        self._budget = TimeBudget(TIME_SHARE)
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Takes the time of this block as an estimate for the first checkpoint."""
+        with self._budget.expected():
+            yield
+
+    def mark_due(self, due: BoolArray) -> None:
+        """Marks the runs `[N]` whose checkpoints are due."""
+        self._is_due |= due
+        self._any_due = bool(self._is_due.any())
+
+    def save_due(self) -> Errors:
+        """Saves due runs, longest unsaved first, until the time budget is spent."""
+        if not self._any_due or not self._budget.allows:
+            return {}
+        errors: Errors = {}
+        due = np.flatnonzero(self._is_due)
+        for row in due[np.argsort(self._turns[due], kind="stable")].tolist():
+            if not self._budget.allows:
+                break
+            with self._budget.measured():
+                errors |= self._try(row)
+        self._any_due = bool(self._is_due.any())
+        return errors
+
+    def save_all(self) -> Errors:
+        """Saves all runs, however long it takes."""
+        errors: Errors = {}
+        for row in range(len(self._is_due)):
+            errors |= self._try(row)
+        return errors
+
+    def _try(self, row: int) -> Errors:
+        self._is_due[row] = False
+        self._turns[row] = self._turns.max() + 1
+        try:
+            if self._is_finite(row):
+                self._save(row)
+        except Exception as error:  # Of its files, or of the state of its environment.
+            return {row: error}
+        return {}

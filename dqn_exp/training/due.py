@@ -1,0 +1,78 @@
+"""Budgets and periods of runs, in their own steps."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
+from dqn_exp.core.per_run import PerRunState, is_due
+
+
+class Due(NamedTuple):
+    """What is due for runs, each `[N]`.
+
+    Attributes:
+        logged: an entry in TensorBoard.
+        evaluated: an evaluation.
+        saved: a checkpoint.
+        over: the end of the budget.
+    """
+
+    logged: BoolArray
+    evaluated: BoolArray
+    saved: BoolArray
+    over: BoolArray
+
+    def any(self) -> bool:
+        """Returns whether anything is due."""
+        return any(bool(due.any()) for due in self)
+
+
+class Timetable(PerRunState):
+    """Budgets and periods of the runs of a population."""
+
+    rows = ("_total_steps", "_total_episodes", "_periods")
+
+    def __init__(
+        self,
+        *,
+        total_steps: IntArray,
+        total_episodes: IntArray,
+        log_every: IntArray,
+        evaluate_every: IntArray,
+        checkpoint_every: IntArray,
+    ) -> None:
+        """Sets budgets and periods `[N]`; `NEVER` for none."""
+        self._total_steps, self._total_episodes = total_steps, total_episodes
+        self._periods = np.stack([log_every, evaluate_every, checkpoint_every], 1)
+
+    def due(self, previous: IntArray, steps: IntArray, episodes: IntArray) -> Due:
+        """Returns what is due since the previous steps.
+
+        Args:
+            previous: `[N]` steps at the previous call.
+            steps: `[N]` the runs' own steps.
+            episodes: `[N]` finished episodes.
+        """
+        passed = is_due(previous[:, None], steps[:, None], self._periods)
+        logged, evaluated, saved = passed.T
+        return Due(logged, evaluated, saved, self.is_over(steps, episodes))
+
+    def is_over(self, steps: IntArray, episodes: IntArray) -> BoolArray:
+        """Returns which runs `[N]` have reached a budget."""
+        is_over: BoolArray = (steps >= self._total_steps) | (episodes >= self._total_episodes)
+        return is_over
+
+    def rows_with_entries(self, previous: IntArray, steps: IntArray) -> IntArray:
+        """Returns the rows with an entry at these steps, unless a run ends unexpectedly."""
+        is_last = steps >= self._total_steps
+        return np.flatnonzero(is_due(previous, steps, self._periods[:, 0]) | is_last)
+
+    def steps_until_due(self, steps: IntArray) -> int:
+        """Returns the steps until something is due for any run; an episode may end earlier."""
+        to_periods = self._periods - steps[:, None] % self._periods
+        return int(min(to_periods.min(), (self._total_steps - steps).min()))
+
+    def shares_done(self, steps: IntArray, episodes: IntArray) -> Float64Array:
+        """Returns the shares `[N]` of the budgets that are spent."""
+        return np.maximum(steps / self._total_steps, episodes / self._total_episodes)

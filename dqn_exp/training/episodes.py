@@ -1,0 +1,127 @@
+"""The current training episodes of all runs."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.jit import cached_jit
+from dqn_exp.core.per_run import PerRunState
+from dqn_exp.core.random_streams import RandomStream, episode_seeds
+from dqn_exp.env.vector_env import StepResult, VectorEnv
+
+
+class FinishedEpisodes(NamedTuple):
+    """Finished episodes, all arrays `[M]`.
+
+    Attributes:
+        rows: of their runs.
+        numbers: of the episodes in their runs, from 0.
+        returns: undiscounted returns.
+        lengths: lengths in steps.
+        terminated: whether the task ended, rather than a limit.
+    """
+
+    rows: IntArray
+    numbers: IntArray
+    returns: Float64Array
+    lengths: IntArray
+    terminated: BoolArray
+
+
+class Episodes(PerRunState):
+    """Steps the environments of all runs and starts an episode where one has ended."""
+
+    rows = ("counts", "observations", "newest_returns", "returns", "lengths", "recent")
+    saved = rows
+    parts = ("_env", "_seeds")
+
+    def __init__(self, env: VectorEnv, seeds: RandomStream, count: int) -> None:
+        """Starts the first episodes.
+
+        Args:
+            env: one environment per run.
+            seeds: random stream with two numbers per episode.
+            count: N.
+        """
+        self._env, self._seeds = env, seeds
+        self.counts, self.lengths = np.zeros((2, count), dtype=np.int64)  # counts: of finished.
+        self.returns = np.zeros(count)
+        self.recent = np.zeros((count, 3))  # Since the last entry: count and sums.
+        self.newest_returns = np.full(count, np.nan)
+        self.lost: dict[int, str] = {}  # Why loading lost the current episode, by row.
+        self.observations = self._start(np.arange(count))
+
+    def step(self, actions: IntArray) -> StepResult:
+        """Takes one action `[N]` in every environment."""
+        result = self._env.step(actions)
+        _count(result.rewards, self.returns, self.lengths)
+        self.observations = result.observations
+        return result
+
+    def end(self, result: StepResult) -> FinishedEpisodes | None:
+        """Starts new episodes where a step ended one; returns the finished ones, if any."""
+        if not np.count_nonzero(result.ended):
+            return None
+        ended = np.flatnonzero(result.ended)
+        returns, lengths = self.returns[ended], self.lengths[ended]
+        terminated = result.terminated[ended]
+        finished = FinishedEpisodes(ended, self.counts[ended], returns, lengths, terminated)
+        self.recent[ended] += np.stack([np.ones(len(ended)), returns, lengths], 1)
+        self.newest_returns[ended] = returns
+        self.returns[ended] = self.lengths[ended] = 0
+        self.counts[ended] += 1
+        # In place: the buffer already holds copies of these observations.
+        self.observations[ended] = self._start(ended)
+        return finished
+
+    def take_errors(self) -> dict[int, Exception]:
+        """Returns the errors that environments raised since the last call, by row."""
+        errors = self._env.errors
+        if errors:
+            self._env.errors = {}
+        return errors
+
+    def take_means(self, rows: IntArray) -> Float64Array:
+        """Returns mean return and length `[M, 2]` of the episodes since the last call.
+
+        They are NaN where no episode has ended.
+        """
+        with np.errstate(invalid="ignore"):
+            means: Float64Array = self.recent[rows, 1:] / self.recent[rows, :1]
+        self.recent[rows] = 0
+        return means
+
+    def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
+        """Overwrites one run with the return value of `state_dict`.
+
+        If the environment cannot restore the current episode, a new one begins, and `lost` has
+        the reason.
+
+        Raises:
+            ValueError: If the state does not fit.
+        """
+        self._check_names(state, {*self.saved, "env"})
+        self._load_rows(run, state)
+        self._env.errors.pop(run, None)  # Errors of an episode that is not continued.
+        problem = self._env.restore(run, state["env"], self.observations[run])
+        if problem is not None:
+            self.lost[run] = problem
+            self.returns[run] = self.lengths[run] = 0
+            self.observations[run] = self._start(np.array([run]))[0]
+
+    def close(self) -> None:
+        """Closes the environments."""
+        self._env.close()
+
+    def _start(self, rows: IntArray) -> Float32Array:
+        seeds = episode_seeds(self._seeds.read(rows, self.counts[rows]))
+        return self._env.reset(rows, seeds)
+
+
+@cached_jit
+def _count(rewards: Float32Array, returns: Float64Array, lengths: IntArray) -> None:
+    """Adds a step with `rewards [N]` to the current episodes' `returns [N]` and `lengths [N]`."""
+    for run in range(len(rewards)):
+        returns[run] += rewards[run]
+        lengths[run] += 1

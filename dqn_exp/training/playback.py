@@ -1,0 +1,69 @@
+"""Playback of a run's policy: episodes, optionally filmed or shown in a window."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dqn_exp.core.random_streams import evaluation_seeds
+from dqn_exp.env.rollout import PlayedEpisode, fps_of, make_visible, play
+from dqn_exp.env.video import GifFile, Mp4
+from dqn_exp.training.trained_policy import load_trained_policy
+
+
+class PlaybackRequest(NamedTuple):
+    """What to play, and how to show it.
+
+    Attributes:
+        directory: of the run.
+        episodes: number of episodes; None for eval.episodes.
+        seed: from which the seeds of the episodes derive; None for eval.seed.
+        video: MP4 file to write.
+        gif: GIF file to write.
+        human: whether to show a window.
+    """
+
+    directory: Path
+    episodes: int | None = None
+    seed: int | None = None
+    video: Path | None = None
+    gif: Path | None = None
+    human: bool = False
+
+
+def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
+    """Returns the step of a run's newest checkpoint, and plays episodes with its policy.
+
+    Videos exist once all episodes have been played.
+
+    Raises:
+        ValueError: If the run has no policy, or its environment cannot be shown.
+        ImportError: If a library for videos is not installed.
+    """
+    trained = load_trained_policy(request.directory)
+    config = trained.config
+    count = config.eval.episodes if request.episodes is None else request.episodes
+    seed = config.eval.seed if request.seed is None else request.seed
+    seeds = evaluation_seeds(seed, count).tolist()
+    is_filmed = request.video or request.gif
+    mode = "human" if request.human else "rgb_array" if is_filmed else None
+    env = make_visible(config.env.id, config.env.max_episode_steps, config.env.kwargs or {}, mode)
+
+    def episodes() -> Iterator[PlayedEpisode]:
+        with ExitStack() as stack:
+            stack.callback(env.close)
+            videos = _open_videos(request, env)
+            for video in videos:
+                stack.enter_context(video)
+            yield from play(env, trained.q_values, seeds, videos)
+
+    return trained.step, episodes()
+
+
+def _open_videos(request: PlaybackRequest, env: Any) -> list[Mp4 | GifFile]:
+    videos: list[Mp4 | GifFile] = []
+    if request.video:
+        videos.append(Mp4(request.video, fps_of(env)))
+    if request.gif:
+        videos.append(GifFile(request.gif, fps_of(env)))
+    return videos

@@ -1,0 +1,253 @@
+"""Trains N runs as one population and leaves their files, whatever happens."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from dqn_exp.config.engine_choice import explain_engine
+from dqn_exp.config.schema import Config
+from dqn_exp.core.errors import describe_error
+from dqn_exp.env.registry import describe
+from dqn_exp.env.rollout import check_visible
+from dqn_exp.files.atomic_file import remove_remains
+from dqn_exp.files.checkpoint import NEWEST
+from dqn_exp.files.ownership import OwnershipError, check_ownership
+from dqn_exp.files.result import Result, Status
+from dqn_exp.files.run_record import RunRecord
+from dqn_exp.training import provenance
+from dqn_exp.training.build_trainer import make_trainer
+from dqn_exp.training.progress import Progress
+from dqn_exp.training.resume_point import ResumePoint, find_resume_point, set_aside_refused
+from dqn_exp.training.tags import CHARTS, FINAL_METRICS, VIDEO
+from dqn_exp.training.trained_policy import film_episode
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to be trained.
+
+    Attributes:
+        config: of the run.
+        directory: an existing directory of this run alone. If it holds a checkpoint, the run
+            resumes from it; if it holds the result of a run that has ended, the run is skipped.
+        hparams: columns of the run in TensorBoard's table of hyperparameters.
+        token: of the worker that owns the run; None outside workers.
+    """
+
+    config: Config
+    directory: Path
+    hparams: Mapping[str, Any]
+    token: str | None = None
+
+
+@dataclass
+class _OpenRun:
+    """A run whose files are open.
+
+    Attributes:
+        result: so far.
+        record: None where the run is not trained.
+        load: returns the state to resume from; None to begin at step 0.
+    """
+
+    result: Result
+    record: RunRecord | None = None
+    load: Callable[[], dict[str, Any]] | None = None
+
+
+def train_population(
+    runs: Sequence[Run],
+    report: Callable[[Sequence[Result]], None],
+    should_stop: Callable[[], bool],
+    progress: Progress,
+) -> list[Result]:
+    """Trains runs of equal structure and leaves their files.
+
+    Args:
+        runs: at least one.
+        report: called with all results, in the order of `runs`, at the start and whenever runs
+            have ended.
+        should_stop: called every tick; if it returns true, the runs are interrupted.
+        progress: shows the progress; closed at the end.
+
+    Returns:
+        The results, in the order of `runs`, also of runs that failed, diverged or were
+        interrupted.
+    """
+    opened = [_open(run) for run in runs]
+    results = [one.result for one in opened]
+    trained = [(run, one) for run, one in zip(runs, opened, strict=True) if one.record]
+    try:
+        report(results)
+        if trained:
+            _train(trained, lambda: report(results), progress, should_stop)
+            _film(trained, should_stop)
+    except Exception as error:
+        log.exception("The population failed.")
+        _finish_running(opened, "failed", describe_error(error))
+    except BaseException:  # A second interrupt does not wait for the end of a step.
+        _finish_running(opened, "interrupted", None)
+        raise
+    finally:
+        progress.close()
+        report(results)
+    return results
+
+
+def check_env(config: Config) -> list[str]:
+    """Returns the problems of a config's environment on this machine."""
+    return list(_problems_of_env(json.dumps(config.env.model_dump()), config.log.video))
+
+
+@cache
+def check_device(device: str) -> list[str]:
+    """Returns the problems of a device on this machine."""
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        return [f"device: expected a device of this machine, got {device!r}: {reason}"]
+    return []
+
+
+@cache
+def _problems_of_env(env: str, is_filmed: bool) -> tuple[str, ...]:
+    # The jobs of a sweep usually share an environment, and making one may be slow.
+    values = json.loads(env)
+    try:
+        arguments = (values["id"], values["max_episode_steps"], values["kwargs"] or {})
+        describe(*arguments)
+        if is_filmed:
+            check_visible(*arguments)
+    except ValueError as error:
+        return (str(error),)
+    return ()
+
+
+def _train(
+    trained: Sequence[tuple[Run, _OpenRun]],
+    on_end: Callable[[], None],
+    progress: Progress,
+    should_stop: Callable[[], bool],
+) -> None:
+    log.info(explain_engine(trained[0][0].config))
+    trainer = make_trainer(
+        [run.config for run, _ in trained],
+        [one.record for _, one in trained if one.record],
+        on_end=on_end,
+        progress=progress,
+        should_stop=should_stop,
+    )
+    try:
+        trainer.restore([one.load for _, one in trained])
+        trainer.train()
+    except Exception as error:
+        trainer.abort(describe_error(error))
+        raise
+    finally:
+        trainer.close()
+
+
+def _film(trained: Sequence[tuple[Run, _OpenRun]], should_stop: Callable[[], bool]) -> None:
+    """Adds a video of an episode to the records of completed runs that ask for one."""
+    for run, one in trained:
+        if should_stop():
+            return
+        if not run.config.log.video or one.record is None or one.result.status != "completed":
+            continue
+        try:
+            gif = film_episode(run.directory)
+            one.record.add_gif(VIDEO, gif.to_bytes(), gif.size)
+            one.record.flush()
+        except Exception as error:  # The training results are complete without it.
+            log.warning("%s cannot be filmed: %s", run.directory, describe_error(error))
+
+
+def _new_result(config: Config) -> Result:
+    return Result(
+        "running",
+        config.seed,
+        config.hash(),
+        engine=config.engine,
+        cpu=provenance.cpu_model(),
+        commit=provenance.commit(),
+        versions=provenance.versions(),
+    )
+
+
+def _open(run: Run) -> _OpenRun:
+    """Opens the files of a run, if it is to be trained."""
+    result = _new_result(run.config)
+    try:
+        check_ownership(run.directory, run.token)
+        point = find_resume_point(run.directory, result.config_hash)
+        if point.result is not None:
+            if point.result.has_ended:
+                return _OpenRun(point.result)
+            result.seconds = point.result.seconds
+        return _resume(run, result, point)
+    except OwnershipError as error:  # This worker was given up, and must not write anything.
+        return _OpenRun(replace(result, status="failed", error=str(error)))
+    except Exception as error:  # The other runs of the population begin.
+        failed = replace(result, status="failed", error=describe_error(error))
+        log.error("%s: %s", run.directory, failed.error)
+        # An existing result may belong to another run, or say more than this one.
+        if run.directory.is_dir() and not (run.directory / "result.json").exists():
+            with suppress(OSError):
+                failed.write(run.directory)
+        return _OpenRun(failed)
+
+
+def _resume(run: Run, result: Result, point: ResumePoint) -> _OpenRun:
+    for name in (NEWEST, "result.json"):
+        remove_remains(run.directory / name)
+    set_aside_refused(run.directory, point)
+    record = RunRecord(run.directory, result, run.config.model_dump(), point.files, run.token)
+    for reason in point.refused:
+        record.log("A checkpoint is not used. %s", reason)
+    if point.path is None:
+        record.describe(
+            yaml.safe_dump(run.config.model_dump(), sort_keys=False),
+            {key: _to_hparam(value) for key, value in run.hparams.items()},
+            FINAL_METRICS,
+            CHARTS,
+        )
+        return _OpenRun(result, record)
+    record.log("Resumes from the checkpoint at step %d.", result.steps)
+    _log_differences(record, point)
+    return _OpenRun(result, record, point.load)
+
+
+def _log_differences(record: RunRecord, point: ResumePoint) -> None:
+    """Logs what may change the last bits of a resumed run."""
+    result = record.result
+    if point.engine != result.engine:
+        record.log(
+            "The engine changes from %s to %s, and last bits with it.", point.engine, result.engine
+        )
+    if point.result is not None and point.result.cpu not in (None, result.cpu):
+        record.log(
+            "The processor changes from %s to %s, and last bits may change with it.",
+            point.result.cpu,
+            result.cpu,
+        )
+
+
+def _to_hparam(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _finish_running(opened: Sequence[_OpenRun], status: Status, error: str | None) -> None:
+    for one in opened:
+        if one.record is not None and one.result.status == "running":
+            one.record.finish(status, error)

@@ -1,0 +1,164 @@
+"""Progress of a population: a bar on a terminal, occasional log lines elsewhere."""
+
+import io
+import logging
+import math
+import os
+import sys
+import time
+from typing import IO, Any, NamedTuple
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+log = logging.getLogger(__name__)
+
+BAR_SECONDS = 0.2
+FIRST_LINE_SECONDS, MAX_LINE_SECONDS = 10.0, 120.0
+
+
+class ProgressSnapshot(NamedTuple):
+    """Progress of a population at one moment.
+
+    Attributes:
+        share: of the work that is done, in [0, 1].
+        num_live: runs that are training.
+        num_runs: runs that the population started with.
+        run_steps: steps of all runs together.
+        mean_return: mean over the live runs of the return of their newest episode; NaN before the
+            first.
+    """
+
+    share: float
+    num_live: int
+    num_runs: int
+    run_steps: int
+    mean_return: float
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    next_update = float("inf")
+
+    def update(self, snapshot: ProgressSnapshot) -> None:
+        """Does nothing."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class ProgressBar:
+    """A bar with the remaining time, live runs, steps of all runs per second, newest returns."""
+
+    def __init__(self) -> None:
+        """Redirects the log, which is then written above the bar."""
+        self._redirection = logging_redirect_tqdm()
+        self._redirection.__enter__()
+        self._meter = _Meter(sys.stderr)
+        self.next_update = time.perf_counter()
+
+    def update(self, snapshot: ProgressSnapshot) -> None:
+        """Shows the progress."""
+        self._meter.update(snapshot)
+        self.next_update = time.perf_counter() + BAR_SECONDS
+
+    def close(self) -> None:
+        """Removes the bar."""
+        self._meter.close()
+        self._redirection.__exit__(None, None, None)
+
+
+class ProgressLines:
+    """A log line after ten seconds, then ever less often, at least every two minutes."""
+
+    def __init__(self) -> None:
+        """Takes the first snapshot, to which rates refer, at the first tick."""
+        self._meter = _Meter(io.StringIO())
+        self._pause = 0.0
+        self.next_update = time.perf_counter()
+
+    def update(self, snapshot: ProgressSnapshot) -> None:
+        """Logs the progress, except at the first tick."""
+        description = self._meter.update(snapshot)
+        if self._pause:
+            remaining = self._meter.remaining
+            log.info("%.0f%% done, %s left, %s", 100 * snapshot.share, remaining, description)
+        self._pause = min(1.5 * self._pause or FIRST_LINE_SECONDS, MAX_LINE_SECONDS)
+        self.next_update = time.perf_counter() + self._pause
+
+    def close(self) -> None:
+        """Closes the meter."""
+        self._meter.close()
+
+
+class _Meter:
+    """A bar of tqdm, which starts with the first snapshot: earlier work of resumed runs is free."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._bar: tqdm[Any] | None = None
+        self._first_steps = 0
+
+    def update(self, snapshot: ProgressSnapshot) -> str:
+        """Updates the bar; returns its description."""
+        if self._bar is None:
+            self._bar = _open_bar(self._file, snapshot.share)
+            self._first_steps = snapshot.run_steps
+        elapsed = self._bar.format_dict["elapsed"]
+        rate = (snapshot.run_steps - self._first_steps) / elapsed if elapsed else math.nan
+        description = _describe(snapshot, rate)
+        self._bar.set_postfix_str(description, refresh=False)
+        self._bar.update(snapshot.share - self._bar.n)
+        return description
+
+    @property
+    def remaining(self) -> str:
+        """The remaining time by tqdm's estimate."""
+        assert self._bar is not None
+        rate = self._bar.format_dict["rate"]
+        if not rate:
+            return "unknown time"
+        return str(tqdm.format_interval((1.0 - self._bar.n) / rate))
+
+    def close(self) -> None:
+        """Removes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+Progress = NoProgress | ProgressBar | ProgressLines
+
+
+def make_progress(is_shown: bool) -> Progress:
+    """Returns the kind of progress that suits standard error."""
+    if not is_shown:
+        return NoProgress()
+    return ProgressBar() if _terminal_width() > 0 else ProgressLines()
+
+
+def _open_bar(file: IO[str], share: float) -> "tqdm[Any]":
+    return tqdm(
+        total=1.0,
+        initial=share,
+        bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+        dynamic_ncols=True,
+        leave=False,
+        file=file,
+        mininterval=0.0,
+        miniters=0,
+    )
+
+
+def _terminal_width() -> int:
+    # Some terminals, such as those of containers, have no width; a bar would be invisible there.
+    if not sys.stderr.isatty():
+        return 0
+    return os.get_terminal_size(sys.stderr.fileno()).columns
+
+
+def _describe(snapshot: ProgressSnapshot, steps_per_second: float) -> str:
+    newest = "none yet" if math.isnan(snapshot.mean_return) else f"{snapshot.mean_return:.1f}"
+    rate = "?" if math.isnan(steps_per_second) else f"{steps_per_second:,.0f}"
+    live = f"{snapshot.num_live}/{snapshot.num_runs} runs live"
+    return f"{live}, {rate} run-steps/s, return {newest}"

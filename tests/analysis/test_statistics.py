@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from dqn_exp.analysis import statistics
+
+LEVEL_OF_TEN = 0.00855
+"""Share below a percentile of resamples of ten: the normal distribution below -t * sqrt(10 / 9)."""
+
+
+def naive_iqm(values) -> float:
+    ordered = sorted(values)
+    cut = len(ordered) // 4
+    middle = ordered[cut : len(ordered) - cut]
+    return sum(middle) / len(middle)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 10, 11])
+def test_the_iqm_is_the_mean_of_the_middle_half(count):
+    values = np.random.default_rng(count).normal(size=count)
+    assert statistics.iqm(values) == pytest.approx(naive_iqm(values))
+    assert statistics.iqm(np.stack([values, 2 * values])).tolist() == pytest.approx(
+        [naive_iqm(values), 2 * naive_iqm(values)]
+    )
+
+
+def test_the_interval_is_that_of_resampled_seeds():
+    rng = np.random.default_rng(3)
+    values = rng.gamma(2.0, size=10)
+    resampled = [naive_iqm(rng.choice(values, 10)) for _ in range(20_000)]
+    expected = np.quantile(resampled, [LEVEL_OF_TEN, 1 - LEVEL_OF_TEN])
+    found = statistics.estimate_iqm([values])
+    assert found.value == pytest.approx(naive_iqm(values))
+    assert [found.low, found.high] == pytest.approx(expected, rel=0.02)
+    assert statistics.estimate_iqm([values]) == found  # The same each time.
+
+
+def test_strata_are_resampled_apart():
+    constant = [np.full(5, 1.0), np.full(5, 3.0)]
+    found = statistics.estimate_iqm(constant)
+    assert (found.value, found.low, found.high) == (2, 2, 2)
+    rng = np.random.default_rng(0)
+    strata = [rng.normal(size=4), rng.normal(10, 1, size=7)]
+    resampled = [
+        naive_iqm(np.concatenate([rng.choice(one, len(one)) for one in strata]))
+        for _ in range(20_000)
+    ]
+    t = stats.t.isf(0.025, 3 + 6)
+    level = stats.norm.sf(t * np.sqrt(11 / 9))
+    found = statistics.estimate_iqm(strata)
+    expected = np.quantile(resampled, [level, 1 - level])
+    assert [found.low, found.high] == pytest.approx(expected, rel=0.03)
+
+
+def test_many_points_are_estimated_at_once():
+    values = np.random.default_rng(0).normal(size=(6, 8))
+    found = statistics.estimate_iqm([values], 4_999)
+    for point in range(6):
+        alone = statistics.estimate_iqm([values[point]], 4_999)
+        assert found.value[point] == alone.value
+        assert found.low[point] == pytest.approx(float(alone.low), abs=0.1)
+        assert found.high[point] == pytest.approx(float(alone.high), abs=0.1)
+
+
+def test_one_seed_has_no_interval():
+    for found in (
+        statistics.estimate_iqm([np.array([5.0])]),
+        statistics.estimate_iqm([np.array([5.0, 5.0]), np.array([5.0])]),
+        statistics.probability_of_improvement(np.array([5.0]), np.array([1.0, 9.0])),
+    ):
+        assert np.isfinite(found.value) and not found.has_interval
+
+
+def test_the_probability_of_improvement_counts_pairs_and_half_the_ties():
+    rng = np.random.default_rng(0)
+    values, others = rng.integers(0, 6, size=9).astype(float), rng.integers(0, 5, 7).astype(float)
+    wins = [(a > b) + 0.5 * (a == b) for a in values for b in others]
+    found = statistics.probability_of_improvement(values, others)
+    assert found.value == pytest.approx(np.mean(wins))
+    assert found.value == pytest.approx(stats.mannwhitneyu(values, others).statistic / 63)
+    assert 0 <= found.low < found.value < found.high <= 1
+
+
+def test_chances_of_being_best_are_shared_by_equals_and_follow_distances():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=10)
+    first, second, far = statistics.probabilities_of_being_best([values, values, values - 9])
+    assert first == pytest.approx(0.5, abs=0.02) and first + second == pytest.approx(1)
+    assert far == 0
+    same = np.full(4, 200.0)
+    chances = statistics.probabilities_of_being_best([same, same, same, same])
+    assert chances.tolist() == [0.25] * 4
+    better = statistics.probabilities_of_being_best(
+        [rng.normal(0.5, 1, 400), rng.normal(0, 1, 400)]
+    )
+    assert better[0] > 0.999
+
+
+def coverage(draw, truth: float, strata: int = 1, num_samples: int = 1_000) -> float:
+    hits = 0
+    for _ in range(num_samples):
+        found = statistics.estimate_iqm([draw() for _ in range(strata)], 999)
+        hits += bool(found.low <= truth <= found.high)
+    return hits / num_samples
+
+
+def true_iqm(distribution) -> float:
+    return float(distribution.expect(lb=distribution.ppf(0.25), ub=distribution.ppf(0.75)) / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "count", "strata"),
+    [
+        (stats.norm(180, 15), 10, 1),
+        (stats.expon(scale=30), 10, 1),  # As skewed as returns below a limit.
+        (stats.uniform(0, 200), 20, 1),
+        (stats.norm(180, 15), 5, 1),
+        (stats.expon(scale=30), 5, 4),
+    ],
+    ids=["normal", "skewed", "uniform", "five seeds", "four settings"],
+)
+def test_intervals_hold_the_truth_as_often_as_they_say(distribution, count, strata):
+    rng = np.random.default_rng(0)
+
+    def draw():
+        return distribution.rvs(count, random_state=rng)
+
+    found = coverage(draw, true_iqm(distribution), strata)
+    assert 0.90 <= found <= 0.98
+
+
+def test_the_interval_of_an_improvement_holds_the_truth():
+    rng = np.random.default_rng(0)
+    truth = stats.norm.cdf(0.5 / np.sqrt(2))
+    hits = 0
+    for _ in range(150):
+        found = statistics.probability_of_improvement(rng.normal(0.5, 1, 10), rng.normal(0, 1, 10))
+        hits += bool(found.low <= truth <= found.high)
+    assert 0.90 <= hits / 150 <= 0.99

@@ -1,0 +1,227 @@
+import copy
+from typing import Any
+
+import pytest
+
+from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.config.messages import known_keys, suggest
+from dqn_exp.config.validation import to_config
+from dqn_exp.core.errors import ConfigError
+from tests.conftest import config_values, make_config
+
+
+def problems_of(**overrides: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        make_config(**overrides)
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_whole_floats_are_integers_and_others_are_not():
+    config = make_config(buffer__capacity=1e5, trainer__total_steps=2e4, seed=3.0)
+    assert (config.buffer.capacity, config.trainer.total_steps, config.seed) == (100_000, 20_000, 3)
+    assert problems_of(buffer__capacity=1.5) == [
+        "buffer.capacity: expected a whole number, got 1.5."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("agent__gamma", 1.5, "agent.gamma: expected at most 1, got 1.5."),
+        ("agent__gamma", "high", "agent.gamma: expected a number, got 'high'."),
+        ("agent__gamma", float("nan"), "agent.gamma: expected a finite number, got nan."),
+        ("agent__learning_rate", 0, "agent.learning_rate: expected more than 0, got 0."),
+        (
+            "agent__loss",
+            "mes",
+            "agent.loss: expected 'mse', 'huber', 'cross_entropy' or 'quantile_huber', got 'mes'.",
+        ),
+        ("agent__batch_size", True, "agent.batch_size: expected a number, got True."),
+        (
+            "agent__bootstrap_truncated",
+            1,
+            "agent.bootstrap_truncated: expected true or false, got 1.",
+        ),
+        ("agent", 3, "agent: expected a group of keys, got 3."),
+        (
+            "network__hidden_sizes",
+            128,
+            "network.hidden_sizes: expected a list, such as [128], got 128.",
+        ),
+        ("network__hidden_sizes", [0], "network.hidden_sizes.0: expected at least 1, got 0."),
+        ("env__kwargs", 1, "env.kwargs: expected a group of keys, got 1."),
+        ("env__id", 1, "env.id: expected a text, got 1."),
+        ("agent__gama", 0.9, "agent.gama: unknown key. Did you mean agent.gamma?"),
+        ("gamma", 0.9, "gamma: unknown key. Did you mean agent.gamma?"),
+        ("seeds", 1, "seeds: unknown key. Did you mean seed?"),
+        ("agent__zzz", 1, "agent.zzz: unknown key. See the keys with --cfg job."),
+    ],
+)
+def test_each_problem_is_one_line_that_names_the_key(key, value, line):
+    assert problems_of(**{key: value}) == [line]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "beginning"),
+    [
+        ({"agent__batch_size": 101, "buffer__capacity": 100, "agent__learning_starts": 9}, "agent.batch_size: expected at most"),
+        ({"agent__learning_starts": 10_000}, "agent.learning_starts: expected less than"),
+        ({"agent__target_update_tau": 0.1}, "agent.target_update_period, agent.target_update_tau:"),
+        ({"agent__target_update_period": None}, "agent.target_update_period, agent.target_update_tau:"),
+        ({"agent__epsilon_start": 1.0}, "agent.epsilon_start, agent.epsilon_decay_steps:"),
+        ({"agent__epsilon_decay_steps": 10}, "agent.epsilon_start, agent.epsilon_decay_steps:"),
+        ({"agent__learning_rate_end": 1e-4}, "agent.learning_rate_end, agent.learning_rate_decay_steps: expected both"),
+        (
+            {"agent__epsilon": 0.0, "agent__epsilon_start": 1.0, "agent__epsilon_decay_steps": 9, "agent__epsilon_decay": "exponential"},
+            "agent.epsilon_decay: expected linear where agent.epsilon or agent.epsilon_start is 0, got exponential",
+        ),
+        ({"agent__epsilon_decay": "exponential"}, "agent.epsilon_decay: expected linear, got exponential without agent.epsilon_start"),
+        ({"agent__learning_rate": 1e300}, "agent.learning_rate: expected a magnitude from 1e-30 to 1e30, got 1e+300."),
+        ({"agent__loss": "cross_entropy"}, "agent.loss: expected mse or huber with agent.value.kind=scalar, got cross_entropy."),
+        (
+            {"agent__n_step": 200, "buffer__capacity": 100, "agent__learning_starts": 9},
+            "agent.n_step: expected at most buffer.capacity, which is 100, got 200.",
+        ),
+        ({"trainer__total_steps": None}, "trainer.total_steps, trainer.total_episodes:"),
+    ],
+)  # fmt: skip
+def test_contradictions_are_problems(overrides, beginning):
+    (line,) = problems_of(**overrides)
+    assert line.startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("options", "overrides", "line"),
+    [
+        (("agent/value=categorical",), {"agent__value__v_min": 100.0}, "agent.value.v_min: expected less than agent.value.v_max, which is 100.0, by more than 0.0001 of it, got 100.0."),
+        (("agent/value=categorical",), {"agent__value__num_atoms": 1}, "agent.value.num_atoms: expected at least 2, got 1."),
+        (("agent/value=categorical",), {"agent__loss": "huber"}, "agent.loss: expected cross_entropy with agent.value.kind=categorical, got huber. The options of agent/value set both."),
+        (("agent/value=quantile",), {"agent__value__num_atoms": 3}, "agent.value.num_atoms: unknown key. It comes with agent/value=categorical."),
+        ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It comes with buffer=prioritized."),
+        (("buffer=prioritized",), {"buffer__priority_exponent": 1.5}, "buffer.priority_exponent: expected at most 1, got 1.5."),
+        (("buffer=prioritized",), {"buffer__priority_exponnt": 1.5}, "buffer.priority_exponnt: unknown key. Did you mean buffer.priority_exponent?"),
+        ((), {"buffer__kind": "oldest"}, "buffer.kind: expected 'uniform' or 'prioritized', got 'oldest'."),
+        ((), {"agent__value": "categorical"}, "agent.value: expected a group of keys, got 'categorical'. Say agent/value=categorical."),
+        ((), {"agent__optimizer__decay": 0.9}, "agent.optimizer.decay: unknown key. It comes with agent/optimizer=rmsprop."),
+    ],
+)  # fmt: skip
+def test_keys_of_options_are_told_with_the_option(options, overrides, line):
+    with pytest.raises(ConfigError) as caught:
+        make_config(*options, **overrides)
+    assert caught.value.problems == [line]
+
+
+def test_a_kind_of_another_option_lacks_that_options_keys():
+    lines = problems_of(buffer__kind="prioritized")
+    assert len(lines) == 5 and all("It comes with buffer=prioritized." in line for line in lines)
+
+
+def test_all_problems_are_told_at_once():
+    lines = problems_of(agent__gamma=2, agent__gama=1, seed=-1, env={})
+    assert len(lines) == 6
+    assert "env.id: missing; expected a value for this key." in lines
+
+
+def remove(values: dict[str, Any], key: str) -> None:
+    *groups, name = key.split(".")
+    for group in groups:
+        values = values[group]
+    del values[name]
+
+
+OPTIONS = [
+    (),
+    ("buffer=prioritized", "agent/value=categorical", "agent/optimizer=rmsprop"),
+    ("agent/value=quantile",),
+]
+
+
+def test_no_key_is_missing_without_being_told():
+    found = set()
+    for options in OPTIONS:
+        for key, option in known_keys().items():
+            if option and option not in options and not (options == () and option.endswith("adam")):
+                continue
+            changed = config_values(*options)
+            remove(changed, key)
+            with pytest.raises(ConfigError, match=rf"^{key}: missing"):
+                to_config(changed)
+            found.add(key)
+    assert found == set(known_keys())
+
+
+def test_every_option_of_every_group_makes_a_config():
+    groups = ("agent", "agent/value", "agent/optimizer", "network", "buffer", "env", "without")
+    options = [(g, path.stem) for g in groups for path in (conf_dir() / g).glob("*.yaml")]
+    assert len(options) >= 18
+    for group, option in options:
+        make_config(f"{group}={option}")
+
+
+def test_building_a_config_leaves_the_values_unchanged():
+    values = config_values()
+    before = copy.deepcopy(values)
+    to_config(values)
+    assert values == before
+
+
+def test_the_hash_tells_what_changes_results():
+    first = make_config().hash()
+    assert first == make_config(buffer__capacity=1e4).hash()
+    for same in ({"log__every_steps": 7}, {"num_threads": 3}, {"checkpoint__every_steps": 5}):
+        assert make_config(**same).hash() == first
+    others = ({"seed": 1}, {"agent__gamma": 0.9}, {"eval__episodes": 3}, {"env__kwargs": {"a": 1}})
+    assert len({make_config(**other).hash() for other in others} | {first}) == 5
+
+
+def test_structure_is_what_is_not_declared_per_run():
+    first = make_config().structure()
+    for per_run in (
+        {"seed": 5}, {"agent__gamma": 0.5}, {"agent__epsilon": 0.5}, {"agent__learning_rate": 0.5},
+        {"agent__target_update_period": 3}, {"buffer__capacity": 700}, {"trainer__total_steps": 3},
+        {"agent__train_every": 3}, {"agent__huber_delta": 3.0}, {"agent__max_grad_norm": 3.0},
+        {"eval__every_steps": 3}, {"log__every_steps": 3}, {"agent__learning_starts": 3},
+        {"agent__reward_clip": 1.0}, {"network__noisy_sigma": 0.1},
+        {"agent__optimizer__weight_decay": 0.1}, {"agent__munchausen_scale": 0.5},
+    ):  # fmt: skip
+        assert make_config(**per_run).structure() == first
+    for structure in (
+        {"agent__batch_size": 32}, {"agent__loss": "huber"}, {"network__hidden_sizes": [64]},
+        {"env__max_episode_steps": 100}, {"eval__episodes": 3}, {"agent__gradient_steps": 2},
+        {"device": "cuda"}, {"agent__double": True}, {"agent__n_step": 3}, {"network__dueling": True},
+        {"network__noisy": True}, {"agent__munchausen": True}, {"agent__normalize_observations": True},
+    ):  # fmt: skip
+        assert make_config(**structure).structure() != first
+
+
+def test_settings_of_options_are_per_run_where_they_change_no_shape():
+    options = ("buffer=prioritized", "agent/value=categorical", "agent/optimizer=rmsprop")
+    first = make_config(*options).structure()
+    for per_run in (
+        {"buffer__priority_exponent": 0.1}, {"buffer__importance_exponent": 0.1},
+        {"buffer__importance_exponent_steps": 10}, {"buffer__smallest_priority": 0.1},
+        {"agent__value__v_min": -5.0}, {"agent__value__v_max": 5.0},
+        {"agent__optimizer__decay": 0.9}, {"agent__optimizer__epsilon": 0.1},
+    ):  # fmt: skip
+        assert make_config(*options, **per_run).structure() == first
+    assert make_config(*options, agent__value__num_atoms=21).structure() != first
+    for fewer in ((*options[1:],), (options[0], options[2]), options[:2]):
+        assert make_config(*fewer).structure() != first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("agent.gama", "agent.gamma"),
+        ("agnet", "agent"),
+        ("epsilon", "agent.epsilon"),
+        ("agent.capacity", "buffer.capacity"),
+        ("trainer.steps", "trainer.total_steps"),
+        ("bufer.capacity", "buffer.capacity"),
+        ("value", "agent/value"),
+        ("optimizer", "agent/optimizer"),
+    ],
+)
+def test_the_nearest_known_key_is_suggested(wrong, right):
+    assert suggest(wrong) == f" Did you mean {right}?"

@@ -1,0 +1,135 @@
+"""Where compiled code is kept."""
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dqn_exp.core import jit
+
+PROBE = """
+import numpy as np
+from dqn_exp.core import schedule
+one = np.ones(1)
+made = schedule.Schedule(0 * one, one, np.array([10]), np.zeros(1, dtype=np.bool_))
+assert made.value(np.array([5])) == [0.5]
+print(sum(schedule._values.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Places of its own for compiled code, the cache of the package being elsewhere."""
+    for name in ("given", "package", "home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(jit, "PACKAGE", tmp_path / "package")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "given"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def block(path) -> None:
+    """Makes that nothing can be written there, also for root."""
+    if path.is_dir():
+        path.rmdir()
+    path.write_text("in the way")
+
+
+def found() -> str | None:
+    directory = jit._directory.__wrapped__()
+    return None if directory is None else directory.parent.as_posix()
+
+
+def test_the_first_place_that_can_be_written_is_taken(places):
+    for name, expected in (
+        ("given", "given"),
+        ("package/__pycache__", "package/__pycache__"),
+        ("home/dqn_exp", "home/dqn_exp"),
+    ):
+        assert found() == (places / expected).as_posix()
+        if name == "given":
+            for directory in (places / "given").iterdir():
+                directory.rmdir()
+            block(places / "given")
+        else:
+            for directory in (places / name).iterdir():
+                directory.rmdir()
+            block(places / name)
+    assert found() is None
+
+
+def test_a_process_without_a_home_has_no_place(places, monkeypatch):
+    def expanduser(path):
+        if "~" in str(path):
+            raise RuntimeError("Could not determine home directory.")
+        return path
+
+    monkeypatch.setattr(jit.Path, "expanduser", expanduser)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    for name in ("given", "package/__pycache__"):
+        block(places / name)
+    assert found() is None
+
+
+def test_functions_work_where_nothing_can_be_kept_and_that_is_told_once(monkeypatch, caplog):
+    monkeypatch.setattr(jit, "_directory", lambda: None)
+
+    @jit.cached_jit
+    def twice(values):
+        return 2 * values
+
+    assert twice(np.arange(3)).tolist() == [0, 2, 4]
+    jit._log_once.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        jit.announce_compilation("replay")
+        jit.announce_compilation("replay")
+    assert caplog.text.count("Compiled code cannot be cached") == 1
+
+
+def test_whoever_waits_for_the_compiler_is_told(places, caplog, monkeypatch):
+    directory = jit._directory.__wrapped__()
+    monkeypatch.setattr(jit, "_directory", lambda: directory)
+    jit._log_once.cache_clear()
+    with caplog.at_level(logging.INFO):
+        jit.announce_compilation("replay")
+        (directory / "replay.store-1.py311.nbi").touch()
+        jit._log_once.cache_clear()
+        jit.announce_compilation("replay")
+    assert caplog.text.count("Compiling for this machine") == 1
+
+
+@pytest.mark.parametrize("name", ["kernels", "intrinsics", "constants", "deep"])
+def test_a_change_of_what_compiled_functions_depend_on_asks_for_new_code(places, name):
+    files = {
+        "kernels": "from dqn_exp.core.jit import kernel\nfrom dqn_exp.constants import SHARE\n",
+        "intrinsics": "from numba.extending import intrinsic\n",
+        "constants": "from dqn_exp.deep import SHARE\n",
+        "deep": "SHARE = 1\n",
+        "other": "from dqn_exp.kernels import train\n",
+    }
+    for file, text in files.items():
+        (places / f"package/{file}.py").write_text(text)
+    first = jit._digest()
+    (places / "package/other.py").write_text("from dqn_exp.kernels import learn\n")
+    assert jit._digest() == first
+    (places / f"package/{name}.py").write_text(f"{files[name]}# Changed.\n")
+    assert jit._digest() != first
+
+
+def test_the_code_of_an_older_package_is_removed(places, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    (places / "package/__pycache__/compiled-of-old").mkdir(parents=True)
+    (places / "package/__pycache__/other").mkdir()
+    directory = jit._directory.__wrapped__()
+    assert {path.name for path in directory.parent.iterdir()} == {directory.name, "other"}
+
+
+def test_a_second_process_loads_what_the_first_has_compiled(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    hits = [
+        subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [int(done.stdout) for done in hits] == [0, 1]

@@ -1,0 +1,62 @@
+import logging
+
+import pytest
+
+from dqn_exp.training import progress
+from dqn_exp.training.progress import (
+    NoProgress,
+    ProgressBar,
+    ProgressLines,
+    Standing,
+    make_progress,
+)
+
+STANDING = Standing(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_return=12.34)
+
+
+def test_a_terminal_gets_a_bar_and_anything_else_lines(monkeypatch):
+    assert isinstance(make_progress(False), NoProgress)
+    assert isinstance(make_progress(True), ProgressLines)
+    for width, kind in ((80, ProgressBar), (0, ProgressLines)):
+        monkeypatch.setattr(progress, "_terminal_width", lambda answer=width: answer)
+        shown = make_progress(True)
+        assert isinstance(shown, kind)
+        shown.close()
+
+
+def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(monkeypatch, caplog):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    lines, pauses = ProgressLines(), []
+    caplog.set_level(logging.INFO)
+    assert lines.next_update == 100
+    now[0] += 60  # The first tick may have waited for a compiler.
+    lines.update(STANDING)
+    assert caplog.messages == []
+    for step in range(1, 13):
+        pauses.append(lines.next_update - now[0])
+        now[0] = lines.next_update
+        further = STANDING.run_steps + 1_000 * step
+        lines.update(STANDING._replace(share=0.25 + 0.05 * step, run_steps=further))
+    assert pauses[0] == 10 and pauses == sorted(pauses) and pauses[-1] == 120
+    assert caplog.messages[0] == (
+        "30% done, about 140 s left, 3/4 runs live, 100 run-steps/s, return 12.3"
+    )
+    assert caplog.messages[1].startswith("35% done, about 195 s left, 3/4 runs live, 67 run-steps")
+    now[0] += 120
+    lines.update(STANDING._replace(share=0.85))
+    assert "about ? s left" in caplog.messages[-1]
+
+
+def test_a_bar_shows_the_same_and_lets_the_log_through(monkeypatch, capsys):
+    bar = ProgressBar()
+    now = bar.next_update + 10
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
+    bar.update(STANDING._replace(mean_return=float("nan")))
+    now += 10
+    bar.update(STANDING._replace(run_steps=2_000))
+    assert bar.next_update == pytest.approx(now + progress.BAR_SECONDS)
+    bar.close()
+    shown = capsys.readouterr().err
+    assert "3/4 runs live, ? run-steps/s, return none yet" in shown
+    assert "25%" in shown and "3/4 runs live, 100 run-steps/s, return 12.3" in shown
