@@ -37,19 +37,19 @@ LEARNING_STARTS = 100
 INGREDIENTS: dict[str, tuple[str, ...]] = {
     "plain DQN": (),
     "Huber": ("agent/value=scalar_huber",),
-    "Double DQN": ("agent.double=true",),
+    "Double DQN": ("agent/target=double",),
     "dueling heads": ("network.dueling=true",),
     "3-step returns": ("agent.n_step=3",),
     "prioritized replay": ("buffer=prioritized",),
     "noisy networks": ("network.noisy=true",),
     "C51, 51 atoms": ("agent/value=categorical",),
     "QR-DQN, 32 quantiles": ("agent/value=quantile",),
-    "Munchausen": ("agent.munchausen=true",),
+    "Munchausen": ("agent/target=munchausen",),
     "normalized observations": ("agent.normalize_observations=true",),
     "clipped rewards": ("agent.reward_clip=1.0",),
     "RMSProp": ("agent/optimizer=rmsprop",),
     "Rainbow": (
-        *("agent.double=true", "network.dueling=true", "agent.n_step=3", "buffer=prioritized"),
+        *("agent/target=double", "network.dueling=true", "agent.n_step=3", "buffer=prioritized"),
         *("network.noisy=true", "agent/value=categorical"),
     ),
 }
@@ -64,7 +64,7 @@ SIZES = tuple(
 
 def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Trainer:
     """Returns runs that all learn at every step."""
-    common = ("env=cartpole_v1", f"agent.learning_starts={LEARNING_STARTS}")
+    common = ("env=cartpole_v1", f"agent.learning_starts={LEARNING_STARTS}", "log.tensorboard=false")
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         values: Any = OmegaConf.to_container(compose("config", [*common, *overrides]), resolve=True)
     configs = [to_config({**values, "seed": seed}) for seed in range(num_runs)]
@@ -73,7 +73,7 @@ def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Tr
         directory = folder / str(config.seed)
         directory.mkdir(parents=True)
         result = Result("running", config.seed, config.hash())
-        records.append(RunRecord(directory, result, has_events=False))
+        records.append(RunRecord(directory, result, config.model_dump()))
     trainer = make_trainer(
         configs, records, on_end=lambda: None, progress=NoProgress(), should_stop=lambda: False
     )

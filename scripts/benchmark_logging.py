@@ -21,13 +21,13 @@ from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.validation import to_config
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.evaluation import Evaluation
-from dqn_exp.training.metrics import Entries
+from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
 from dqn_exp.training.trainer import Trainer
 
 MEASURED: dict[str, list[tuple[type, str]]] = {
-    "values": [(Entries, "collect"), (Entries, "judge")],
+    "values": [(MetricCollector, "collect"), (MetricCollector, "evaluation_metrics")],
     "records": [(RunRecord, "add_scalars"), (RunRecord, "flush")],
     "evaluation": [(Evaluation, "play")],
     "all": [(Trainer, "train")],

@@ -13,44 +13,37 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from dqn_exp.config.effects import has_effect
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dqn_exp.config.schema import Config
+from dqn_exp.config.schema import Config, changes_results
 from dqn_exp.core.per_run import PerRunMark
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/configs.md"
 
-OPTIONS = {"agent.value": "agent/value", "agent.optimizer": "agent/optimizer", "buffer": "buffer"}
-"""Hydra's groups of the keys that have a section for each of their options."""
-
 HEAD = """\
 # Configs
 
-<!-- Made by scripts/make_config_docs.py from the schema; changes belong there. -->
+<!-- Generated from the schema by scripts/make_config_docs.py; edit the schema instead. -->
 
-All keys, with their defaults. Any of them can be set on the command line, as in
-`agent.gamma=0.99`, and swept with `-m`. Runs that differ *by run* train as one population; a
-key of *structure* splits a sweep into several. Steps are environment steps of a run, and
-updates are gradient updates of a run; returns are sums of rewards as the environment gives
-them. *No effect* stands beside keys that change nothing of what a run learns (but for last
-bits), and which are no part of its hash.
+All keys with their defaults.
+Any key can be set on the command line, as in `agent.gamma=0.99`, and swept with `-m`.
+Runs whose values differ only in keys marked *per run* train as one population; a key marked *structure* splits a sweep into several populations.
+Keys marked *no effect* do not change results, except in the last bits, and are not part of the config hash.
+Steps are environment steps of a run, and updates are gradient updates of a run.
 """
 
 TAIL = """
 ## Groups and recipes
 
-`agent`, `network`, `buffer` and `env` are folders of `conf/` with alternatives, as in
-`buffer=prioritized` or `env=acrobot`; within `agent` there are `agent/value` and
-`agent/optimizer`. A recipe of `conf/experiment/`, as in `experiment=book`, is laid over them,
-and `without=...` takes ingredients of a recipe out again. Your own files stand in a folder that
-`--config-dir` names.
+`agent`, `network`, `buffer` and `env` are folders of `conf/` with options, as in `buffer=prioritized` or `env=acrobot`; `agent` has the further groups `agent/target`, `agent/value` and `agent/optimizer`.
+A recipe of `conf/experiment/`, as in `experiment=book`, overrides their values, and `without=...` removes a component from a recipe.
+Put your own files into a folder and pass it with `--config-dir`.
 
-| group | alternatives |
+| group | options |
 |---|---|
 """
 
@@ -67,14 +60,14 @@ def to_page() -> str:
         lines.append(f"\n## {title}\n\n{_sentence(section)}\n\n")
         rows = [_to_row(*one, defaults, prefix) for one in _own_fields(section)]
         head = "| key | default | values | runs | meaning |\n|---|---|---|---|---|\n"
-        lines += [head, *rows] if rows else ["It has no keys of its own.\n"]
+        lines += [head, *rows] if rows else ["This option has no keys.\n"]
     lines.append(TAIL)
     lines += [f"| `{name}` | {', '.join(options)} |\n" for name, options in _alternatives()]
     return "".join(lines)
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel], Mapping[str, Any], str]]:
-    """Yields title, section, its defaults, and what its keys begin with."""
+    """Yields title, section, its defaults, and the prefix of its keys."""
     values = _composed()
     yield "Top level", Config, values, ""
     for name, field in Config.model_fields.items():
@@ -92,7 +85,7 @@ def _options(
 ) -> Iterator[tuple[str, type[BaseModel], Mapping[str, Any], str]]:
     for section in sections:
         (kind,) = get_args(section.model_fields["kind"].annotation)
-        option = f"{OPTIONS[key]}={kind}"
+        option = f"{key.replace('.', '/')}={kind}"
         values = _composed(option)
         for part in key.split("."):
             values = values[part]
@@ -115,8 +108,8 @@ def _own_fields(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _to_row(name: str, field: FieldInfo, defaults: Mapping[str, Any], prefix: str) -> str:
     is_per_run = any(isinstance(mark, PerRunMark) for mark in field.metadata)
-    runs = "by run" if is_per_run else "structure"
-    if not has_effect(prefix + name):
+    runs = "per run" if is_per_run else "structure"
+    if not changes_results(prefix + name):
         runs += ", no effect"
     default = yaml.safe_dump(defaults[name], default_flow_style=True).split("\n")[0]
     values = _values(field.annotation, field.metadata)
@@ -124,7 +117,7 @@ def _to_row(name: str, field: FieldInfo, defaults: Mapping[str, Any], prefix: st
 
 
 def _values(annotation: Any, metadata: list[Any]) -> str:
-    """Returns in words which values a key may have."""
+    """Describes the values that a key may have."""
     if get_origin(annotation) is Annotated:
         inner, *more = get_args(annotation)
         return _values(inner, [*more, *metadata])
@@ -135,9 +128,9 @@ def _values(annotation: Any, metadata: list[Any]) -> str:
         return " or ".join([*(_values(part, metadata) for part in parts), "null"])
     if get_origin(annotation) is list:
         (inner,) = get_args(annotation)
-        return f"a list of: {_values(inner, [])}"
-    names = {int: "whole", float: "a number", bool: "true, false", str: "text"}
-    name = names.get(annotation, "a mapping")
+        return f"list of {_values(inner, [])}"
+    names = {int: "integer", float: "number", bool: "true, false", str: "string"}
+    name = names.get(annotation, "mapping")
     return f"{name}{_range(metadata)}"
 
 

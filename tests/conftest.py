@@ -21,6 +21,8 @@ from dqn_exp.training.progress import NoProgress
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
+MUNCHAUSEN = {"kind": "munchausen", "scale": 0.9, "temperature": 0.03, "clip": -1.0}
+
 
 @cache
 def composed(options: tuple[str, ...]) -> dict[str, Any]:

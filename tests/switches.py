@@ -32,15 +32,17 @@ class Switches(NamedTuple):
     def config(self, **overrides: Any) -> Config:
         """The config with these switches, fit for the returns of the probes."""
         own = {
-            "agent__double": self.target == "double",
-            "agent__munchausen": self.target == "munchausen",
             "agent__n_step": int(self.n_step),
             "network__dueling": bool(self.dueling),
             "network__noisy": bool(self.noisy),
         }
         if self.value == "categorical":
             own |= {"agent__value__v_min": -2.0, "agent__value__v_max": 2.0}
-        options = (f"agent/value={self.value}", f"buffer={self.buffer}")
+        options = (
+            f"agent/value={self.value}",
+            f"agent/target={self.target}",
+            f"buffer={self.buffer}",
+        )
         return make_config(*options, **{**own, **overrides})
 
     def pairs(self) -> set[tuple[tuple[str, str], ...]]:

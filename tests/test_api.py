@@ -75,7 +75,7 @@ def test_an_interruption_saves_the_runs(folder, monkeypatch):
 
     monkeypatch.setattr(notebook, "_listen", interrupted)
     long = [*SHORT, "trainer.total_steps=10_000_000", "eval.every_steps=null"]
-    with pytest.raises(KeyboardInterrupt, match=r"Go on with: python -m dqn_exp\.resume r"):
+    with pytest.raises(KeyboardInterrupt, match=r"Resume with: python -m dqn_exp\.resume r"):
         dqn_exp.run(long, directory="r", quiet=True)
     assert dqn_exp.load_runs("r").runs["status"].tolist() == ["interrupted"]
 

@@ -148,7 +148,7 @@ def test_updates_are_those_of_the_definitions(tmp_path, value, double, dueling, 
         network__hidden_sizes=HIDDEN,
         network__dueling=dueling,
         network__noisy=noisy,
-        agent__double=double,
+        agent__target={"kind": "double" if double else "greedy"},
         agent__normalize_observations=normalizes,
         agent__target_update_period=PERIOD,
     )
@@ -209,7 +209,7 @@ def test_acting_and_evaluation_see_normalized_observations(tmp_path):
 
 
 def test_noise_differs_from_role_to_role(tmp_path):
-    engine = make_engine(tmp_path, 1, network__noisy=True, agent__double=True)
+    engine = make_engine(tmp_path, 1, network__noisy=True, agent__target={"kind": "double"})
     engine.agent.target.copy_(engine.agent.online)
     for weights in engine._roles:
         weights.draw(np.array([3]))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dqn_exp.files.lease import grant_lease
 
-from dqn_exp.env.make import make_environments
+from dqn_exp.env.make import make_vector_env
+from dqn_exp.files.ownership import grant_ownership
 from dqn_exp.sweep import executor
 from dqn_exp.training import trainer
 from dqn_exp.training.population import Run, train_population
@@ -214,10 +214,10 @@ def test_a_worker_that_is_killed_costs_what_its_runs_did_since_their_checkpoints
     os.kill(worker, signal.SIGKILL)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, (out, err)
-    assert out.count("ended with SIGKILL(-9). They go on") == 1 and "4 of 4 runs" in out
+    assert out.count("ended with SIGKILL(-9). They resume") == 1 and "4 of 4 runs" in out
     configs = [path.parent for path in sorted((tmp_path / "s").glob("*/result.json"))]
     logs = [(folder / "train.log").read_text() for folder in configs]
-    assert sum("Goes on from the checkpoint at step" in log for log in logs) == 2
+    assert sum("Resumes from the checkpoint at step" in log for log in logs) == 2
     quiet = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=peace", *LONG)
     assert quiet.wait(timeout=120) == 0
     quiet.communicate()
@@ -257,7 +257,7 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     assert process.returncode == 130, (out, err)
     # A process of loky's that outlives ours may warn of what the workers have left.
     told = [line for line in err.splitlines() if "warn" not in line.lower() and line]
-    assert told[-1] == "Interrupted. Go on with: python -m dqn_exp.resume s"
+    assert told[-1] == "Interrupted. Resume with: python -m dqn_exp.resume s"
     assert [row["status"] for row in table_of(tmp_path / "s")] == ["interrupted"] * 3
     plan = resumed("s", "--dry-run").out.splitlines()[:-1]
     steps = {f"s/{p.parent.name}": json.loads(p.read_text())["steps"]
@@ -314,11 +314,11 @@ def test_a_worker_that_was_given_up_touches_its_runs_no_more(tmp_path):
 
     def should_stop() -> bool:
         if next(count) == 60:
-            grant_lease(folder, "of another")
+            grant_ownership(folder, "of another")
             seen.update(files_below(folder))
         return False
 
-    grant_lease(folder, "its own")
+    grant_ownership(folder, "its own")
     run = Run(config, folder, {}, lease="its own")
     (result,) = train_population([run], ignore_results, should_stop, NoProgress())
     assert result.status == "failed" and "given to another worker" in result.error
@@ -335,7 +335,7 @@ def test_a_worker_that_was_given_up_touches_its_runs_no_more(tmp_path):
 
 
 def test_errors_of_environments_stay_with_their_runs_when_others_retire():
-    environments = make_environments("ProbeFragile-v0", 4, 8, {"how": "reset", "one_in": 1})
+    environments = make_vector_env("ProbeFragile-v0", 8, {"how": "reset", "one_in": 1}, 4)
     environments.reset(np.array([1, 3]), np.array([5, 6]))
     assert environments.errors.keys() == {1, 3}
     third = environments.errors[3]

@@ -105,8 +105,8 @@ def test_importance_weights_count_in_every_loss(tmp_path, loss):
 def naive_loss(loss: str, engine, batch: Transition) -> float:
     """The mean of the configured loss, from the definitions, before the first update."""
     with torch.no_grad():
-        outputs = engine._network.forward(engine._acting, batch.observation)[0]
-        after = engine._network.forward(engine._target_views, batch.next_observation)[0]
+        outputs = engine.network.forward(engine._acting, batch.observation)[0]
+        after = engine.network.forward(engine._target_views, batch.next_observation)[0]
     taken = outputs[torch.arange(B), batch.action[0].long()].double()
     reward, discount = batch.rewards[0].double(), batch.discount[0, :, None].double()
     if loss == "cross_entropy":
@@ -234,7 +234,7 @@ def test_evaluation_and_the_checkpoint_are_without_noise(tmp_path):
         for step in range(5):
             engine.act(observations[:, 0], np.array([step]))
         np.testing.assert_array_equal(policy(observations), greedy)
-    means = engine.agent.online[:, : engine._network.num_parameters]
+    means = engine.agent.online[:, : engine.network.layout.size]
     plain = make_bare_trainer([make_config(engine="torch")], tmp_path / "plain")._engine
     plain.agent.online.copy_(means)
     with plain.policy(np.array([0])) as policy:

@@ -13,20 +13,20 @@ from tests.sweep.test_sweeper import table_of
 RECIPES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 
 SINGLE = {
-    "double": {"agent.double": True},
+    "double": {"agent.target.kind": "double"},
     "dueling": {"network.dueling": True},
     "n_step": {"agent.n_step": 3},
     "prioritized": {"buffer.kind": "prioritized"},
     "noisy": {"network.noisy": True},
     "c51": {"agent.value.kind": "categorical"},
     "qr_dqn": {"agent.value.kind": "quantile"},
-    "munchausen": {"agent.munchausen": True},
+    "munchausen": {"agent.target.kind": "munchausen"},
 }
 
 RAINBOW = ("double", "dueling", "n_step", "prioritized", "noisy", "c51")
 
 WITHOUT = {
-    "double": {"agent.double": False},
+    "double": {"agent.target.kind": "greedy"},
     "dueling": {"network.dueling": False},
     "n_step": {"agent.n_step": 1},
     "priorities": {"buffer.kind": "uniform"},

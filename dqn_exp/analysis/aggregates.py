@@ -1,4 +1,4 @@
-"""Settings of sweeps: runs that differ in their seeds alone, and what came of them."""
+"""Aggregates of settings, which are runs that differ only in their seeds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,27 +13,28 @@ from dqn_exp.core.arrays import Float64Array, IntArray
 
 FAILED = ("failed", "diverged")
 
-FEWEST_FOR_CHANCES = 5
-"""Seeds below which resamples vary too little to tell how sure an order is."""
+MIN_SEEDS_FOR_RANKING = 5
+"""Seeds below which resamples vary too little to estimate how certain a ranking is."""
 
 NUM_CURVE_POINTS = 200
 NUM_CURVE_RESAMPLES = 1_999
 
 
 class Setting(NamedTuple):
-    """Runs that differ in their seeds alone.
+    """Runs that differ only in their seeds.
 
-    values: of the keys by which settings differ.
-    label: names it by them.
-    runs: those that have completed, and the others; of several with one seed, one.
-    num_repeated: others with the same seeds, which tell nothing new and are left out.
-    scores: `[n]` final mean returns of the completed runs.
-    iqm: of the scores, with its interval; nan without any.
-    area: IQM over the runs of the mean height of their curves of evaluations.
-    steps_to_threshold: median over the completed runs, infinite where half of them or more do not
-        come there; nan without a threshold.
-    num_reached: runs that come there; nan without a threshold.
-    is_best: how probably it has the greatest IQM; nan with too few seeds.
+    Attributes:
+        values: of the keys in which settings differ.
+        label: names the setting by these values.
+        runs: of the setting, one per seed.
+        num_repeated: further runs with the same seeds, which are ignored.
+        scores: `[n]` final mean returns of the completed runs.
+        iqm: of the scores, with its interval; NaN without scores.
+        area: IQM over the runs of the mean height of their evaluation curves.
+        steps_to_threshold: median over the completed runs, infinite if half of them or more do not
+            reach the threshold; NaN without a threshold.
+        num_reached: runs that reach the threshold; NaN without a threshold.
+        probability_best: probability that its IQM is the largest; NaN with too few seeds.
     """
 
     values: dict[str, str]
@@ -45,7 +46,7 @@ class Setting(NamedTuple):
     area: float
     steps_to_threshold: float
     num_reached: float
-    is_best: float
+    probability_best: float
 
     @property
     def mean(self) -> float:
@@ -59,18 +60,18 @@ class Setting(NamedTuple):
 
     @property
     def minimum(self) -> float:
-        """The least of the scores."""
+        """Minimum of the scores."""
         return float(self.scores.min()) if len(self.scores) else np.nan
 
     @property
     def steps(self) -> float:
-        """Median of the steps that the completed runs have made."""
+        """Median of the steps of the completed runs."""
         steps = [run.result.steps for run in self.runs if run.score is not None and run.result]
         return float(np.median(steps)) if steps else np.nan
 
     @property
     def num_failed(self) -> int:
-        """Runs that have failed or diverged."""
+        """Runs that failed or diverged."""
         return sum(run.status in FAILED for run in self.runs)
 
     @property
@@ -80,11 +81,12 @@ class Setting(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """How the greedy policy of a setting came on.
+    """Learning curve of a setting.
 
-    steps: `[G]`.
-    returns: `[G]` IQM over the runs that have come so far.
-    num_runs: `[G]` how many these are.
+    Attributes:
+        steps: `[G]`.
+        returns: `[G]` IQM over the runs that have reached the step.
+        num_runs: `[G]` number of these runs.
     """
 
     steps: Float64Array
@@ -95,12 +97,12 @@ class Curve(NamedTuple):
 def make_settings(
     runs: Sequence[RunFiles], keys: Sequence[str], threshold: float | None
 ) -> list[Setting]:
-    """Groups runs by keys and computes the figures of each group, the greatest IQM first.
+    """Groups runs by keys and aggregates each group, the largest IQM first.
 
     Args:
         runs: at least one.
-        keys: by which they may differ.
-        threshold: return of an evaluation that is to be reached; None for none.
+        keys: in which settings may differ.
+        threshold: mean return of an evaluation to reach; None for none.
     """
     groups: dict[tuple[str, ...], list[RunFiles]] = {}
     for run in runs:
@@ -110,16 +112,16 @@ def make_settings(
         _make_setting(dict(zip(keys, values, strict=True)), names, group, threshold)
         for values, group in groups.items()
     ]
-    settings = _with_chances(settings)
+    settings = _with_probabilities(settings)
     return sorted(settings, key=lambda one: -np.nan_to_num(one.iqm.value, nan=-np.inf))
 
 
 def make_curve(setting: Setting) -> Curve:
-    """Returns the curve of a setting's evaluations, of all runs but failed and diverged ones."""
+    """Returns the learning curve of a setting, without failed and diverged runs."""
     counted = (run for run in setting.runs if run.status not in FAILED)
     known = [run.evaluations for run in counted if len(run.evaluations)]
     steps = _common_steps(known)
-    # [G, n], nan where a run has not come so far; runs may be of different lengths.
+    # [G, n], NaN where a run has not reached the step; runs may have different lengths.
     returns = np.array([_interpolate(steps, one) for one in known]).T.reshape(len(steps), -1)
     is_known = ~np.isnan(returns)
     estimates = np.full((3, len(steps)), np.nan)
@@ -151,30 +153,32 @@ def _make_setting(
         area=float(statistics.iqm([_height(run) for run in completed])) if completed else np.nan,
         steps_to_threshold=float(np.median(reached)) if len(reached) else np.nan,
         num_reached=np.nan if threshold is None else int(np.isfinite(reached).sum()),
-        is_best=np.nan,
+        probability_best=np.nan,
     )
 
 
 def _one_per_seed(runs: Sequence[RunFiles]) -> list[RunFiles]:
-    """Returns the runs, of those with the same seed one, which has completed if one has."""
+    """Returns one run per seed, a completed one if there is one."""
     found: dict[object, RunFiles] = {}
     for run in sorted(runs, key=lambda one: one.score is None):
         found.setdefault(run.directory if run.seed is None else run.seed, run)
     return list(found.values())
 
 
-def _with_chances(settings: list[Setting]) -> list[Setting]:
-    """Returns the settings with their chances, among those that have enough scores."""
-    known = [i for i, setting in enumerate(settings) if len(setting.scores) >= FEWEST_FOR_CHANCES]
+def _with_probabilities(settings: list[Setting]) -> list[Setting]:
+    """Returns the settings with their probabilities of being best, given enough scores."""
+    known = [
+        i for i, setting in enumerate(settings) if len(setting.scores) >= MIN_SEEDS_FOR_RANKING
+    ]
     if len(known) > 1:
-        chances = statistics.probabilities_of_being_best([settings[i].scores for i in known])
-        for index, chance in zip(known, chances.tolist(), strict=True):
-            settings[index] = settings[index]._replace(is_best=chance)
+        probabilities = statistics.probabilities_of_being_best([settings[i].scores for i in known])
+        for index, probability in zip(known, probabilities.tolist(), strict=True):
+            settings[index] = settings[index]._replace(probability_best=probability)
     return settings
 
 
 def _height(run: RunFiles) -> float:
-    """Returns the mean height of a run's curve of evaluations, from the first to the last."""
+    """Returns the mean height of a run's evaluation curve."""
     steps, returns = run.evaluations.T
     if len(steps) < 2:
         return float(returns[-1]) if len(steps) else np.nan

@@ -1,4 +1,4 @@
-"""Writes a report: one page with its pictures in it, and the same as CSV, Markdown, PNG and SVG."""
+"""The files of a report: an HTML page with its plots, and the same as CSV, Markdown, PNG and SVG."""
 
 import base64
 import io
@@ -22,16 +22,16 @@ from dqn_exp.files.atomic_file import write_atomically
 PNG_DPI = 150
 
 GENERATOR = '<meta name="generator" content="dqn_exp">'
-"""By which a page is known as one of these."""
+"""Marks a page as a report of this package."""
 
 TABLE_NOTE = """\
-Figures of the final evaluations' mean returns, over the seeds. The area is the mean height of the \
-learning curve. Steps to a return are the median over the runs of the first evaluation that \
-reaches it; in brackets, how many do."""
+All values are over the seeds, of the mean returns of final evaluations. The area is the mean height \
+of the learning curve. Steps to a threshold are the median of the first evaluation that reaches it; \
+the number of runs that reach it is in brackets."""
 
 
 class Embedded(NamedTuple):
-    """A plot as the page holds it; `light` and `dark` are addresses that hold the picture."""
+    """A plot as the page embeds it, as data URLs for light and dark pages."""
 
     name: str
     title: str
@@ -41,9 +41,16 @@ class Embedded(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a report is of.
+    """The content of a report.
 
-    prefix: what leads from its directory to that of the first source.
+    Attributes:
+        title: of the page.
+        made: line with the time of the report.
+        sources: runs and sweeps.
+        keys: in which settings differ.
+        settings: the largest IQM first.
+        threshold: return to reach; None for none.
+        prefix: of links from the report to the directory of the first source.
     """
 
     title: str
@@ -59,21 +66,21 @@ def write_page(report: Report, directory: Path) -> Path:
     """Writes all files of a report; returns its page, which is written last.
 
     Args:
-        report: what it is of.
-        directory: made if need be; pictures of an earlier report are taken away.
+        report: the content.
+        directory: created if necessary; plots of an earlier report are removed.
 
     Raises:
-        ConfigError: if another page is there.
+        ConfigError: If the directory holds a page that is not a report.
     """
-    pictures, page = directory / "plots", directory / "index.html"
-    earlier = _pictures_of(page)
-    pictures.mkdir(parents=True, exist_ok=True)
+    plots_folder, page = directory / "plots", directory / "index.html"
+    earlier = _plots_of(page)
+    plots_folder.mkdir(parents=True, exist_ok=True)
     has_scores = any(len(setting.scores) for setting in report.settings)
     plots = make_plots(report.settings, report.keys, report.threshold) if has_scores else []
-    embedded = [_write_plot(plot, pictures) for plot in plots]
+    embedded = [_write_plot(plot, plots_folder) for plot in plots]
     for name in earlier - {plot.name for plot in plots}:
         for suffix in ("png", "svg"):
-            (pictures / f"{name}.{suffix}").unlink(missing_ok=True)
+            (plots_folder / f"{name}.{suffix}").unlink(missing_ok=True)
     content = _content(report)
     _write(directory / "settings.csv", to_csv(report.settings, report.keys))
     _write(directory / "report.md", _to_markdown(report, content, embedded))
@@ -99,7 +106,7 @@ def _content(report: Report) -> dict[str, Any]:
         "improvements": rivals,
         "troubles": list(text.troubles(report.sources, report.prefix)),
         "commands": commands,
-        "commands_note": "From the same working directory, with the versions above.",
+        "commands_note": "Run from the same working directory, with the versions above.",
     }
 
 
@@ -123,9 +130,9 @@ def _to_markdown(report: Report, content: dict[str, Any], plots: Sequence[Embedd
         yield f"\n## Settings\n\n{content['table_note']}\n\n"
         yield to_markdown(report.settings, content["columns"])
         if content["improvements"]:
-            yield f"\n## How probably a run of {content['best']} is better\n\n"
-        for label, value, interval, by_chance in content["improvements"]:
-            yield f"- than one of {label}: {value} [{interval}], p = {by_chance}\n"
+            yield f"\n## Probability of improvement of {content['best']}\n\n"
+        for label, value, interval, p_value in content["improvements"]:
+            yield f"- over {label}: {value} [{interval}], p = {p_value}\n"
         for plot in plots:
             yield f"\n## {plot.title}\n\n![{plot.title}](plots/{plot.name}.png)\n\n{plot.caption}\n"
         if content["troubles"]:
@@ -134,7 +141,7 @@ def _to_markdown(report: Report, content: dict[str, Any], plots: Sequence[Embedd
             log = f" [train.log]({one.log})" if one.log else ""
             yield f"- {one.name}: {one.status} {one.error}{log}\n"
         if content["commands"]:
-            yield f"\n## Do it again\n\n{content['commands_note']}\n"
+            yield f"\n## How to reproduce\n\n{content['commands_note']}\n"
         yield from (f"\n```bash\n{command}\n```\n" for command in content["commands"])
 
     return "".join(lines())
@@ -151,11 +158,11 @@ def _write_plot(plot: Plot, directory: Path) -> Embedded:
 def _to_bytes(plot: Plot, theme: Theme, *formats: str) -> list[bytes]:
     found = []
     with drawn(plot, theme) as figure, warnings.catch_warnings():
-        # A letter that the font does not have; in an SVG the reader's fonts are used.
+        # A letter that the font does not have; SVGs use the reader's fonts.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         for form in formats:
             file = io.BytesIO()
-            # Without the date, the same report is the same file.
+            # Without the date, equal reports are equal files.
             metadata = {"Date": None} if form == "svg" else None
             figure.savefig(file, format=form, dpi=PNG_DPI, metadata=metadata)
             found.append(file.getvalue())
@@ -166,8 +173,8 @@ def _to_address(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
-def _pictures_of(page: Path) -> set[str]:
-    """Returns the names of the pictures of the report that is there, if there is one."""
+def _plots_of(page: Path) -> set[str]:
+    """Returns the names of the plots of an existing report."""
     try:
         content = page.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The look of plots, on light and dark pages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +10,14 @@ from matplotlib.figure import Figure
 
 
 class Theme(NamedTuple):
-    """The colours of a page.
+    """Colours of a page.
 
-    series: of named settings, which can be told apart without seeing all colours.
+    Attributes:
+        text: of labels.
+        muted: of axes, grids and further settings.
+        background: of the plot.
+        series: of named settings, distinguishable with colour vision deficiencies.
+        map_name: of matplotlib's colour map.
     """
 
     text: str
@@ -44,11 +49,14 @@ Draw = Callable[[Axes, Theme], None]
 
 
 class Plot(NamedTuple):
-    """A picture that can be drawn.
+    """A plot that can be drawn.
 
-    name: of its files.
-    caption: what it shows.
-    size: width and height in inches.
+    Attributes:
+        name: of its files.
+        title: of the plot.
+        caption: what it shows.
+        draw: draws it on axes, in the colours of a theme.
+        size: width and height in inches.
     """
 
     name: str
@@ -60,7 +68,7 @@ class Plot(NamedTuple):
 
 @contextmanager
 def drawn(plot: Plot, theme: Theme) -> Iterator[Figure]:
-    """Gives the figure of a plot, which has no window."""
+    """Provides the figure of a plot, without a window."""
     with mpl.rc_context(_style(theme)):  # type: ignore[arg-type]
         figure = Figure(figsize=plot.size, layout="constrained")
         plot.draw(figure.add_subplot(), theme)

@@ -1,4 +1,4 @@
-"""Pictures of settings: each is drawn by a function of its own, for a page in light or dark."""
+"""Plots of settings, one function per plot."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from dqn_exp.analysis.swept_keys import shorten_keys, sort_values
 from dqn_exp.core.arrays import Float64Array
 
 NUM_NAMED = 5
-"""Settings that have a colour, the best ones; the others are grey."""
+"""Best settings, which have a colour and a legend; the others are grey."""
 
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
-"""Of their lines, so that those that lie on each other can be seen."""
+"""Line styles of named settings, so that overlapping lines remain visible."""
 
-MOST_VALUES = 20
-"""Of a key, as a grid has; more are those of a search, and are drawn as such."""
+MAX_GRID_VALUES = 20
+"""Values of a key up to which it is drawn as a grid; with more, it is drawn as a search."""
 
 RETURN = "return of the greedy policy"
 
@@ -30,18 +30,18 @@ RETURN = "return of the greedy policy"
 def make_plots(
     settings: Sequence[Setting], keys: Sequence[str], threshold: float | None
 ) -> list[Plot]:
-    """Returns the plots of settings, the best of which comes first.
+    """Returns the plots of settings.
 
     Args:
-        settings: those with scores first, of which there is at least one.
-        keys: by which they differ.
-        threshold: return that is marked; None for none.
+        settings: the largest IQM first; at least one has scores.
+        keys: in which they differ.
+        threshold: return to mark; None for none.
     """
     names = shorten_keys(keys)
     values = {key: sort_values(setting.values[key] for setting in settings) for key in keys}
     settings = [setting for setting in settings if len(setting.scores)]
     plots = [_curves(settings, threshold)]
-    many = {key for key in keys if len(values[key]) > MOST_VALUES}
+    many = {key for key in keys if len(values[key]) > MAX_GRID_VALUES}
     plots += [
         _scatter(settings, key, names[key])
         if key in many and _are_numbers(values[key])
@@ -75,13 +75,13 @@ def _curves(settings: Sequence[Setting], threshold: float | None) -> Plot:
         _add_legend(axes)
 
     has_intervals = any(curve.returns.has_interval for curve in curves)
-    intervals = ", with 95 % intervals for each step by itself" if has_intervals else ""
+    intervals = ", with pointwise 95 % intervals" if has_intervals else ""
     num_others = len(settings) - len(named)
     others = f" The {num_others} other settings are grey." if num_others > 0 else ""
     return Plot(
         "curves",
         "Learning curves",
-        f"IQM over the seeds of the evaluations' mean returns{intervals}.{others}",
+        f"IQM over the seeds of the mean returns of evaluations{intervals}.{others}",
         draw,
     )
 
@@ -103,16 +103,16 @@ def _sensitivity(settings: Sequence[Setting], key: str, name: str, values: list[
         axes.errorbar(places, middle, errors, ls="-" if _are_numbers(values) else "", **line)  # type: ignore[arg-type]
         labels = [_shorten(value) if value in estimates else f"{value}\nnone" for value in values]
         axes.set_xticks(range(len(values)), labels)
-        _turn_long_labels(axes, values)
+        _rotate_long_labels(axes, values)
         axes.set(xlabel=key, ylabel=f"final {RETURN}", xlim=(-0.5, len(values) - 0.5))
 
     has_intervals = any(estimate.has_interval for estimate in estimates.values())
-    intervals = ", with 95 % intervals that resample seeds within settings" if has_intervals else ""
-    dots = " A dot is the IQM of one setting." if has_others else ""
+    intervals = ", with 95 % intervals by stratified bootstrap" if has_intervals else ""
+    dots = " Each dot is the IQM of one setting." if has_others else ""
     return Plot(
         f"sensitivity_{_file_name(name)}",
         f"Sensitivity to {name}",
-        "IQM of the final returns of all runs with this value, whatever the other keys"
+        "IQM of the final returns of all runs with this value, over the other keys"
         f"{intervals}.{dots}",
         draw,
         (5.6, 3.8),
@@ -132,8 +132,7 @@ def _scatter(settings: Sequence[Setting], key: str, name: str) -> Plot:
     return Plot(
         f"sensitivity_{_file_name(name)}",
         f"Sensitivity to {name}",
-        "A dot is the IQM of the final returns of one setting. With so many values there is no "
-        "heat map.",
+        "Each dot is the IQM of the final returns of one setting.",
         draw,
         (5.6, 3.8),
     )
@@ -152,7 +151,7 @@ def _heat_map(settings: Sequence[Setting], pair: tuple[str, str], names: Mapping
         axes.grid(visible=False)
         axes.set_xticks(range(len(columns)), [_shorten(value) for value in columns])
         axes.set_yticks(range(len(rows)), [_shorten(value) for value in rows])
-        _turn_long_labels(axes, columns)
+        _rotate_long_labels(axes, columns)
         axes.set(xlabel=pair[1], ylabel=pair[0])
         for (row, column), value in np.ndenumerate(table):
             if table.size <= 150 and np.isfinite(value):
@@ -165,7 +164,7 @@ def _heat_map(settings: Sequence[Setting], pair: tuple[str, str], names: Mapping
     return Plot(
         f"heat_map_{_file_name(first)}_{_file_name(second)}",
         f"{first} and {second}",
-        "IQM of the final returns of all runs with these values, whatever the other keys.",
+        "IQM of the final returns of all runs with these values, over the other keys.",
         draw,
         (5.6, max(3.0, min(0.45 * len(rows) + 1.6, 9.0))),
     )
@@ -179,21 +178,21 @@ def _profiles(settings: Sequence[Setting]) -> Plot:
             points, heights = profile(setting.scores)
             label = _shorten(setting.label, 44)
             axes.step(points, heights, where="post", color=color, ls=dashes, label=label)
-        axes.set(xlabel=f"final {RETURN}", ylabel="share of the runs above it", ylim=(-0.02, 1.02))
+        axes.set(xlabel=f"final {RETURN}", ylabel="share of runs above", ylim=(-0.02, 1.02))
         _add_legend(axes)
 
     return Plot(
         "profiles",
         "Performance profiles",
-        "The share of the runs whose final return is above a value, of the best settings. A curve "
-        "that lies above another everywhere is that of a setting that is better in every respect.",
+        "Share of the runs whose final return exceeds a value, for the best settings. A setting whose "
+        "curve is above another everywhere is better in every respect.",
         draw,
         (5.6, 3.8),
     )
 
 
 def profile(scores: Float64Array) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Returns where the share of scores `[n]` that lie above a point changes, and the shares."""
+    """Returns the points where the share of scores `[n]` above changes, and these shares."""
     shares = stats.ecdf(scores).sf
     points = np.concatenate([[scores.min()], shares.quantiles])
     return points, np.concatenate([[1.0], shares.probabilities])
@@ -213,7 +212,7 @@ def _are_numbers(values: Sequence[str]) -> bool:
 def _grouped(
     settings: Sequence[Setting], keys: Sequence[str]
 ) -> dict[tuple[str, ...], list[Setting]]:
-    """Groups the settings that have scores by the values of some keys."""
+    """Groups the settings with scores by the values of keys."""
     groups: dict[tuple[str, ...], list[Setting]] = {}
     for setting in settings:
         if len(setting.scores):
@@ -222,7 +221,7 @@ def _grouped(
 
 
 def marginal(settings: Sequence[Setting]) -> statistics.Estimate:
-    """Returns the IQM of all runs of some settings, with seeds resampled within each."""
+    """Returns the IQM of all runs of settings, with seeds resampled within each."""
     return statistics.estimate_iqm([setting.scores for setting in settings])
 
 
@@ -231,15 +230,17 @@ def _add_legend(axes: Axes) -> None:
         axes.legend(loc="best", fontsize=8)
 
 
-def _turn_long_labels(axes: Axes, labels: Sequence[str]) -> None:
+def _rotate_long_labels(axes: Axes, labels: Sequence[str]) -> None:
     if sum(len(_shorten(label)) for label in labels) > 48:
         axes.tick_params(axis="x", labelrotation=30)
 
 
 def _shorten(text: str, most: int = 20) -> str:
-    """Returns a text of at most so many letters; of a long one, the end tells it apart."""
+    """Shortens a text to its end, which distinguishes long labels."""
     shown = text if len(text) <= most else f"...{text[3 - most :]}"
-    return f" {shown}" if shown.startswith("_") else shown  # Legends leave those out.
+    return (
+        f" {shown}" if shown.startswith("_") else shown
+    )  # Legends omit labels with an underscore in front.
 
 
 def _file_name(name: str) -> str:

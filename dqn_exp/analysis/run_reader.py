@@ -1,4 +1,4 @@
-"""What runs have left on disk, read back: configs, results, evaluations."""
+"""Configs, results and evaluations of runs, read from their directories."""
 
 import itertools
 import os
@@ -19,16 +19,17 @@ PENDING = "pending"
 
 
 class RunFiles(NamedTuple):
-    """A run, as its directory and the list of its sweep tell.
+    """The files of a run.
 
-    directory: absolute.
-    name: its path within the directory that was asked for.
-    source: names the directory that was asked for, in which it lies.
-    config: values by dotted key; empty where it cannot be read.
-    swept: values of the swept keys, as they were written.
-    status: of `result.json`, or `pending` where there is none.
-    result: what it says.
-    evaluations: `[T, 2]` of step and mean return, in the order of the steps.
+    Attributes:
+        directory: absolute.
+        name: path relative to the source.
+        source: name of the source that the run belongs to.
+        config: values by dotted key; empty if the config cannot be read.
+        swept: values of the swept keys, as they were written.
+        status: as in `result.json`, or `pending` if there is none.
+        result: content of `result.json`.
+        evaluations: `[T, 2]` steps and mean returns, in the order of the steps.
     """
 
     directory: Path
@@ -42,22 +43,25 @@ class RunFiles(NamedTuple):
 
     @property
     def seed(self) -> int | None:
-        """The seed, if its config can be read."""
+        """The seed, if the config can be read."""
         return self.config.get("seed")
 
     @property
     def score(self) -> float | None:
-        """The mean return of the final evaluation; None unless the run has completed."""
+        """Mean return of the final evaluation; None unless the run completed."""
         return self.result.objective if self.result is not None else None
 
 
 class Source(NamedTuple):
     """The directory of a run or a sweep.
 
-    name: tells it apart from others.
-    command: overrides with which it was begun, as they were written; None where that is unknown.
-    is_sweep: whether it holds several runs.
-    is_listed: whether it tells which keys were swept.
+    Attributes:
+        directory: absolute.
+        name: distinguishes the source from others.
+        runs: of the source.
+        command: overrides of its command, as they were written; None if unknown.
+        is_sweep: whether it is a sweep.
+        is_listed: whether the swept keys are known.
     """
 
     directory: Path
@@ -69,23 +73,23 @@ class Source(NamedTuple):
 
 
 def read_sources(directories: Sequence[Path]) -> list[Source]:
-    """Returns what the directories of runs and sweeps hold.
+    """Reads the directories of runs and sweeps.
 
     Raises:
-        ConfigError: if one is not that of a run or a sweep, or stands there twice.
+        ConfigError: If a directory is not that of a run or a sweep, or is given twice.
     """
     absolute = [Path(os.path.abspath(directory)) for directory in directories]
     if len(set(absolute)) < len(absolute):
-        raise ConfigError(["A directory was given twice; expected different ones."])
+        raise ConfigError(["A directory was given twice; expected distinct directories."])
     for one, other in itertools.permutations(absolute, 2):
         if one.is_relative_to(other):
-            raise ConfigError([f"{one} lies in {other}, and its runs would count twice."])
+            raise ConfigError([f"{one} is inside {other}; its runs would count twice."])
     parent = os.path.commonpath([directory.parent for directory in absolute])
     return [_read_source(directory, os.path.relpath(directory, parent)) for directory in absolute]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested containers by dotted key; lists are values."""
+    """Returns the values of nested mappings by dotted key."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -96,9 +100,9 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def whole_lines(path: Path) -> list[str]:
-    """Returns the lines of a table of a run without their heading, none if it is not there.
+    """Returns the lines of a table without its header, none if it does not exist.
 
-    A line whose end is missing was being written when its process was killed.
+    A line without an end was being written when its process was killed, and is ignored.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]
@@ -108,7 +112,7 @@ def whole_lines(path: Path) -> list[str]:
 
 
 def read_table(path: Path, num_columns: int) -> Float64Array:
-    """Returns the rows `[R, num_columns]` of a table of a run, none if it is not there."""
+    """Returns the rows `[R, num_columns]` of a table, none if it does not exist."""
     whole = whole_lines(path)
     if not whole:
         return np.empty((0, num_columns))
@@ -144,8 +148,8 @@ def _several(directory: Path, sweeps: Sequence[Path]) -> str:
     named = " ".join(str(shorten(sweep)) for sweep in sweeps[:3])
     more = " ..." if len(sweeps) > 3 else ""
     return (
-        f"{directory} holds sweeps ({len(sweeps)}); expected the directory of one, or several by "
-        f"their names: {named}{more}"
+        f"{directory} holds {len(sweeps)} sweeps; expected the directory of one, or several by name: "
+        f"{named}{more}"
     )
 
 
@@ -166,7 +170,7 @@ def _read_run(directory: Path, name: str) -> Source:
 
 
 def _command_of(hydra: Mapping[str, Any]) -> list[str]:
-    """Returns the arguments with which Hydra was called, as its own node tells them."""
+    """Returns the arguments of the command, from Hydra's node."""
     overrides, job = hydra.get("overrides") or {}, hydra.get("job") or {}
     sources = (hydra.get("runtime") or {}).get("config_sources") or []
     folders = [one["path"] for one in sources if one.get("provider") == "command-line"]
@@ -177,7 +181,7 @@ def _command_of(hydra: Mapping[str, Any]) -> list[str]:
 
 
 def _of_user(overrides: Iterable[str]) -> Iterator[str]:
-    # Hydra adds what it was told by -m, and a directory is that of one run or sweep alone.
+    # Hydra adds the mode for -m, and a directory can be used only once.
     ours = ("hydra.mode=", "hydra.sweep.dir=", "hydra.run.dir=")
     yield from (override for override in overrides if not override.startswith(ours))
 
@@ -204,7 +208,7 @@ def _read(
 
 
 def _means(rows: Float64Array) -> Float64Array:
-    """Returns `[T, 2]` of step and mean return of the episodes `[R, 5]` of evaluations."""
+    """Returns steps and mean returns `[T, 2]` of the rows `[R, 5]` of evaluations."""
     steps, inverse, counts = np.unique(rows[:, 0], return_inverse=True, return_counts=True)
     sums = np.bincount(inverse, weights=rows[:, 3], minlength=len(steps))
     return np.column_stack([steps, sums / counts])

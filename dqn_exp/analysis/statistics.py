@@ -1,32 +1,39 @@
-"""Estimates over seeds, with intervals: seeds, not episodes, are what is repeated.
+"""Estimates over seeds with confidence intervals; seeds, not episodes, are the samples.
 
 IQM and stratified bootstrap: Deep Reinforcement Learning at the Edge of the Statistical Precipice,
 https://arxiv.org/abs/2108.13264.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import optimize, stats
 
 from dqn_exp.core.arrays import Float64Array
 
 CONFIDENCE = 0.95
 NUM_RESAMPLES = 9_999
-MOST_AT_ONCE = 20_000_000
-"""Numbers of resamples that are held at a time."""
+MAX_RESAMPLED = 20_000_000
+"""Numbers of resamples in memory at once."""
+
+NUM_PERMUTATIONS = 20_000
+"""Permutations of a Mann-Whitney test, which is exact up to eight seeds per setting."""
 
 TRIMMED = 0.25
-"""Share of the values that the IQM leaves out on each side."""
+"""Share of the values that the IQM drops on each side."""
+
+NEAR_ZERO = 1e-12
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % interval.
+    """A value with its 95 % confidence interval.
 
-    value, low, high: numbers, or arrays of the same shape; the last two are nan where there are
-        too few seeds for an interval.
+    Attributes:
+        value: a number, or an array.
+        low: lower end, of the same shape; NaN where there are too few seeds for an interval.
+        high: upper end, of the same shape; NaN where there are too few seeds.
     """
 
     value: Float64Array
@@ -35,14 +42,14 @@ class Estimate(NamedTuple):
 
     @property
     def has_interval(self) -> bool:
-        """Whether any interval can be given."""
+        """Whether there is an interval."""
         return bool(np.isfinite(self.low).any())
 
 
 def iqm(values: npt.ArrayLike, axis: int = -1) -> Float64Array:
-    """Returns the interquartile mean: the mean without a quarter of the values on each side.
+    """Returns the interquartile mean: the mean without the lowest and the highest quarter.
 
-    Of n values, as many whole ones are left out as there are in n / 4.
+    Of n values, n / 4 are dropped on each side, rounded down.
     """
     found: Float64Array = stats.trim_mean(values, TRIMMED, axis=axis)
     return found
@@ -52,94 +59,113 @@ def estimate_iqm(strata: Sequence[Float64Array], num_resamples: int = NUM_RESAMP
     """Returns the IQM of the values of all strata together.
 
     Args:
-        strata: arrays `[..., n]`, at least one, of the seeds of one setting each; they are
-            resampled apart from each other. Leading axes are shared, and resampled alike.
+        strata: arrays `[..., n]`, at least one, each with the seeds of one setting; strata are
+            resampled separately. Leading axes are shared, and resampled alike.
         num_resamples: of the bootstrap.
     """
 
     def statistic(*samples: Float64Array, axis: int = -1) -> Float64Array:
         return iqm(np.concatenate(samples, axis), axis)
 
-    return _estimate(strata, statistic, num_resamples)
+    value = statistic(*strata)
+    if min(sample.shape[-1] for sample in strata) < 2:
+        return Estimate(value, *np.full((2, *value.shape), np.nan))
+    found = stats.bootstrap(
+        strata,
+        statistic,
+        n_resamples=num_resamples,
+        confidence_level=_expanded_level([sample.shape[-1] for sample in strata]),
+        method="percentile",
+        axis=-1,
+        batch=max(1, MAX_RESAMPLED // sum(np.asarray(sample).size for sample in strata)),
+        rng=np.random.default_rng(0),  # Makes reports reproducible.
+    ).confidence_interval
+    return Estimate(value, np.asarray(found.low), np.asarray(found.high))
 
 
 def probability_of_improvement(values: Float64Array, others: Float64Array) -> Estimate:
-    """Returns how probably a run of one setting is better than one of another; ties count half.
+    """Returns the probability that a run of one setting beats one of another; ties count half.
+
+    The interval is Newcombe's score interval for the area under the curve, which has a width even
+    if all runs of one setting win: Confidence intervals for an effect size measure based on the
+    Mann-Whitney statistic, part 2, https://doi.org/10.1002/sim.2324, method 5.
 
     Args:
         values: `[n]`, of the seeds of one setting.
         others: `[m]`, of the other.
     """
-
-    def statistic(values: Float64Array, others: Float64Array, axis: int = -1) -> Float64Array:
-        differences = (
-            np.moveaxis(values, axis, -1)[..., None] - (np.moveaxis(others, axis, -1)[..., None, :])
-        )
-        wins: Float64Array = np.heaviside(differences, 0.5).mean((-2, -1))
-        return wins
-
-    return _estimate([values, others], statistic, NUM_RESAMPLES)
+    wins = np.heaviside(values[:, None] - others[None], 0.5)
+    value = float(wins.mean())
+    if min(len(values), len(others)) < 2:
+        return Estimate(*np.array([value, np.nan, np.nan]))
+    low, high = _newcombe_interval(value, len(values), len(others))
+    return Estimate(*np.array([value, low, high]))
 
 
-def difference_by_chance(values: Float64Array, others: Float64Array) -> float:
-    """Returns how probably equal settings would differ in their ranks at least as much as these.
+def mann_whitney_p(values: Float64Array, others: Float64Array) -> float:
+    """Returns the two-sided p-value of the Mann-Whitney test, by permutations.
 
-    The two-sided test of Mann and Whitney, exact where nothing is tied; with three seeds each it
-    never falls below 0.1. On a Test of Whether one of Two Random Variables is Stochastically
-    Larger than the Other, https://doi.org/10.1214/aoms/1177730491.
+    On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other,
+    https://doi.org/10.1214/aoms/1177730491. The permutation distribution takes ties into account.
+    It is exact for up to eight seeds per setting; with three seeds each, p is at least 0.1.
 
     Args:
         values: `[n]`, of the seeds of one setting.
         others: `[m]`, of the other.
     """
-    return float(stats.mannwhitneyu(values, others).pvalue)
+    rng = np.random.default_rng(0)  # Makes reports reproducible.
+    method = stats.PermutationMethod(n_resamples=NUM_PERMUTATIONS, rng=rng)
+    return float(stats.mannwhitneyu(values, others, method=method).pvalue)
 
 
 def probabilities_of_being_best(settings: Sequence[Float64Array]) -> Float64Array:
-    """Returns how often each setting has the greatest IQM when the seeds of all are resampled.
+    """Returns how often each setting has the largest IQM when the seeds of all are resampled.
 
     Args:
         settings: arrays `[n]` of values, at least two each.
     """
     rng = np.random.default_rng(0)
-    resampled = np.stack([_resample(values, rng) for values in settings])
-    # Settings that have the same IQM share the first place.
+    resampled = np.stack([_resampled_iqms(values, rng) for values in settings])
+    # Settings with equal IQMs share the first place.
     is_first = resampled == resampled.max(0)
     shares: Float64Array = (is_first / is_first.sum(0)).mean(-1)
     return shares
 
 
-def _resample(values: Float64Array, rng: np.random.Generator) -> Float64Array:
-    """Returns the IQM of each of many resamples of values `[n]`."""
+def _newcombe_interval(value: float, num_values: int, num_others: int) -> tuple[float, float]:
+    """Returns the roots of `(value - p)**2 = z**2 * variance(p)` on both sides of `value`."""
+    z = stats.norm.isf((1 - CONFIDENCE) / 2)
+    mean_count = (num_values + num_others) / 2 - 1
+
+    def excess(p: float) -> float:
+        spread = 1 + mean_count * ((1 - p) / (2 - p) + p / (1 + p))
+        variance = p * (1 - p) * spread / (num_values * num_others)
+        return float((value - p) ** 2 - z**2 * variance)
+
+    # 0 and 1 are roots themselves if all runs of one setting win, but not the ends of the interval.
+    low = 0.0 if value == 0 else _root(excess, 0.0, min(value, 1 - NEAR_ZERO))
+    high = 1.0 if value == 1 else _root(excess, max(value, NEAR_ZERO), 1.0)
+    return low, high
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(optimize.brentq(function, low, high))
+
+
+def _resampled_iqms(values: Float64Array, rng: np.random.Generator) -> Float64Array:
+    """Returns the IQMs of many resamples of values `[n]`."""
     found = stats.bootstrap([values], iqm, n_resamples=NUM_RESAMPLES, method="percentile", rng=rng)
     distribution: Float64Array = found.bootstrap_distribution
     return distribution
 
 
-def _estimate(samples: Sequence[Float64Array], statistic: object, num_resamples: int) -> Estimate:
-    value = np.asarray(statistic(*samples))  # type: ignore[operator]
-    if min(sample.shape[-1] for sample in samples) < 2:
-        return Estimate(value, *np.full((2, *value.shape), np.nan))
-    found = stats.bootstrap(
-        samples,
-        statistic,
-        n_resamples=num_resamples,
-        confidence_level=_expanded([sample.shape[-1] for sample in samples]),
-        method="percentile",
-        axis=-1,
-        batch=max(1, MOST_AT_ONCE // sum(np.asarray(sample).size for sample in samples)),
-        rng=np.random.default_rng(0),  # The same report each time.
-    ).confidence_interval
-    return Estimate(value, np.asarray(found.low), np.asarray(found.high))
+def _expanded_level(sizes: Sequence[int]) -> float:
+    """Returns the level of bootstrap percentiles for a confidence of 95 %.
 
-
-def _expanded(sizes: Sequence[int]) -> float:
-    """Returns the level at which percentiles of a bootstrap are taken for a confidence of 95 %.
-
-    Resamples of n values vary less than samples do, by the factor (n - 1) / n in their variance,
-    and take no notice of how uncertain that variance is. For a mean of normal values, this level
-    makes up for both: What Teachers Should Know About the Bootstrap,
-    https://doi.org/10.1080/00031305.2015.1089789, section on expanded percentile intervals.
+    The variance of resamples of n values is too small by the factor (n - 1) / n, and ignores the
+    uncertainty of that variance. This level corrects both for a mean of normal values: What
+    Teachers Should Know About the Bootstrap, https://doi.org/10.1080/00031305.2015.1089789,
+    section on expanded percentile intervals.
     """
     degrees = sum(size - 1 for size in sizes)
     factor = np.sqrt(sum(sizes) / degrees)

@@ -1,4 +1,4 @@
-"""Keys by which runs differ, and their values as one would write them."""
+"""Keys in which runs differ, and their values as they are written."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,32 +7,32 @@ from dqn_exp.analysis.run_reader import RunFiles, Source
 from dqn_exp.config.schema import changes_results
 
 SOURCE = "source"
-"""The key by which runs of several directories are told apart where they are compared."""
+"""Key that distinguishes the directories in a comparison."""
 
 
 def find_keys(sources: Sequence[Source], *, names_sources: bool) -> list[str]:
-    """Returns the keys by which the runs of some directories differ, but for the seed.
+    """Returns the keys in which runs differ, except the seed.
 
-    They are the swept ones, and where directories differ in others, these.
+    These are the swept keys, and others in which the directories differ.
 
     Args:
         sources: at least one.
-        names_sources: whether a directory is a difference of its own, which then stands for all in
-            which its runs are alike.
+        names_sources: whether the directory counts as a key, which then represents all keys that
+            are constant within each directory.
     """
     runs = [run for source in sources for run in source.runs]
     swept = dict.fromkeys(key for run in runs for key in run.swept)
     unlisted = [run for source in sources if not source.is_listed for run in source.runs]
-    untold = [key for key in (*_keys_between(sources), *_keys_within(unlisted)) if _counts(key)]
-    # What somebody has swept on purpose is a difference, even where it should make none.
-    keys = [key for key in dict.fromkeys([*swept, *untold]) if key != "seed"]
+    undeclared = [key for key in (*_keys_between(sources), *_keys_within(unlisted)) if _counts(key)]
+    # A key that was swept on purpose counts, even if it does not change results.
+    keys = [key for key in dict.fromkeys([*swept, *undeclared]) if key != "seed"]
     if names_sources and len(sources) > 1:
         return [SOURCE, *(key for key in keys if any(_differ(s.runs, key) for s in sources))]
     return [key for key in keys if _differ(runs, key)]
 
 
 def find_differences(sources: Sequence[Source]) -> dict[str, list[str]]:
-    """Returns keys in whose values directories differ, with the values of each directory."""
+    """Returns the keys in which directories differ, with the values of each directory."""
     return {
         key: [", ".join(sort_values(value_of(run, key) for run in one.runs)) for one in sources]
         for key in _keys_between(sources)
@@ -41,7 +41,7 @@ def find_differences(sources: Sequence[Source]) -> dict[str, list[str]]:
 
 
 def value_of(run: RunFiles, key: str) -> str:
-    """Returns the value of a key of a run, as one would write it."""
+    """Returns the value of a key of a run, as it is written."""
     if key == SOURCE:
         return run.source
     if key in run.config:
@@ -50,7 +50,7 @@ def value_of(run: RunFiles, key: str) -> str:
 
 
 def sort_values(values: Iterable[str]) -> list[str]:
-    """Returns the different values in their order: by number where all are numbers."""
+    """Returns the distinct values in order, numerically if all are numbers."""
     different = sorted(set(values))
     try:
         return sorted(different, key=float)
@@ -59,7 +59,7 @@ def sort_values(values: Iterable[str]) -> list[str]:
 
 
 def shorten_keys(keys: Sequence[str]) -> dict[str, str]:
-    """Returns short names of keys: their last parts, where these are different and tell enough."""
+    """Returns short names of keys: their last parts, where these are unique and clear."""
     lasts = [key.rsplit(".", 1)[-1] for key in keys]
     return {
         key: last if lasts.count(last) == 1 and last not in ("id", "kind") else key
@@ -68,7 +68,7 @@ def shorten_keys(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _keys_between(sources: Sequence[Source]) -> list[str]:
-    """Returns the keys of configs whose values are not the same in all directories."""
+    """Returns the keys whose values differ between directories."""
     keys = dict.fromkeys(key for source in sources for run in source.runs for key in run.config)
     return [
         key
@@ -78,13 +78,13 @@ def _keys_between(sources: Sequence[Source]) -> list[str]:
 
 
 def _keys_within(runs: Sequence[RunFiles]) -> list[str]:
-    """Returns the keys of configs whose values are not the same in all runs."""
+    """Returns the keys whose values differ between runs."""
     keys = dict.fromkeys(key for run in runs for key in run.config)
     return [key for key in keys if _differ(runs, key)]
 
 
 def _counts(key: str) -> bool:
-    # How often it is evaluated changes nothing of a run, either.
+    # The interval of evaluations does not change training, either.
     return key not in ("seed", "eval.every_steps") and changes_results(key)
 
 

@@ -1,4 +1,4 @@
-"""The table of settings: as CSV, in Markdown, and as cells of a page."""
+"""The table of settings as CSV, Markdown and HTML cells."""
 
 import csv
 import io
@@ -13,11 +13,14 @@ UNKNOWN = "-"
 
 
 class Column(NamedTuple):
-    """A column of the table that is read.
+    """A column of the displayed table.
 
-    meaning: in a sentence.
-    value: by which it is sorted; nan where it is not known.
-    text: that is shown.
+    Attributes:
+        name: of the column.
+        meaning: in a sentence.
+        value: sort key of a setting; NaN if unknown.
+        text: displayed text of a setting.
+        is_text: whether it is sorted as text.
     """
 
     name: str
@@ -28,14 +31,14 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell of a page; `value` is that by which it is sorted, empty where there is none."""
+    """A cell of a page; `value` is its sort key, empty if unknown."""
 
     text: str
     value: str
     is_text: bool
 
 
-FIGURES: dict[str, Callable[[Setting], float]] = {
+MEASURES: dict[str, Callable[[Setting], float]] = {
     "n": lambda one: len(one.scores),
     "iqm": lambda one: float(one.iqm.value),
     "iqm_low": lambda one: float(one.iqm.low),
@@ -48,19 +51,19 @@ FIGURES: dict[str, Callable[[Setting], float]] = {
     "num_reached": lambda one: one.num_reached,
     "num_failed": lambda one: one.num_failed,
     "num_missing": lambda one: one.num_missing,
-    "probability_of_being_best": lambda one: one.is_best,
+    "probability_of_being_best": lambda one: one.probability_best,
 }
-"""The figures of a setting by their names in `settings.csv`."""
+"""Measures of a setting by their names in `settings.csv`."""
 
 
 def to_csv(settings: Sequence[Setting], keys: Sequence[str]) -> str:
-    """Returns all figures, unrounded; what is not known is empty, and what never happens inf."""
+    """Returns all measures, unrounded; unknown ones are empty, unreached thresholds inf."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, *FIGURES])
+    writer.writerow([*keys, *MEASURES])
     for setting in settings:
-        figures = [figure(setting) for figure in FIGURES.values()]
-        known = ["" if math.isnan(value) else repr(value) for value in figures]
+        numbers = [measure(setting) for measure in MEASURES.values()]
+        known = ["" if math.isnan(value) else repr(value) for value in numbers]
         writer.writerow([*(setting.values[key] for key in keys), *known])
     return text.getvalue()
 
@@ -82,44 +85,44 @@ def to_cells(settings: Sequence[Setting], columns: Sequence[Column]) -> list[lis
 def make_columns(
     settings: Sequence[Setting], keys: Sequence[str], threshold: float | None
 ) -> list[Column]:
-    """Returns the columns of the table that is read: those that say something of these settings."""
+    """Returns the columns that are informative for these settings."""
     return [
         _rank_column(settings),
         *(_key_column(key, shorten_keys(keys)[key]) for key in keys),
-        _count_column("n", "Runs that have completed, each with a seed.", "n"),
+        _count_column("n", "Completed runs, one per seed.", "n"),
         *_return_columns(settings),
         *([] if threshold is None else [_threshold_column(threshold)]),
-        *_standing_columns(settings),
+        *_status_columns(settings),
     ]
 
 
 def _return_columns(settings: Sequence[Setting]) -> Iterator[Column]:
-    yield _column("IQM", "Mean of the middle half of the final returns.", "iqm")
+    yield _column("IQM", "Interquartile mean of the final returns.", "iqm")
     if any(setting.iqm.has_interval for setting in settings):
         yield Column(
             "95 % interval",
-            "Of the IQM, by a bootstrap over the seeds.",
-            FIGURES["iqm_low"],
+            "Of the IQM, by bootstrap over the seeds.",
+            MEASURES["iqm_low"],
             lambda one: _interval(float(one.iqm.low), float(one.iqm.high)),
         )
-    yield _column("mean", "Of the final returns.", "mean")
-    yield _column("median", "Of the final returns.", "median")
-    yield _column("min", "The worst run.", "min")
+    yield _column("mean", "Mean of the final returns.", "mean")
+    yield _column("median", "Median of the final returns.", "median")
+    yield _column("min", "Lowest final return.", "min")
     yield _column("area", "Mean height of the learning curve.", "area")
 
 
 def _threshold_column(threshold: float) -> Column:
     return Column(
         f"steps to {threshold:g}",
-        f"Median of the first step whose evaluation reaches {threshold:g}; in brackets, how many "
-        "runs reach it.",
-        FIGURES["steps_to_threshold"],
+        f"Median of the first step whose evaluation reaches {threshold:g}; in brackets, the runs "
+        "that reach it.",
+        MEASURES["steps_to_threshold"],
         lambda one: f"{to_text(one.steps_to_threshold)} ({one.num_reached}/{len(one.scores)})",
     )
 
 
-def _standing_columns(settings: Sequence[Setting]) -> Iterator[Column]:
-    """Yields how far runs have come, and how sure the order is."""
+def _status_columns(settings: Sequence[Setting]) -> Iterator[Column]:
+    """Yields columns of the progress of runs and the certainty of the ranking."""
     if len({setting.steps for setting in settings if len(setting.scores)}) > 1:
         yield Column(
             "steps",
@@ -127,24 +130,28 @@ def _standing_columns(settings: Sequence[Setting]) -> Iterator[Column]:
             lambda one: one.steps,
             lambda one: to_text(one.steps),
         )
-    yield _count_column("failed", "Runs that have failed or diverged.", "num_failed")
+    yield _count_column("failed", "Runs that failed or diverged.", "num_failed")
     if any(setting.num_missing for setting in settings):
         yield _count_column("missing", "Runs that have not ended.", "num_missing")
-    if any(not math.isnan(setting.is_best) for setting in settings):
+    if any(not math.isnan(setting.probability_best) for setting in settings):
         yield Column(
-            "best?",
-            "How often it has the greatest IQM when the seeds of all settings are resampled.",
-            FIGURES["probability_of_being_best"],
-            lambda one: UNKNOWN if math.isnan(one.is_best) else f"{100 * one.is_best:.0f} %",
+            "P(best)",
+            "How often its IQM is the largest when the seeds of all settings are resampled.",
+            MEASURES["probability_of_being_best"],
+            lambda one: (
+                UNKNOWN
+                if math.isnan(one.probability_best)
+                else f"{100 * one.probability_best:.0f} %"
+            ),
         )
 
 
 def to_text(value: float) -> str:
-    """Returns a number as it is read."""
+    """Returns a number as it is displayed."""
     if math.isnan(value):
         return UNKNOWN
     if math.isinf(value):
-        return "not in half"
+        return "not reached by half"
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
@@ -156,7 +163,7 @@ def _rank_column(settings: Sequence[Setting]) -> Column:
     ranks = {id(setting): rank for rank, setting in enumerate(settings, 1)}
     return Column(
         "rank",
-        "By the IQM.",
+        "Rank by IQM.",
         lambda one: ranks[id(one)],
         lambda one: str(ranks[id(one)]),
     )
@@ -166,13 +173,13 @@ def _key_column(key: str, name: str) -> Column:
     return Column(name, key, lambda one: math.nan, lambda one: one.values[key], is_text=True)
 
 
-def _column(name: str, meaning: str, figure: str) -> Column:
-    value = FIGURES[figure]
+def _column(name: str, meaning: str, measure: str) -> Column:
+    value = MEASURES[measure]
     return Column(name, meaning, value, lambda one: to_text(value(one)))
 
 
-def _count_column(name: str, meaning: str, figure: str) -> Column:
-    value = FIGURES[figure]
+def _count_column(name: str, meaning: str, measure: str) -> Column:
+    value = MEASURES[measure]
     return Column(name, meaning, value, lambda one: str(value(one)))
 
 

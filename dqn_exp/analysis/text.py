@@ -1,4 +1,4 @@
-"""What a report says in words."""
+"""Notes, facts and failures of a report, in words."""
 
 import shlex
 from collections import Counter
@@ -15,7 +15,13 @@ from dqn_exp.files.directories import shorten
 class Trouble(NamedTuple):
     """A run that has not completed.
 
-    log: its log, relative to the report, or empty.
+    Attributes:
+        name: of the run.
+        status: of the run.
+        step: that it reached.
+        error: that ended it.
+        log: path of its log, relative to the report, or empty.
+        is_bad: whether it failed or diverged.
     """
 
     name: str
@@ -27,42 +33,41 @@ class Trouble(NamedTuple):
 
 
 def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str]:
-    """Yields what has to be known before the figures are trusted."""
+    """Yields caveats of the numbers."""
     scored = [setting for setting in settings if len(setting.scores)]
     counts = Counter(len(setting.scores) for setting in scored)
     if scored and max(counts) == 1:
         yield (
-            "There is one seed for each setting. No interval can be given, and the order of the "
-            "settings may be chance: run several seeds, as in seed=range(10)."
+            "Each setting has a single seed, so there are no intervals, and the ranking may be "
+            "due to chance: run several seeds, as in seed=range(10)."
         )
     elif len(counts) > 1:
-        yield f"The settings have from {min(counts)} to {max(counts)} completed runs."
+        yield f"The settings have {min(counts)} to {max(counts)} completed runs."
     if scored and 1 < max(counts) < 5:
         yield (
-            "With fewer than five seeds, intervals are too narrow: with two they hold the truth in "
-            "about half of all cases, with three in three of four, with four in 87 %."
+            "With fewer than five seeds, intervals are too narrow: they cover the true value in "
+            "about 50 % of cases with two seeds, 75 % with three, and 87 % with four."
         )
     if len(scored) > 4 and max(counts) > 1:
         yield (
-            f"The best of {len(scored)} settings is partly the luckiest: with other seeds its "
-            "return is likely to be lower."
+            f"The best of {len(scored)} settings owes its rank partly to luck: with other seeds, "
+            "its return is likely to be lower."
         )
     if repeated := sum(setting.num_repeated for setting in settings):
-        yield (
-            f"Left out: {_runs(repeated)} with a seed that another run of the same setting has, "
-            "which tells nothing new."
-        )
+        yield (f"Ignored: {_runs(repeated)} with a seed that another run of the same setting has.")
     failed = sum(setting.num_failed for setting in settings)
     if failed:
         yield (
-            f"{_runs(failed)} failed or diverged. They have no final return and are left out of "
-            "all figures but their counts, which flatters settings that have some."
+            f"{_runs(failed)} failed or diverged. They have no final return and are only counted, "
+            "which makes their settings look better than they are."
         )
     missing = Counter(run.status for run in runs if _is_missing(run))
     if missing:
-        told = ", ".join(f"{count} {_status(status)}" for status, count in sorted(missing.items()))
+        statuses = ", ".join(
+            f"{count} {_status(status)}" for status, count in sorted(missing.items())
+        )
         count = missing.total()
-        yield f"{count} of {_runs(len(runs))} have not ended ({told}) and are not counted."
+        yield f"{count} of {_runs(len(runs))} have not ended ({statuses}) and are not included."
     yield from _lengths(runs)
 
 
@@ -82,15 +87,15 @@ def facts(
             yield key, "; ".join(apart)
     yield "seed", _values(runs, "seed")
     counts = Counter(run.status for run in runs)
-    told = ", ".join(f"{count} {_status(status)}" for status, count in counts.most_common())
-    yield "runs", f"{len(runs)}: {told}"
+    statuses = ", ".join(f"{count} {_status(status)}" for status, count in counts.most_common())
+    yield "runs", f"{len(runs)}: {statuses}"
     steps = [run.result.steps for run in runs if run.result is not None]
     if steps:
-        yield "steps of a run", _range(min(steps), max(steps))
-        yield "steps together", f"{sum(steps):,}"
+        yield "steps per run", _range(min(steps), max(steps))
+        yield "total steps", f"{sum(steps):,}"
     yield "final evaluation", f"{_values(runs, 'eval.episodes')} episodes"
     if threshold is not None:
-        yield "threshold", f"an evaluation with a mean return of {threshold:g}"
+        yield "threshold", f"evaluation with a mean return of {threshold:g}"
     versions = sorted({_versions(run) for run in runs if run.result is not None})
     if versions:
         yield "versions", "; ".join(versions)
@@ -100,8 +105,8 @@ def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
     """Yields the runs that have not completed.
 
     Args:
-        sources: the first of which holds the report.
-        prefix: what leads from the report to that directory.
+        sources: of the report, which is in the first one.
+        prefix: of links from the report to that directory.
     """
     for source in sources:
         for run in source.runs:
@@ -123,7 +128,7 @@ def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
 
 
 def commands(sources: Sequence[Source]) -> list[str]:
-    """Returns the commands that train the same again."""
+    """Returns the commands that repeat the training."""
     return [
         shlex.join(
             ["python", "-m", "dqn_exp.train", *(["-m"] if source.is_sweep else []), *source.command]
@@ -134,7 +139,7 @@ def commands(sources: Sequence[Source]) -> list[str]:
 
 
 def environments_of(runs: Sequence[RunFiles]) -> set[str]:
-    """Returns the ids of the environments of some runs."""
+    """Returns the ids of the environments of runs."""
     return {value_of(run, "env.id") for run in runs}
 
 
@@ -143,9 +148,9 @@ def _lengths(runs: Sequence[RunFiles]) -> Iterator[str]:
     steps = {int(run.evaluations[-1, 0]) for run in scored}
     if len(steps) > 1:
         yield (
-            f"The completed runs are of different lengths, {_range(min(steps), max(steps))} "
-            "steps. A point of a learning curve is of those runs that have come so far, and areas "
-            "are means over each run's own length."
+            f"The completed runs have different lengths, {_range(min(steps), max(steps))} steps. A "
+            "point of a learning curve includes the runs that reached this step, and areas are "
+            "means over each run's own length."
         )
 
 
@@ -154,7 +159,7 @@ def _is_missing(run: RunFiles) -> bool:
 
 
 def _status(status: str) -> str:
-    # Nobody can tell a run that was killed from one that still trains by its files alone.
+    # The files of a killed run look like those of one that is training.
     return "running or killed" if status == "running" else status
 
 

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
-from dqn_exp.config.schema import Config, Section, sections_of
+from dqn_exp.config.fields import Section, sections_of
+from dqn_exp.config.schema import Config
 
 EXPECTED = {
     "greater_than_equal": "expected at least {ge}",

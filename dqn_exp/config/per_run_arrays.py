@@ -6,7 +6,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from dqn_exp.config.schema import Config, Section
+from dqn_exp.config.fields import Section
+from dqn_exp.config.schema import Config
 from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
 from dqn_exp.core.per_run import NEVER
 

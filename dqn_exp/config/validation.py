@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dqn_exp.config.agent_schema import AgentConfig, CategoricalConfig
 from dqn_exp.config.engine_choice import choose_engine, reasons_against_native
 from dqn_exp.config.messages import as_yaml, to_line
-from dqn_exp.config.schema import AgentConfig, CategoricalConfig, Config
+from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import ConfigError
 
 LOSSES = {

@@ -10,20 +10,20 @@ LARGEST_INT = 2**31 - 1
 
 
 def num_cores() -> int:
-    """Returns how many cores this process may use."""
-    # Only some systems tell that.
+    """Returns the number of cores that this process may use."""
+    # Only some systems provide this.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep what it frees, for the next allocation of that size.
+    """Makes the C library keep freed memory for later allocations.
 
-    By default glibc returns large blocks to the system at once; then every step of a large
-    population gets its activations as fresh pages, and filling those costs more than the
-    arithmetic. See mallopt(3), https://man7.org/linux/man-pages/man3/mallopt.3.html. Other C
-    libraries are left as they are.
+    By default glibc returns large blocks to the system at once. Every step of a large population
+    then allocates its activations as fresh pages, which costs more than the arithmetic. See
+    mallopt(3), https://man7.org/linux/man-pages/man3/mallopt.3.html. Other C libraries are left
+    unchanged.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,7 +1,7 @@
-"""Random numbers as a pure function of seed, stream and position, for compiled code.
+"""The random numbers of `random_streams.draw` in compiled code.
 
-The generator is Philox with four words of 64 bits and ten rounds: Parallel random numbers: as easy
-as 1, 2, 3, https://doi.org/10.1145/2063384.2063405. The numbers are those of `random_streams.draw`.
+The generator is Philox with four 64-bit words and ten rounds: Parallel random numbers: as easy as
+1, 2, 3, https://doi.org/10.1145/2063384.2063405.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ UNIT = 2.0**-32
 
 @intrinsic  # type: ignore[untyped-decorator]
 def high_product(_context: Any, a: Any, b: Any) -> Any:
-    """Returns the upper 64 of the 128 bits of the product of two numbers of 64 bits."""
+    """Returns the upper 64 bits of the product of two 64-bit numbers."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         wide, whole = ir.IntType(128), ir.IntType(64)
@@ -45,7 +45,7 @@ def fill(numbers: UInt32Array, seed: np.uint64, stream: int, first: int) -> None
     """
     position, end = first // 8 * 8, first + len(numbers)
     while position < end:
-        # Numpy's generator counts before it draws.
+        # Numpy's generator increments its counter before it draws.
         words = _block(np.uint64(position // 8 + 1), seed, np.uint64(stream))
         for place in range(max(position, first), min(position + 8, end)):
             word = words[(place - position) // 2]
@@ -78,7 +78,7 @@ def _block(
 
 @exact_kernel
 def to_unit(number: np.uint32) -> float:
-    """Converts a number to the unit interval, 1 excluded."""
+    """Converts a number to the interval `[0, 1)`."""
     return np.float64(number) * UNIT
 
 

@@ -1,4 +1,4 @@
-"""Random numbers as a pure function of seed, stream and index, one stream a run and use."""
+"""Random numbers as a pure function of seed, stream and index."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray, UInt32Arra
 from dqn_exp.core.per_run import PerRunState
 
 BLOCK_LENGTH = 64
-"""Most indices that are drawn at a time. It has no meaning: the numbers do not depend on it."""
+"""Indices that are drawn at once, at most; the numbers do not depend on it."""
 
 
 class Stream(enum.IntEnum):
-    """What a stream of random numbers is used for; part of the generator's key."""
+    """Use of a stream of random numbers; part of the generator's key."""
 
     PARAMETERS = 0
     EXPLORATION = 1
@@ -36,9 +36,9 @@ def draw(seed: int, stream: Stream, first: int, count: int) -> UInt32Array:
 
     Args:
         seed: `0 <= seed < 2 ** 64`.
-        stream: what the numbers are for.
+        stream: use of the numbers.
         first: position of the first number, a multiple of 8 (one step of the counter).
-        count: how many, a multiple of 8.
+        count: number of numbers, a multiple of 8.
     """
     key = np.array([seed, stream], dtype=np.uint64)
     generator = np.random.Philox(key=key, counter=first // 8)
@@ -46,15 +46,15 @@ def draw(seed: int, stream: Stream, first: int, count: int) -> UInt32Array:
 
 
 def to_unit(numbers: UInt32Array) -> Float64Array:
-    """Converts numbers to the unit interval, 1 excluded."""
+    """Converts numbers to the interval `[0, 1)`."""
     return numbers.astype(np.float64) * 2.0**-32
 
 
 def to_range(numbers: UInt32Array, size: IntArray | int) -> IntArray:
     """Converts numbers to integers of `[0, size)`.
 
-    The probabilities of two integers differ by less than `2 ** -32`, so relative to 1 / size by
-    less than `size / 2 ** 32`.
+    The probabilities of two integers differ by less than `2 ** -32`, that is, relative to
+    `1 / size`, by less than `size / 2 ** 32`.
 
     Args:
         numbers: any shape.
@@ -64,12 +64,12 @@ def to_range(numbers: UInt32Array, size: IntArray | int) -> IntArray:
 
 
 def to_normal(numbers: UInt32Array) -> Float32Array:
-    """Converts numbers `[M]`, M even, to independent ones of the standard normal distribution.
+    """Converts numbers `[M]`, M even, to independent standard normal ones.
 
-    A Note on the Generation of Random Normal Deviates, https://doi.org/10.1214/aoms/1177706645.
-    They are single precision, within 6.8.
+    A Note on the Generation of Random Normal Deviates, https://doi.org/10.1214/aoms/1177706645,
+    in single precision, with magnitudes up to 6.8.
     """
-    # The middle of each interval: the logarithm of 0 does not exist.
+    # The midpoint of each interval: the logarithm of 0 does not exist.
     units = ((numbers.reshape(-1, 2).astype(np.float64) + 0.5) * 2.0**-32).astype(np.float32)
     radii, angles = np.sqrt(-2.0 * np.log(units[:, 0])), 2 * np.float32(np.pi) * units[:, 1]
     normals: Float32Array = radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
@@ -77,10 +77,10 @@ def to_normal(numbers: UInt32Array) -> Float32Array:
 
 
 class RandomStream(PerRunState):
-    """One stream of numbers for each run, read by index and drawn in blocks.
+    """A random stream per run, read by index and drawn in blocks.
 
     Row `i` of a read at index `k` is numbers `k * width` to `(k + 1) * width` of the stream of
-    run `i`, whatever was read before and whatever runs are beside it; so there is nothing to save.
+    run `i`, independent of earlier reads and of other runs. So there is no state to save.
     """
 
     rows = ("_seeds", "_loaded", "_blocks")
@@ -92,17 +92,18 @@ class RandomStream(PerRunState):
         width: int,
         convert: Callable[[UInt32Array], npt.NDArray[Any]] = np.asarray,
     ) -> None:
-        """Args.
+        """Starts without numbers.
 
-        seeds: of the N runs.
-        stream: what the numbers are for.
-        width: how many numbers an index has.
-        convert: what is made of an even count of numbers `[M]` when they are drawn, also `[M]`.
+        Args:
+            seeds: of the N runs.
+            stream: use of the numbers.
+            width: numbers per index.
+            convert: applied to an even count of numbers `[M]` when they are drawn; returns `[M]`.
         """
         self._stream = stream
         self._width = width
         self._convert = convert
-        # Wide rows in short blocks, so that blocks stay small beside what the runs learn with.
+        # Wide rows in short blocks, which limits the memory of the blocks.
         self._length = max(8, min(BLOCK_LENGTH, 16_384 // width // 8 * 8))
         self._seeds = np.array(seeds, dtype=np.uint64)
         self._loaded = np.full(len(seeds), -1)
@@ -128,13 +129,13 @@ class RandomStream(PerRunState):
 def episode_seeds(numbers: UInt32Array) -> IntArray:
     """Returns even seeds `[M]` of training episodes from numbers `[M, 2]`.
 
-    Evaluation seeds are odd, so the two kinds are disjoint by construction.
+    Evaluation seeds are odd, so the two are disjoint.
     """
     return _join(numbers) << 1
 
 
 def evaluation_seeds(seed: int, num_episodes: int) -> IntArray:
-    """Returns odd seeds `[E]` of the evaluation episodes that belong to `eval.seed`."""
+    """Returns odd seeds `[E]` of evaluation episodes, derived from `eval.seed`."""
     count = -(-2 * num_episodes // 8) * 8
     numbers = draw(seed, Stream.EVALUATION, 0, count)[: 2 * num_episodes]
     return _join(numbers.reshape(num_episodes, 2)) << 1 | 1

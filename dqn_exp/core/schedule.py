@@ -1,4 +1,4 @@
-"""Values that follow a run's own steps."""
+"""Schedules of hyperparameters over a run's own steps."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.per_run import PerRunState
 
 NUM_BITS = 62
-"""Of the steps of a decay."""
+"""Bits of the number of decay steps."""
 
 
 class Schedule(PerRunState):
-    """Goes from `start` to `end` over `decay_steps`, then stays; constant where they are equal.
+    """Decays from `start` to `end` over `decay_steps`, then stays constant.
 
-    On the way it changes each step by the same difference or, if exponential, the same factor.
+    Each step changes the value by the same difference or, if exponential, by the same factor.
     """
 
     rows = ("_start", "_end", "_decay_steps", "_is_exponential", "_factors")
@@ -25,18 +25,25 @@ class Schedule(PerRunState):
         decay_steps: IntArray,
         is_exponential: BoolArray,
     ) -> None:
-        """Args, all `[N]`: `decay_steps` is positive, and both ends too where exponential."""
+        """Sets the schedules.
+
+        Args:
+            start: `[N]` values at step 0; positive if exponential.
+            end: `[N]` final values; positive if exponential.
+            decay_steps: `[N]`, positive.
+            is_exponential: `[N]` whether the decay is exponential rather than linear.
+        """
         self._start, self._end = start, end
         self._is_constant = bool((start == end).all())
         self._decay_steps = decay_steps
         self._is_exponential = is_exponential
-        # The factors of 1, 2, 4, ... steps, of which a power is made by products alone.
+        # Factors of 1, 2, 4, ... steps, so that powers are computed by products alone.
         exponents = np.minimum(2.0 ** np.arange(NUM_BITS), decay_steps[:, None])
         ratios = np.where(is_exponential, end, 1.0) / np.where(is_exponential, start, 1.0)
         self._factors = ratios[:, None] ** (exponents / decay_steps[:, None])
 
     def value(self, steps: IntArray) -> Float64Array:
-        """Returns the values `[N]` of the runs at their own steps `[N]`, not to be written to."""
+        """Returns the values `[N]` at the runs' own steps `[N]`; they must not be modified."""
         if self._is_constant:
             return self._end
         values = np.empty(len(steps))
@@ -62,7 +69,7 @@ def _values(
     steps: IntArray,
     values: Float64Array,
 ) -> None:
-    """Writes to `values [N]` what `Schedule.value` returns, with `factors [N, NUM_BITS]`."""
+    """Writes `values [N]`, as `Schedule.value` returns them; `factors` are `[N, NUM_BITS]`."""
     for run in range(len(steps)):
         passed = min(steps[run], decay_steps[run])
         if passed == decay_steps[run]:

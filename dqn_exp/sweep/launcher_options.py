@@ -17,8 +17,8 @@ from dqn_exp.core.extras import import_extra
 from dqn_exp.core.machine import num_cores
 from dqn_exp.sweep.executor import Executor, InProcessExecutor
 
-Positive = Annotated[int, Field(ge=1, strict=True)]
-NonNegative = Annotated[int, Field(ge=0, strict=True)]
+AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
+AtLeastZero = Annotated[int, Field(ge=0, strict=True)]
 
 
 class InProcessOptions(BaseModel):
@@ -27,8 +27,8 @@ class InProcessOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     executor: Literal["in_process"] = "in_process"
-    max_population_size: Positive | None = None
-    max_resubmissions: NonNegative = 2
+    max_population_size: AtLeastOne | None = None
+    max_resubmissions: AtLeastZero = 2
 
     @property
     def is_remote(self) -> bool:
@@ -53,7 +53,7 @@ class ProcessesOptions(InProcessOptions):
     """Options of `hydra/launcher=population_processes`: processes of this machine."""
 
     executor: Literal["processes"]  # type: ignore[assignment]
-    num_workers: Positive | None
+    num_workers: AtLeastOne | None
 
     def problems(self) -> Iterator[str]:
         """Yields why the executor cannot be used on this machine."""
@@ -70,12 +70,12 @@ class SlurmOptions(InProcessOptions):
     """Options of `hydra/launcher=population_slurm`: jobs of SLURM."""
 
     executor: Literal["slurm"]  # type: ignore[assignment]
-    num_workers: Positive
+    num_workers: AtLeastOne
     cluster: Literal["slurm", "local"]
-    timeout_min: Positive
-    cpus_per_task: Positive
-    gpus_per_node: NonNegative
-    mem_gb: Positive | None
+    timeout_min: AtLeastOne
+    cpus_per_task: AtLeastOne
+    gpus_per_node: AtLeastZero
+    mem_gb: AtLeastOne | None
     parameters: dict[str, Any]
 
     @property
@@ -107,10 +107,10 @@ class RayOptions(InProcessOptions):
     """Options of `hydra/launcher=population_ray`: tasks of Ray."""
 
     executor: Literal["ray"]  # type: ignore[assignment]
-    num_workers: Positive | None
+    num_workers: AtLeastOne | None
     address: str | None
-    num_cpus: Positive
-    num_gpus: NonNegative
+    num_cpus: AtLeastOne
+    num_gpus: AtLeastZero
 
     @property
     def is_remote(self) -> bool:

@@ -24,6 +24,14 @@ from dqn_exp.agent.torch_engine import Roles, TorchEngine
 from dqn_exp.agent.value import CategoricalValue, QuantileValue, ScalarValue, Value
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
+from dqn_exp.config.agent_schema import (
+    AdamConfig,
+    CategoricalConfig,
+    MunchausenTargetConfig,
+    QuantileConfig,
+    RMSPropConfig,
+)
+from dqn_exp.config.fields import Decay
 from dqn_exp.config.per_run_arrays import (
     Configs,
     sections,
@@ -31,14 +39,6 @@ from dqn_exp.config.per_run_arrays import (
     to_floats,
     to_ints,
     to_tensor,
-)
-from dqn_exp.config.schema import (
-    AdamConfig,
-    CategoricalConfig,
-    Decay,
-    MunchausenTargetConfig,
-    QuantileConfig,
-    RMSPropConfig,
 )
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import RandomStream, Stream

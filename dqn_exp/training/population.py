@@ -152,7 +152,7 @@ def _train(
         trainer.restore([one.load for _, one in trained])
         trainer.train()
     except Exception as error:
-        trainer.abort(describe_error(error))
+        trainer.end_all("failed", describe_error(error))
         raise
     finally:
         trainer.close()

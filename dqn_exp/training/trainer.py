@@ -17,13 +17,14 @@ from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.transition import Transition
 from dqn_exp.env.vector_env import StepResult
 from dqn_exp.files.result import Status
-from dqn_exp.files.run_record import RunRecord, add_episodes
+from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.checkpointing import Checkpointer
 from dqn_exp.training.due import Due, Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.progress import Progress, ProgressSnapshot
+from dqn_exp.training.records import Records
 
 FLUSH_SECONDS = 5.0
 
@@ -46,9 +47,12 @@ class Components:
 class Trainer(PerRunState):
     """Trains the runs of a population from their current state to the end of their budgets."""
 
-    rows = ("runs", "steps", "evaluated_at", "_earlier_seconds")
+    rows = ("steps", "evaluated_at", "_earlier_seconds")
     saved = ("steps", "evaluated_at")
-    parts = ("_engine", "_n_step", "_episodes", "_evaluation", "_checkpointer", "_timetable")
+    parts = (
+        *("_engine", "_n_step", "_episodes", "_evaluation"),
+        *("_checkpointer", "_timetable", "_records"),
+    )
 
     def __init__(
         self,
@@ -74,9 +78,8 @@ class Trainer(PerRunState):
         self._agent, self._engine = components.agent, components.engine
         self._n_step, self._buffer = components.n_step, components.buffer
         self._episodes, self._evaluation = components.episodes, components.evaluation
-        self._records, self._timetable = records, timetable
+        self._records, self._timetable = Records(records), timetable
         self._on_end, self._progress, self._should_stop = on_end, progress, should_stop
-        self.runs = np.arange(count)  # Row -> index in `records`.
         self.steps = np.zeros(count, dtype=np.int64)
         self.evaluated_at = np.full(count, -1)
         self._earlier_seconds = np.array([record.result.seconds for record in records])
@@ -94,7 +97,7 @@ class Trainer(PerRunState):
         # A run may have been saved at its very end, and killed before its result was written.
         is_over = self._timetable.is_over(self.steps, self._episodes.counts)
         self._end(dict.fromkeys(np.flatnonzero(is_over).tolist(), ("completed", None)))
-        while len(self.runs) and not self._should_stop():
+        while len(self._records) and not self._should_stop():
             self.tick()
             now = time.perf_counter()
             if now > self._next_flush:
@@ -102,7 +105,7 @@ class Trainer(PerRunState):
             if now > self._progress.next_update:
                 self._progress.update(self._snapshot())
         self._fail(self._checkpointer.save_all())
-        self._end_all("interrupted")
+        self.end_all("interrupted")
 
     def tick(self) -> None:
         """Makes one step of every live run, and everything that is due after it."""
@@ -125,9 +128,9 @@ class Trainer(PerRunState):
         if errors := self._checkpointer.save_due():
             self._fail(errors)
 
-    def abort(self, error: str) -> None:
-        """Ends all live runs as failed."""
-        self._end_all("failed", error)
+    def end_all(self, status: Status, error: str | None = None) -> None:
+        """Ends all live runs with a status."""
+        self._end(dict.fromkeys(range(len(self._records)), (status, error)))
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
         """Overwrites one run with the return value of `state_dict`.
@@ -139,9 +142,7 @@ class Trainer(PerRunState):
         super().load_state_dict(run, state)
         if (reason := self._episodes.lost.pop(run, None)) is not None:
             self._n_step.forget(run)
-            self._records[self.runs[run]].log(
-                "The current episode is lost, and a new one begins: %s.", reason
-            )
+            self._records[run].log("The current episode is lost, and a new one begins: %s.", reason)
 
     def restore(self, loaders: Sequence[Callable[[], dict[str, Any]] | None]) -> None:
         """Restores runs one after the other; a run whose state does not fit has failed.
@@ -177,10 +178,7 @@ class Trainer(PerRunState):
         finished = self._episodes.end(result)
         if finished is None:
             return False
-        rows, *columns, terminated = finished
-        records = [self._records[run] for run in self.runs[rows]]
-        values = [column.tolist() for column in (*columns, terminated.astype(np.int64))]
-        add_episodes(records, self.steps[rows], values)
+        self._records.add_episodes(finished, self.steps)
         return True
 
     def _learn(self, learning: BoolArray) -> BoolArray | None:
@@ -198,7 +196,7 @@ class Trainer(PerRunState):
         due = self._timetable.due(previous, self.steps, self._episodes.counts)
         if errors or due.any() or diverged.any():
             self._record(due, diverged, errors)
-        if len(self.runs):
+        if len(self._records):
             # Nothing is due earlier, except by the end of an episode or an error.
             self._ticks_until_due = self._timetable.steps_until_due(self.steps)
 
@@ -208,7 +206,9 @@ class Trainer(PerRunState):
                 flags[row] = False
         for row in np.flatnonzero(due.evaluated | due.saved | due.over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
-        self._log(np.flatnonzero(due.logged | due.over | diverged))
+        if len(rows := np.flatnonzero(due.logged | due.over | diverged)):
+            values = self._metrics.collect(rows, self.steps, self._seconds)
+            self._records.add_scalars(rows, self.steps, values)
         errors |= self._evaluate(np.flatnonzero((due.evaluated | due.over) & ~diverged))
         ended: Ended = {
             row: ("diverged", f"Loss or parameters not finite at step {self.steps[row]}.")
@@ -229,12 +229,6 @@ class Trainer(PerRunState):
         ended[row] = "completed", None
         return {}
 
-    def _log(self, rows: IntArray) -> None:
-        if len(rows):
-            all_values = self._metrics.collect(rows, self.steps, self._seconds)
-            for row, values in zip(rows, all_values, strict=True):
-                self._records[self.runs[row]].add_scalars(int(self.steps[row]), values)
-
     def _evaluate(self, rows: IntArray) -> dict[int, Exception]:
         rows = rows[self.evaluated_at[rows] != self.steps[rows]]
         if not len(rows):
@@ -245,7 +239,7 @@ class Trainer(PerRunState):
         for index, row in enumerate(rows):
             if index not in played.errors:
                 seeds, step = self._evaluation.seeds[row], int(self.steps[row])
-                record = self._records[self.runs[row]]
+                record = self._records[row]
                 record.add_evaluation(step, seeds, played.returns[index], played.lengths[index])
                 record.add_scalars(step, all_values[index])
         self.evaluated_at[rows] = self.steps[rows]
@@ -254,23 +248,17 @@ class Trainer(PerRunState):
     def _save(self, row: int, *, is_last: bool = False) -> None:
         """Writes the checkpoint of a run; raises any error on the way."""
         self._count(row)
-        self._records[self.runs[row]].save(self.state_dict(row), is_last=is_last)
+        self._records[row].save(self.state_dict(row), is_last=is_last)
 
     def _flush(self) -> None:
-        errors: dict[int, Exception] = {}
-        for row, run in enumerate(self.runs.tolist()):
-            try:
-                self._records[run].flush()
-            except OSError as error:
-                errors[row] = error
-        self._fail(errors)
+        self._fail(self._records.flush())
         self._next_flush = time.perf_counter() + FLUSH_SECONDS
 
     def _fail(self, errors: Mapping[int, Exception], ended: Ended | None = None) -> None:
         """Ends the runs that have failed, by row, together with others."""
         all_ended: Ended = dict(ended or {})
         for row, error in errors.items():
-            self._records[self.runs[row]].log_error(error)
+            self._records[row].log_error(error)
             all_ended[row] = "failed", describe_error(error)
         self._end(all_ended)
 
@@ -280,18 +268,15 @@ class Trainer(PerRunState):
         if ended:
             self._on_end()
 
-    def _end_all(self, status: Status, error: str | None = None) -> None:
-        self._end(dict.fromkeys(range(len(self.runs)), (status, error)))
-
     def _finish(self, row: int, status: Status, error: str | None = None) -> None:
-        record = self._records[self.runs[row]]
+        record = self._records[row]
         self._count(row)
         record.finish(status, error)
         self._ended_steps += record.result.steps
         self.retire(row)
 
     def _count(self, row: int) -> None:
-        result = self._records[self.runs[row]].result
+        result = self._records[row].result
         result.steps, result.episodes = int(self.steps[row]), int(self._episodes.counts[row])
         result.updates = int(self._agent.updates[row])
         result.seconds = round(float(self._seconds[row]), 3)
@@ -303,7 +288,7 @@ class Trainer(PerRunState):
         return now
 
     def _snapshot(self) -> ProgressSnapshot:
-        num_runs, num_live = len(self._records), len(self.runs)
+        num_runs, num_live = len(self._records.all), len(self._records)
         shares = self._timetable.shares_done(self.steps, self._episodes.counts)
         known = self._episodes.newest_returns[~np.isnan(self._episodes.newest_returns)]
         return ProgressSnapshot(

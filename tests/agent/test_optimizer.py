@@ -66,8 +66,8 @@ def test_moments_do_not_become_denormal():
     adam.step(parameters, torch.ones(1, 5), np.array([1e-3]), learning)
     for _ in range(1_000):
         adam.step(parameters, torch.zeros(1, 5), np.array([1e-3]), learning)
-    assert adam.first_moment.abs().max() == 0
-    assert adam.second_moment.min() > 0 and torch.finfo(torch.float32).tiny < FLUSH_BELOW
+    assert adam.exp_avg.abs().max() == 0
+    assert adam.exp_avg_sq.min() > 0 and torch.finfo(torch.float32).tiny < FLUSH_BELOW
 
 
 def test_a_restored_run_goes_on_as_it_would_have():

@@ -6,6 +6,7 @@ import torch
 
 from dqn_exp.agent.losses import SquaredLoss
 from dqn_exp.agent.td_target import (
+    DoubleTarget,
     GreedyTarget,
     MunchausenTarget,
     RewardRule,
@@ -50,8 +51,8 @@ def test_a_double_target_takes_the_choice_of_one_network_and_the_value_of_the_ot
     reward, batch = torch.tensor([[1.0, 2.0]]), make_batch([0.9, 0.5], [0.0, 1.0])
     target = outputs_of([[[[5.0], [1.0]], [[2.0], [8.0]]]])
     online = outputs_of([[[[0.0], [3.0]], [[7.0], [6.0]]]])
-    double = GreedyTarget(value, double=True).target(batch, reward, target, online)
-    plain = GreedyTarget(value, double=False).target(batch, reward, target, online)
+    double = DoubleTarget(value).target(batch, reward, target, online)
+    plain = GreedyTarget(value).target(batch, reward, target, online)
     assert double.atoms[0, :, 0].tolist() == pytest.approx([1 + 0.9 * 1.0, 2 + 0.5 * 2.0])
     assert plain.atoms[0, :, 0].tolist() == pytest.approx([1 + 0.9 * 5.0, 2 + 0.5 * 8.0])
 

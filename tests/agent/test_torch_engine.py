@@ -22,16 +22,16 @@ SETTINGS = [
     {"agent__target_update_period": None, "agent__target_update_tau": 0.02},
     {"agent__target_update_period": 7, "agent__learning_rate": 1e-2},
     {"network__hidden_sizes": [24, 12], "network__activation": "tanh"},
-    {"agent__double": True},
-    {"agent__double": True, "agent__loss": "huber", "agent__huber_delta": 0.3},
+    {"agent__target": {"kind": "double"}},
+    {"agent__target": {"kind": "double"}, "agent__loss": "huber", "agent__huber_delta": 0.3},
     {"agent__n_step": 3, "agent__gamma": 0.9},
     {"agent__n_step": 3, "agent__gamma": 0.9, "agent__reward_clip": 0.7},
     {"agent__reward_clip": 0.5},
     {
-        "agent__munchausen": True,
-        "agent__munchausen_scale": 0.7,
-        "agent__munchausen_temperature": 0.2,
-        "agent__munchausen_clip": -0.05,
+        "agent__target": {
+            **{"kind": "munchausen", "scale": 0.7},
+            **{"temperature": 0.2, "clip": -0.05},
+        }
     },
 ]
 
@@ -42,9 +42,7 @@ class PlainDqn:
     def __init__(self, engine: TorchEngine, run: int, settings: dict) -> None:
         activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
         name = settings.get("network__activation", "relu")
-        self.online = make_torch_network(
-            engine._network, engine.agent.online[run], activation[name]
-        )
+        self.online = make_torch_network(engine.network, engine.agent.online[run], activation[name])
         self.target = copy.deepcopy(self.online)
         self.rate = settings.get("agent__learning_rate", 2e-3)
         self.optimizer = torch.optim.Adam(self.online.parameters(), lr=self.rate)
@@ -61,16 +59,17 @@ class PlainDqn:
 
     def targets(self, batch: Transition) -> torch.Tensor:
         after = self.target(batch.next_observation)
-        if self.settings.get("agent__munchausen"):
+        kind = self.settings.get("agent__target", {"kind": "greedy"})["kind"]
+        if kind == "munchausen":
             return self.munchausen_targets(batch, after)
-        if self.settings.get("agent__double"):
+        if kind == "double":
             best = self.online(batch.next_observation).argmax(1)
             return self.reward(batch) + batch.discount * after[torch.arange(B), best]
         return self.reward(batch) + batch.discount * after.max(1).values
 
     def munchausen_targets(self, batch: Transition, after: torch.Tensor) -> torch.Tensor:
         scale, tau, clip = (
-            self.settings[f"agent__munchausen_{name}"] for name in ("scale", "temperature", "clip")
+            self.settings["agent__target"][name] for name in ("scale", "temperature", "clip")
         )
         policy = (self.target(batch.observation) / tau).softmax(1)
         own = policy[torch.arange(B), batch.action.long()]

@@ -49,14 +49,14 @@ def test_a_retired_run_takes_its_delta_along():
     value = ScalarValue(HuberLoss(torch.tensor([1.0, 2.0, 3.0])), torch.device("cpu"))
     value.retire(0)
     outputs, zeros = torch.full((2, 1, 1), 10.0), torch.zeros(2, 1, 1)
-    losses = value.judge(outputs, Distribution(zeros, torch.ones(1, 1, 1))).losses
+    losses = value.compute_loss(outputs, Distribution(zeros, torch.ones(1, 1, 1))).losses
     assert losses[:, 0].tolist() == [naive_huber(10.0, 3.0), naive_huber(10.0, 2.0)]
 
 
 def test_a_scalar_output_is_the_value_and_its_error_the_priority():
     value = ScalarValue(SquaredLoss(), torch.device("cpu"))
     outputs, atoms = (torch.randn(N, B, 1, generator=generator(seed)) for seed in (0, 1))
-    judgement = value.judge(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
+    judgement = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
     errors = (outputs - atoms)[..., 0]
     assert torch.equal(judgement.predictions, outputs[..., 0])
     assert torch.equal(judgement.td_errors, errors)
@@ -133,7 +133,7 @@ def test_categorical_means_and_losses_are_those_of_the_definition():
     value, outputs = make_categorical(), torch.randn(N, B, NUM_ATOMS, generator=generator())
     atoms = torch.stack([make_targets(run) for run in range(N)])
     probabilities = torch.rand(N, B, NUM_ATOMS, generator=generator(1)).softmax(-1)
-    judgement = value.judge(outputs, Distribution(atoms, probabilities))
+    judgement = value.compute_loss(outputs, Distribution(atoms, probabilities))
     means = value.means(outputs[:, :, None])[..., 0]
     for run in range(N):
         support = np.linspace(*ENDS[run], NUM_ATOMS)
@@ -187,7 +187,7 @@ def test_the_quantile_loss_is_the_double_sum():
         scale * torch.randn(N, B, NUM_QUANTILES, generator=generator(seed))
         for seed, scale in ((0, 1.0), (1, 2.0))
     )
-    judgement = value.judge(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
+    judgement = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
     for run in range(N):
         for row in range(B):
             pair = outputs[run, row].tolist(), atoms[run, row].tolist()
@@ -204,7 +204,7 @@ def test_the_gradient_of_the_quantile_loss_is_that_of_its_definition():
     outputs = torch.randn(N, B, NUM_QUANTILES, generator=generator()).requires_grad_()
     atoms = 2 * torch.randn(N, B, NUM_QUANTILES, generator=generator(1))
     weights = torch.rand(N, B, generator=generator(2))
-    losses = value.judge(outputs, Distribution(atoms, torch.ones(1, 1, 1))).losses
+    losses = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1))).losses
     (found,) = torch.autograd.grad((losses * weights).sum(), outputs)
     levels = (torch.arange(NUM_QUANTILES) + 0.5) / NUM_QUANTILES
     errors = atoms[:, :, None] - outputs[..., None]
@@ -230,6 +230,8 @@ def test_quantiles_settle_at_those_of_the_target():
     samples = 8 * torch.rand(1, 1, 2_000, generator=generator())
     for _ in range(500):
         optimizer.zero_grad()
-        value.judge(outputs, Distribution(samples, torch.ones(1, 1, 1))).losses.sum().backward()
+        value.compute_loss(
+            outputs, Distribution(samples, torch.ones(1, 1, 1))
+        ).losses.sum().backward()
         optimizer.step()
     assert outputs[0, 0].tolist() == pytest.approx([1.0, 3.0, 5.0, 7.0], abs=0.3)

@@ -47,7 +47,7 @@ def test_runs_that_differ_in_their_seeds_alone_are_a_setting(tmp_path):
         assert setting.iqm.low < setting.iqm.value < setting.iqm.high
     levels = [float(setting.iqm.value) for setting in settings]
     assert levels == sorted(levels, reverse=True)
-    assert sum(setting.is_best for setting in settings) == pytest.approx(1)
+    assert sum(setting.probability_best for setting in settings) == pytest.approx(1)
 
 
 def test_areas_and_steps_to_a_threshold(tmp_path):
@@ -95,16 +95,16 @@ def test_further_directories_give_further_seeds_and_settings(tmp_path):
     keys, settings = read_settings(tmp_path / "a", tmp_path / "b")
     assert keys == ["agent.gamma", "agent.epsilon"]
     assert sorted(len(setting.scores) for setting in settings) == [5] * 5 + [7]
-    write_single(tmp_path / "c", {300: 1.0}, agent__double=True)
+    write_single(tmp_path / "c", {300: 1.0}, agent__target={"kind": "double"})
     keys, settings = read_settings(tmp_path / "a", tmp_path / "c")
-    assert keys == ["agent.gamma", "agent.epsilon", "agent.double"] and len(settings) == 7
+    assert keys == ["agent.gamma", "agent.epsilon", "agent.target.kind"] and len(settings) == 7
 
 
 def test_compared_directories_are_told_apart_by_what_is_different_in_their_names(tmp_path):
     one = {"agent.gamma": [0.9, 0.99], "seed": [0, 1]}
     for name in ("x/s", "y/s"):
         write_sweep(tmp_path / name, one, lambda values: {300: 100 * values["agent.gamma"]})
-    write_single(tmp_path / "z", {300: 1.0}, agent__double=True)
+    write_single(tmp_path / "z", {300: 1.0}, agent__target={"kind": "double"})
     keys, settings = read_settings(
         tmp_path / "x/s", tmp_path / "y/s", tmp_path / "z", names_sources=True
     )

@@ -15,12 +15,17 @@ from dqn_exp import compare, report
 from dqn_exp.analysis.aggregates import make_curve, make_settings
 from dqn_exp.analysis.plot_style import LIGHT, drawn
 from dqn_exp.analysis.plots import make_plots, marginal, profile
-from dqn_exp.analysis.report import write_comparison, write_report
+from dqn_exp.analysis.report import write_report
 from dqn_exp.analysis.run_reader import read_sources
 from dqn_exp.core.errors import ConfigError
 from tests.analysis.test_aggregates import SWEPT, returns_of
 from tests.sweep.test_sweeper import command, table_of  # noqa: F401
 from tests.sweep_files import write_single, write_sweep
+
+
+def report_of(directories, **options):
+    """Writes a report to the default place."""
+    return write_report(directories, directories[0] / "report", **options)
 
 
 def rows_of(folder) -> list[dict[str, str]]:
@@ -38,7 +43,7 @@ def lines_of(folder) -> str:
 
 def test_the_numbers_are_those_of_an_independent_calculation(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
-    page = write_report([tmp_path / "s"])
+    page = report_of([tmp_path / "s"])
     assert page == tmp_path / "s/report/index.html"
     rows = rows_of(tmp_path / "s")
     assert len(rows) == 6
@@ -69,7 +74,7 @@ def test_the_numbers_are_those_of_an_independent_calculation(tmp_path):
 
 def test_all_pictures_are_there_and_in_the_page(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
-    page = write_report([tmp_path / "s"]).read_text()
+    page = report_of([tmp_path / "s"]).read_text()
     names = ["curves", "heat_map_gamma_epsilon", "profiles"]
     names += ["sensitivity_epsilon", "sensitivity_gamma"]
     found = sorted(path.name for path in (tmp_path / "s/report/plots").iterdir())
@@ -80,7 +85,7 @@ def test_all_pictures_are_there_and_in_the_page(tmp_path):
     assert "http" not in re.sub(r"data:[^\"]+", "", page)
     assert len(page) < 5e6
     before = {p.name: p.read_bytes() for p in (tmp_path / "s/report/plots").iterdir()}
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     assert before == {p.name: p.read_bytes() for p in (tmp_path / "s/report/plots").iterdir()}
 
 
@@ -100,7 +105,7 @@ def test_a_sweep_with_gaps_shows_what_is_there_and_says_what_is_missing(tmp_path
 
     write_sweep(tmp_path / "s", {"agent.gamma": [0.9, 0.99], "seed": range(5)}, returns, status)
     (tmp_path / "s/6_gamma=0.99,seed=1/train.log").unlink()
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     rows = {row["agent.gamma"]: row for row in rows_of(tmp_path / "s")}
     counts = {
         gamma: (row["n"], row["num_failed"], row["num_missing"]) for gamma, row in rows.items()
@@ -125,7 +130,7 @@ def test_a_sweep_with_gaps_shows_what_is_there_and_says_what_is_missing(tmp_path
 def test_one_run_only(tmp_path, status):
     returns = {100: 5.0, 200: 9.0}
     write_sweep(tmp_path / "s", {"seed": [3]}, lambda values: returns, lambda values: status)
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     page = page_of(tmp_path / "s")
     if status == "completed":
         assert "The final return of all runs is 9, with one seed." in page
@@ -139,7 +144,7 @@ def test_one_run_only(tmp_path, status):
 def test_one_seed_a_setting_gives_no_interval(tmp_path):
     one = {"agent.gamma": [0.9, 0.98, 0.99]}
     write_sweep(tmp_path / "s", one, lambda values: {100: 5.0, 200: 10 * values["agent.gamma"]})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     page = page_of(tmp_path / "s")
     assert "There is one seed for each setting. No interval can be given" in page
     assert "95 % interval<" not in page and "best?" not in page and "is the best in" not in page
@@ -151,13 +156,13 @@ def test_one_seed_a_setting_gives_no_interval(tmp_path):
 def test_runs_of_unequal_length_are_told(tmp_path):
     ends = {0: 200, 1: 250, 2: 300}
     write_sweep(tmp_path / "s", {"seed": [0, 1, 2]}, lambda v: {100: 5.0, ends[v["seed"]]: 9.0})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     assert "of different lengths, 200 to 300 steps" in page_of(tmp_path / "s")
 
 
 def test_the_command_that_makes_it_again_can_be_typed(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     line = "python -m dqn_exp.train -m agent.gamma=0.9,0.99 agent.epsilon=0.1,0.05,0.2 "
     line += "seed=0,1,2,3,4 hydra/launcher=x"
     assert f"```bash\n{line}\n```" in lines_of(tmp_path / "s")
@@ -165,7 +170,7 @@ def test_the_command_that_makes_it_again_can_be_typed(tmp_path):
 
 def test_pictures_of_an_earlier_report_are_taken_away(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     for path in (tmp_path / "s").glob("*epsilon=0.[12]*"):
         shutil.rmtree(path)
     (tmp_path / "s/report/plots/notes.txt").write_text("mine")
@@ -173,7 +178,7 @@ def test_pictures_of_an_earlier_report_are_taken_away(tmp_path):
     kept = [line for line in jobs[1:] if json.loads(line)["swept"]["agent.epsilon"] == "0.05"]
     jobs[1:] = kept
     (tmp_path / "s/jobs.jsonl").write_text("\n".join(jobs) + "\n")
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     found = {path.name for path in (tmp_path / "s/report/plots").iterdir()}
     assert "notes.txt" in found and "curves.png" in found
     assert not any("epsilon" in name for name in found)
@@ -182,17 +187,17 @@ def test_pictures_of_an_earlier_report_are_taken_away(tmp_path):
 def test_what_users_name_their_values_is_text_and_nothing_else(tmp_path):
     values = {"env.id": ["<script>alert(1)</script>", "a|b"], "seed": [0, 1]}
     write_sweep(tmp_path / "s", values, lambda values: {100: 5.0})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     assert "<script>alert" not in page_of(tmp_path / "s")
     assert "&lt;script&gt;alert" in page_of(tmp_path / "s") and "a\\|b" in lines_of(tmp_path / "s")
 
 
 def test_the_threshold_is_that_of_the_environment_unless_it_is_told(tmp_path):
     write_sweep(tmp_path / "s", {"seed": [0, 1]}, lambda values: {100: 150.0, 200: 196.0})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     assert rows_of(tmp_path / "s")[0]["steps_to_threshold"] == "200.0"
     assert "steps to 195" in page_of(tmp_path / "s")
-    write_report([tmp_path / "s"], threshold=120)
+    report_of([tmp_path / "s"], threshold=120)
     assert rows_of(tmp_path / "s")[0]["steps_to_threshold"] == "100.0"
 
 
@@ -212,18 +217,18 @@ def test_the_command_writes_the_report_and_says_where_it_is(tmp_path, monkeypatc
 def test_a_comparison_overlays_runs_and_sweeps(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_sweep(tmp_path / "a", SWEPT, returns_of)
-    write_single(tmp_path / "b", {100: 5.0, 300: 200.0}, agent__double=True)
+    write_single(tmp_path / "b", {100: 5.0, 300: 200.0}, agent__n_step=3)
     compare.main(["a", "b", "--output", "c"])
     assert capsys.readouterr().out == "The comparison is in c/index.html.\n"
     page = (tmp_path / "c/index.html").read_text()
     assert "The best of 7 settings is b, gamma=0.98, epsilon=0.01, with a final" in page
     assert "false in a; true in b" in page
-    assert "python -m dqn_exp.train agent.double=True" in page
+    assert "python -m dqn_exp.train agent.n_step=3" in page
     compare.main(["a", "b"])
     where = r"The comparison is in outputs/comparisons/.+/index.html"
     assert re.match(where, capsys.readouterr().out)
     with pytest.raises(ConfigError, match="given twice"):
-        write_comparison([tmp_path / "a", tmp_path / "a"], tmp_path / "d")
+        write_report([tmp_path / "a", tmp_path / "a"], tmp_path / "d", compares=True)
     assert not (tmp_path / "d").exists()
 
 
@@ -232,7 +237,7 @@ def test_runs_without_a_list_of_jobs_are_told_apart_by_their_configs(tmp_path):
         for gamma in (0.5, 0.9):
             folder = tmp_path / f"s/{gamma}/{seed}"
             write_single(folder, {100: gamma}, seed=seed, agent__gamma=gamma)
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     rows = rows_of(tmp_path / "s")
     assert [(row["agent.gamma"], row["n"]) for row in rows] == [("0.9", "3"), ("0.5", "3")]
 
@@ -241,21 +246,21 @@ def test_a_folder_of_sweeps_is_refused(tmp_path):
     for name in "ab":
         write_sweep(tmp_path / name, {"seed": [1]}, lambda values: {100: 5.0})
     with pytest.raises(ConfigError, match="holds sweeps \\(2\\); expected the directory of one"):
-        write_report([tmp_path])
+        report_of([tmp_path])
     with pytest.raises(ConfigError, match="lies in"):
-        write_comparison([tmp_path / "a", tmp_path / "a/0_seed=1"], tmp_path / "c")
+        write_report([tmp_path / "a", tmp_path / "a/0_seed=1"], tmp_path / "c", compares=True)
     assert not (tmp_path / "report").exists() and not (tmp_path / "c").exists()
 
 
 def test_a_seed_counts_once(tmp_path):
     for name in "ab":
         write_sweep(tmp_path / name, SWEPT, returns_of)
-    write_report([tmp_path / "a", tmp_path / "b"])
+    report_of([tmp_path / "a", tmp_path / "b"])
     assert {row["n"] for row in rows_of(tmp_path / "a")} == {"5"}
     assert "Left out: 30 runs with a seed that another run" in lines_of(tmp_path / "a")
     swept = {"num_threads": [1, 2], "seed": [0, 1]}
     write_sweep(tmp_path / "c", swept, lambda values: {100: 5.0 + values["seed"]})
-    write_report([tmp_path / "c"])
+    report_of([tmp_path / "c"])
     assert [row["n"] for row in rows_of(tmp_path / "c")] == ["2", "2"]
 
 
@@ -265,7 +270,7 @@ SCORES = {0.9: [10, 20, 30, 40, 50], 0.98: [45, 60, 70, 80, 200], 0.99: [5, 20, 
 def test_what_is_said_of_the_best_is_what_its_numbers_say(tmp_path):
     swept = {"agent.gamma": list(SCORES), "seed": range(5)}
     write_sweep(tmp_path / "s", swept, lambda v: {100: float(SCORES[v["agent.gamma"]][v["seed"]])})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     text, rows = lines_of(tmp_path / "s"), rows_of(tmp_path / "s")
     assert [row["agent.gamma"] for row in rows] == ["0.98", "0.99", "0.9"]
     best = SCORES[0.98]
@@ -283,13 +288,13 @@ def test_settings_that_cannot_be_told_apart_are_not_told_apart(tmp_path):
     scores = {0.9: [10, 20, 30, 40, 50], 0.98: [15, 25, 35, 45, 55]}
     swept = {"agent.gamma": list(scores), "seed": range(5)}
     write_sweep(tmp_path / "s", swept, lambda v: {100: float(scores[v["agent.gamma"]][v["seed"]])})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     assert "these seeds do not tell the two apart (Mann-Whitney p = 0.69)" in lines_of(
         tmp_path / "s"
     )
     few = {"agent.gamma": list(SCORES), "seed": range(3)}
     write_sweep(tmp_path / "t", few, lambda v: {100: 100 * v["agent.gamma"] + v["seed"] / 10})
-    write_report([tmp_path / "t"])
+    report_of([tmp_path / "t"])
     # All pairs are won, and yet three seeds tell nothing beyond chance.
     assert "1.00 [1.00, 1.00]; these seeds do not tell the two apart" in lines_of(tmp_path / "t")
     assert "it is first in" not in lines_of(tmp_path / "t")
@@ -298,12 +303,12 @@ def test_settings_that_cannot_be_told_apart_are_not_told_apart(tmp_path):
 def test_ties_and_different_environments_have_no_winner(tmp_path):
     swept = {"agent.gamma": [0.9, 0.98, 0.99], "seed": [0, 1]}
     write_sweep(tmp_path / "s", swept, lambda v: {100: 9.0 if v["agent.gamma"] < 0.99 else 8.0})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     said = "Of 3 settings, 2 share the greatest final return of 9 [9, 9]: gamma=0.9; gamma=0.98."
     assert said in lines_of(tmp_path / "s")
     envs = {"env.id": ["CartPole-v1", "Acrobot-v1"], "seed": [0, 1]}
     write_sweep(tmp_path / "e", envs, lambda v: {100: 9.0 if "Cart" in v["env.id"] else -80.0})
-    write_report([tmp_path / "e"])
+    report_of([tmp_path / "e"])
     assert "different environments, whose returns cannot be compared" in lines_of(tmp_path / "e")
 
 
@@ -320,7 +325,7 @@ def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
         },
         status,
     )
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     text = lines_of(tmp_path / "s")
     assert "The best of 2 settings is gamma=0.9, with a final return of 200, with one seed" in text
     assert "3 of its 4 runs have failed or not ended, and do not count here." in text
@@ -359,7 +364,7 @@ def test_the_command_names_the_folder_of_configs(tmp_path):
         },
     }
     (tmp_path / "r/.hydra/hydra.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
-    write_report([tmp_path / "r"])
+    report_of([tmp_path / "r"])
     line = "python -m dqn_exp.train --config-dir '/my conf' --config-name other seed=3"
     assert f"```bash\n{line}\n```" in lines_of(tmp_path / "r")
 
@@ -369,18 +374,18 @@ def test_what_others_have_put_there_stays(tmp_path):
     (tmp_path / "c/plots").mkdir(parents=True)
     (tmp_path / "c/plots/thesis.png").write_text("mine")
     for _ in range(2):
-        write_comparison([tmp_path / "s"], tmp_path / "c")
+        write_report([tmp_path / "s"], tmp_path / "c", compares=True)
         assert (tmp_path / "c/plots/thesis.png").read_text() == "mine"
     (tmp_path / "c/index.html").write_text("<h1>My page</h1>")
     with pytest.raises(ConfigError, match="is not a report of dqn_exp"):
-        write_comparison([tmp_path / "s"], tmp_path / "c")
+        write_report([tmp_path / "s"], tmp_path / "c", compares=True)
     assert (tmp_path / "c/index.html").read_text() == "<h1>My page</h1>"
 
 
 @pytest.mark.parametrize("value", ["a$\\b$", "_old", "x" * 80, "\u00e9\u4e2d"])
 def test_values_of_any_letters_are_drawn(tmp_path, value):
     write_sweep(tmp_path / "s", {"device": [value, "b"], "seed": [0, 1]}, lambda v: {100: 5.0})
-    write_report([tmp_path / "s"])
+    report_of([tmp_path / "s"])
     assert value in lines_of(tmp_path / "s")
 
 
@@ -391,7 +396,7 @@ def test_damaged_files_are_named(tmp_path):
         path.write_text(f"step,episode,seed,return,length\n{rows}")
         said = r"0_seed=0/evaluations\.csv: expected rows of 5 numbers"
         with pytest.raises(ConfigError, match=said):
-            write_report([tmp_path / "s"])
+            report_of([tmp_path / "s"])
 
 
 def test_a_sweep_ends_with_a_report_unless_it_is_not_wanted(command, tmp_path):  # noqa: F811

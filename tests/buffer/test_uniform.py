@@ -125,7 +125,7 @@ def test_a_saved_ring_comes_back():
 def make_prioritized(capacities: list[int], **settings: list[float]) -> PrioritizedBuffer:
     count = len(capacities)
     starts, ends, steps = ([0.4] * count, [1.0] * count, [100] * count)
-    given = {"priority_exponent": [0.6] * count, "smallest_priority": [1e-6] * count, **settings}
+    given = {"priority_exponent": [0.6] * count, "priority_epsilon": [1e-6] * count, **settings}
     starts = given.pop("importance_exponent", starts)
     return PrioritizedBuffer(
         np.array(capacities),
@@ -174,7 +174,7 @@ class NaivePriorities:
 
 def test_priorities_and_weights_are_those_of_the_paper():
     capacities, exponents, smallest = [9, 40, 7], [0.6, 1.0, 0.0], [1e-6, 0.1, 0.01]
-    buffer = make_prioritized(capacities, priority_exponent=exponents, smallest_priority=smallest)
+    buffer = make_prioritized(capacities, priority_exponent=exponents, priority_epsilon=smallest)
     naive = [NaivePriorities(*each) for each in zip(capacities, exponents, smallest, strict=True)]
     generator = np.random.default_rng(0)
     for tick in range(120):

@@ -7,7 +7,7 @@ from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.messages import known_keys, suggest
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
-from tests.conftest import config_values, make_config
+from tests.conftest import MUNCHAUSEN, config_values, make_config
 
 
 def problems_of(**overrides: Any) -> list[str]:
@@ -183,14 +183,14 @@ def test_structure_is_what_is_not_declared_per_run():
         {"agent__train_every": 3}, {"agent__huber_delta": 3.0}, {"agent__max_grad_norm": 3.0},
         {"eval__every_steps": 3}, {"log__every_steps": 3}, {"agent__learning_starts": 3},
         {"agent__reward_clip": 1.0}, {"network__noisy_sigma": 0.1},
-        {"agent__optimizer__weight_decay": 0.1}, {"agent__munchausen_scale": 0.5},
+        {"agent__optimizer__weight_decay": 0.1},
     ):  # fmt: skip
         assert make_config(**per_run).structure() == first
     for structure in (
         {"agent__batch_size": 32}, {"agent__loss": "huber"}, {"network__hidden_sizes": [64]},
         {"env__max_episode_steps": 100}, {"eval__episodes": 3}, {"agent__gradient_steps": 2},
-        {"device": "cuda"}, {"agent__double": True}, {"agent__n_step": 3}, {"network__dueling": True},
-        {"network__noisy": True}, {"agent__munchausen": True}, {"agent__normalize_observations": True},
+        {"device": "cuda"}, {"agent__target": {"kind": "double"}}, {"agent__n_step": 3}, {"network__dueling": True},
+        {"network__noisy": True}, {"agent__target": MUNCHAUSEN}, {"agent__normalize_observations": True},
     ):  # fmt: skip
         assert make_config(**structure).structure() != first
 

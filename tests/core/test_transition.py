@@ -1,7 +1,7 @@
 import numpy as np
 
 from dqn_exp.buffer.kernels import write_rows
-from dqn_exp.core.transition import Transition, row_width, unpack
+from dqn_exp.core.transition import Transition, make_layout, unpack
 
 
 def make_transitions(count: int, num_features: int, num_steps: int) -> Transition:
@@ -18,9 +18,10 @@ def make_transitions(count: int, num_features: int, num_steps: int) -> Transitio
 def test_unpacked_transitions_are_those_that_were_written():
     for num_features, num_steps in ((1, 1), (4, 3), (7, 1), (2, 5)):
         transition = make_transitions(6, num_features, num_steps)
-        storage = np.full((20, row_width(num_features, num_steps)), np.nan, dtype=np.float32)
+        layout = make_layout(num_features, num_steps)
+        storage = np.full((20, layout.width), np.nan, dtype=np.float32)
         rows = np.array([3, 0, 19, 7, 8, 11])
-        write_rows(storage, rows, *transition)
+        write_rows(storage, layout, rows, transition)
         assert np.isnan(np.delete(storage, rows, axis=0)).all()
-        for packed, given in zip(unpack(storage[rows], num_features), transition, strict=True):
+        for packed, given in zip(unpack(storage[rows], layout), transition, strict=True):
             np.testing.assert_array_equal(packed, np.float32(given))

@@ -2,18 +2,18 @@ import gymnasium
 import numpy as np
 import pytest
 
-from dqn_exp.env.classic_control import ClassicControlEnvironments
-from dqn_exp.env.make import make_environments
+from dqn_exp.env.classic_control import ClassicControlVectorEnv
+from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.registry import describe
-from dqn_exp.env.serial_env import SerialEnvironments
-from dqn_exp.env.vector_env import Environments
+from dqn_exp.env.serial_env import SerialVectorEnv
+from dqn_exp.env.vector_env import VectorEnv
 from tests import probes
 
 probes.register()
 
 
 def play_both(
-    first: Environments, second: Environments, num_steps: int, count: int, num_actions: int
+    first: VectorEnv, second: VectorEnv, num_steps: int, count: int, num_actions: int
 ) -> int:
     """Takes the same actions in two sets of environments; returns how many episodes have ended."""
     generator, everyone = np.random.default_rng(0), np.arange(count)
@@ -48,9 +48,9 @@ def play_both(
 def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(
     env_id, kwargs, limit, num_actions, least_episodes
 ):
-    vectorised = make_environments(env_id, 3, limit, kwargs)
-    assert isinstance(vectorised, ClassicControlEnvironments)
-    serial = SerialEnvironments(env_id, 3, limit, kwargs)
+    vectorised = make_vector_env(env_id, limit, kwargs, 3)
+    assert isinstance(vectorised, ClassicControlVectorEnv)
+    serial = SerialVectorEnv(env_id, 3, limit, kwargs)
     assert play_both(vectorised, serial, 10_000, 3, num_actions) >= least_episodes
     for run in range(3):
         state = np.asarray(serial._envs[run].unwrapped.state, dtype=np.float64)
@@ -59,17 +59,17 @@ def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(
 
 def test_other_arguments_lead_to_the_environment_of_gymnasium_itself():
     for env_id, kwargs in (("Acrobot-v1", {"render_mode": "rgb_array"}), ("CartPole-v1", None)):
-        environments = make_environments(env_id, 1, None, kwargs or {})
-        assert isinstance(environments, SerialEnvironments) == (kwargs is not None)
+        environments = make_vector_env(env_id, None, kwargs or {}, 1)
+        assert isinstance(environments, SerialVectorEnv) == (kwargs is not None)
 
 
 def test_a_run_has_the_same_episode_whatever_is_beside_it():
     seeds, actions = np.array([5, 6, 7]), np.random.default_rng(0).integers(0, 2, (60, 3))
-    together = make_environments("CartPole-v1", 3, 500, {})
+    together = make_vector_env("CartPole-v1", 500, {}, 3)
     first = together.reset(np.arange(3), seeds)
     outcomes = [together.step(row) for row in actions]
     for run in range(3):
-        alone = make_environments("CartPole-v1", 1, 500, {})
+        alone = make_vector_env("CartPole-v1", 500, {}, 1)
         np.testing.assert_array_equal(alone.reset(np.array([0]), seeds[[run]])[0], first[run])
         for row, outcome in zip(actions, outcomes, strict=True):
             found = alone.step(row[[run]])
@@ -78,7 +78,7 @@ def test_a_run_has_the_same_episode_whatever_is_beside_it():
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
 def test_a_retired_run_gives_its_place_to_the_last_one(env_id):
-    first, second = (make_environments(env_id, 4, None, {}) for _ in range(2))
+    first, second = (make_vector_env(env_id, None, {}, 4) for _ in range(2))
     for environments in (first, second):
         environments.reset(np.arange(4), np.arange(4))
         environments.step(np.array([0, 1, 0, 1]))
@@ -93,7 +93,7 @@ def test_a_retired_run_gives_its_place_to_the_last_one(env_id):
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
 def test_an_open_episode_is_brought_back(env_id):
-    first, second = (make_environments(env_id, 2, None, {}) for _ in range(2))
+    first, second = (make_vector_env(env_id, None, {}, 2) for _ in range(2))
     first.reset(np.arange(2), np.array([3, 4]))
     second.reset(np.arange(2), np.array([8, 9]))
     for action in (0, 1, 1, 0):
@@ -107,7 +107,7 @@ def test_an_open_episode_is_brought_back(env_id):
 
 def test_the_limit_of_an_environment_is_the_registered_one_unless_told():
     for env_id, limit, length in (("CartPole-v1", 3, 3), ("Acrobot-v1", None, 500)):
-        environments = make_environments(env_id, 1, limit, {})
+        environments = make_vector_env(env_id, limit, {}, 1)
         environments.reset(np.array([0]), np.array([0]))
         for step in range(1, length + 1):
             outcome = environments.step(np.array([0]))
@@ -115,7 +115,7 @@ def test_the_limit_of_an_environment_is_the_registered_one_unless_told():
 
 
 def test_observations_are_flattened_and_actions_begin_where_the_environment_has_it():
-    environments = make_environments("ProbeCounting-v0", 2, 30, {})
+    environments = make_vector_env("ProbeCounting-v0", 30, {}, 2)
     assert environments.reset(np.arange(2), np.arange(2)).shape == (2, 4)
     outcome = environments.step(np.array([0, 2]))
     assert outcome.observations[:, 3].tolist() == [0.0, 2.0]
@@ -131,7 +131,7 @@ def test_an_id_may_name_the_module_that_registers_it(tmp_path, monkeypatch):
     (tmp_path / "its_module.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     assert describe("its_module:Mine-v0", None, {}) == (1, 2)
-    environments = make_environments("its_module:Mine-v0", 2, None, {})
+    environments = make_vector_env("its_module:Mine-v0", None, {}, 2)
     assert environments.reset(np.arange(2), np.arange(2)).shape == (2, 1)
 
 

@@ -4,11 +4,11 @@ import zlib
 
 import pytest
 
-from dqn_exp.files.csv_table import CsvFile, Mark, problem_of
+from dqn_exp.files.csv_table import CsvTable, Mark, problem_of
 
 
 def test_rows_are_written_when_flushed_and_read_back_as_they_were(tmp_path):
-    file = CsvFile(tmp_path / "some.csv", "step,return")
+    file = CsvTable(tmp_path / "some.csv", "step,return")
     values = [(1, 0.1), (2, -1e-17), (3, 200.0), (2**40, float("inf"))]
     for row in values:
         file.add(*row)
@@ -22,7 +22,7 @@ def test_rows_are_written_when_flushed_and_read_back_as_they_were(tmp_path):
 
 def test_a_file_is_cut_back_to_its_mark_and_goes_on_from_there(tmp_path):
     path = tmp_path / "some.csv"
-    file = CsvFile(path, "step")
+    file = CsvTable(path, "step")
     file.add(1)
     file.flush()
     mark = file.mark
@@ -31,11 +31,11 @@ def test_a_file_is_cut_back_to_its_mark_and_goes_on_from_there(tmp_path):
     file.flush()
     with path.open("a") as torn:
         torn.write("3,half a r")
-    again = CsvFile(path, "step", mark)
+    again = CsvTable(path, "step", mark)
     again.add(5)
     again.flush()
     assert path.read_text() == "step\n1\n5\n" and again.mark.checksum == zlib.crc32(b"step\n1\n5\n")
-    CsvFile(path, "step")
+    CsvTable(path, "step")
     assert path.read_text() == "step\n"
 
 
@@ -49,7 +49,7 @@ def test_a_file_is_cut_back_to_its_mark_and_goes_on_from_there(tmp_path):
 )
 def test_a_file_that_does_not_fit_its_mark_is_refused(tmp_path, content, message):
     path = tmp_path / "some.csv"
-    file = CsvFile(path, "step")
+    file = CsvTable(path, "step")
     file.add(1)
     file.flush()
     path.unlink()
@@ -57,12 +57,12 @@ def test_a_file_that_does_not_fit_its_mark_is_refused(tmp_path, content, message
         path.write_text(content)
     assert problem_of(path, file.mark) is not None
     with pytest.raises(ValueError, match=message):
-        CsvFile(path, "step", file.mark)
+        CsvTable(path, "step", file.mark)
     assert (path.read_text() if path.exists() else None) == content
 
 
 def test_a_row_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path, monkeypatch):
-    file = CsvFile(tmp_path / "some.csv", "step")
+    file = CsvTable(tmp_path / "some.csv", "step")
     write = os.write
 
     def full(descriptor, content):
@@ -81,7 +81,7 @@ def test_a_row_that_cannot_be_written_whole_leaves_nothing_behind(tmp_path, monk
 
 
 def test_a_file_that_has_vanished_is_not_made_anew(tmp_path):
-    file = CsvFile(tmp_path / "some.csv", "step")
+    file = CsvTable(tmp_path / "some.csv", "step")
     (tmp_path / "some.csv").unlink()
     file.add(1)
     with pytest.raises(FileNotFoundError):
@@ -90,7 +90,7 @@ def test_a_file_that_has_vanished_is_not_made_anew(tmp_path):
 
 def test_rows_flushed_before_are_on_the_disk_too_when_that_is_asked(tmp_path, monkeypatch):
     synced = []
-    file = CsvFile(tmp_path / "some.csv", "step")
+    file = CsvTable(tmp_path / "some.csv", "step")
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(file.mark.size))
     file.add(1)
     file.flush()

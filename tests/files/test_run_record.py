@@ -42,7 +42,7 @@ def test_no_event_file_is_made_without_tensorboard(tmp_path):
 
 def test_tensorboard_reads_the_scalars_the_config_and_the_steps(tmp_path):
     record = make_record(tmp_path)
-    record.describe("seed: 3\n", {"seed": 3, "agent.loss": "mse", "agent.double": True})
+    record.describe("seed: 3\n", {"seed": 3, "agent.loss": "mse", "agent.dueling": True})
     record.add_scalars(10, {"train/loss": 1.5, "episode/return": float("nan")})
     record.add_scalars(20, {"train/loss": 0.5, "episode/return": 9.0})
     record.add_evaluation(20, np.array([5, 7]), np.array([1.0, 3.0]), np.array([1, 3]))

@@ -1,15 +1,15 @@
 import pytest
 import torch
 
-from dqn_exp.network.layers import init_bounds, linear, num_parameters, to_views
+from dqn_exp.network.layers import Linear, ParameterLayout, linear
 
-LAYERS = [(4, 3), (3, 5), (5, 2)]
+LAYOUT = ParameterLayout([Linear(4, 3), Linear(3, 5), Linear(5, 2)])
 
 
 def test_views_lie_one_behind_the_other_in_each_run():
-    count = num_parameters(LAYERS)
+    count = LAYOUT.size
     flat = torch.arange(2 * count, dtype=torch.float32).reshape(2, count)
-    views = to_views(flat, LAYERS)
+    views = LAYOUT.views(flat)
     assert [tuple(view.shape) for view in views] == [
         (2, 4, 3), (2, 1, 3), (2, 3, 5), (2, 1, 5), (2, 5, 2), (2, 1, 2)
     ]  # fmt: skip
@@ -17,8 +17,8 @@ def test_views_lie_one_behind_the_other_in_each_run():
 
 
 def test_a_view_shares_the_memory_of_the_parameters():
-    flat = torch.zeros(2, num_parameters(LAYERS))
-    to_views(flat, LAYERS)[3][1] = 7.0
+    flat = torch.zeros(2, LAYOUT.size)
+    LAYOUT.views(flat)[3][1] = 7.0
     assert flat[0].sum() == 0 and flat[1].sum() == 35.0
 
 
@@ -33,5 +33,5 @@ def test_a_layer_is_that_of_torch_for_each_run():
 
 
 def test_bounds_are_those_of_torch():
-    bounds = init_bounds([(16, 3), (4, 2)])
+    bounds = ParameterLayout([Linear(16, 3), Linear(4, 2)]).init_bounds()
     assert bounds.tolist() == pytest.approx([1 / 4] * 51 + [1 / 2] * 10)

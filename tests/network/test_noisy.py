@@ -3,16 +3,17 @@ import pytest
 import torch
 
 from dqn_exp.core.random_streams import RandomStream, Stream, draw, to_normal
-from dqn_exp.network.layers import num_parameters, to_views
+from dqn_exp.network.layers import Linear, ParameterLayout
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
 
-LAYERS = [(3, 5), (5, 2)]
-SIZE = num_parameters(LAYERS)
+LAYERS = [Linear(3, 5), Linear(5, 2)]
+LAYOUT = ParameterLayout(LAYERS)
+SIZE = LAYOUT.size
 
 
 def make_noisy(count: int) -> tuple[NoisyWeights, torch.Tensor, list[torch.Tensor]]:
     parameters = torch.randn(count, 2 * SIZE, generator=torch.Generator().manual_seed(0))
-    weights = NoisyWeights(LAYERS, range(count), Stream.NOISE_OF_LEARNING)
+    weights = NoisyWeights(LAYOUT, range(count), Stream.NOISE_OF_LEARNING)
     return weights, parameters, weights.bind(parameters)
 
 
@@ -22,7 +23,7 @@ def naive_weights(parameters: torch.Tensor, seed: int, index: int) -> list[np.nd
     numbers = draw(seed, Stream.NOISE_OF_LEARNING, 0, 8 * width * (index // 8 + 1))
     normals = to_normal(numbers)[index * width : (index + 1) * width]
     factors = [np.sign(x) * np.sqrt(abs(x)) for x in normals.tolist()]
-    means, scales = to_views(parameters[:, :SIZE], LAYERS), to_views(parameters[:, SIZE:], LAYERS)
+    means, scales = LAYOUT.views(parameters[:, :SIZE]), LAYOUT.views(parameters[:, SIZE:])
     found, position = [], 0
     for layer, (inputs, outputs) in enumerate(LAYERS):
         of_inputs = factors[position : position + inputs]
@@ -54,13 +55,13 @@ def test_noise_has_mean_zero_and_the_variance_of_its_factors():
         weights.draw(np.array([index]))
         noise[index] = torch.cat([view[0].flatten() for view in views])
     magnitude = (2 / np.pi) ** 0.5
-    for number, view in enumerate(to_views(noise, LAYERS)):
+    for number, view in enumerate(LAYOUT.views(noise)):
         variance = magnitude**2 if number % 2 == 0 else magnitude
         assert view.mean(0).abs().max() < 5 * (variance / count) ** 0.5
         # The fourth moment of a factor is 1, of a product of two also.
         assert (view.square().mean(0) - variance).abs().max() < 5 / count**0.5
     # Weights of different inputs and outputs are uncorrelated, though they share factors.
-    weight = to_views(noise, LAYERS)[0].flatten(1)
+    weight = LAYOUT.views(noise)[0].flatten(1)
     correlations = torch.corrcoef(weight.T) - torch.eye(15)
     assert correlations.abs().max() < 6 / count**0.5
 
@@ -84,7 +85,7 @@ def test_each_run_has_a_stream_of_its_own_and_each_role_too():
     weights.draw(np.array([0, 0, 1]))
     rows = torch.cat([view.flatten(1) for view in views], 1)
     assert len({tuple(row.tolist()) for row in rows}) == 3
-    other = NoisyWeights(LAYERS, range(3), Stream.NOISE_OF_TARGET)
+    other = NoisyWeights(LAYOUT, range(3), Stream.NOISE_OF_TARGET)
     other_views = other.bind(parameters)
     other.draw(np.array([0, 0, 1]))
     assert all(
@@ -105,7 +106,7 @@ def test_a_retired_run_leaves_the_others_their_noise():
 
 
 def test_without_noise_the_weights_are_the_parameters():
-    plain, parameters = PlainWeights(LAYERS), torch.randn(2, SIZE)
+    plain, parameters = PlainWeights(LAYOUT), torch.randn(2, SIZE)
     views = plain.bind(parameters)
     assert views[0].data_ptr() == parameters.data_ptr()
     gradients = parameters.clone()
@@ -115,9 +116,9 @@ def test_without_noise_the_weights_are_the_parameters():
 
 
 def test_initial_scales_are_sigma_over_the_root_of_the_inputs():
-    scales = init_scales(LAYERS, np.array([0.5, 0.1]))
+    scales = init_scales(LAYOUT, np.array([0.5, 0.1]))
     for run, sigma in enumerate((0.5, 0.1)):
-        for view, inputs in zip(to_views(scales, LAYERS), (3, 3, 5, 5), strict=True):
+        for view, inputs in zip(LAYOUT.views(scales), (3, 3, 5, 5), strict=True):
             assert view[run].flatten().tolist() == pytest.approx(
                 [sigma / inputs**0.5] * view[run].numel()
             )

@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.sweep.launcher import _group
-from dqn_exp.sweep.launcher_options import check_settings
+from dqn_exp.sweep.launcher import group_jobs
+from dqn_exp.sweep.launcher_options import to_options
 from tests.conftest import results_of
 from tests.sweep.test_sweeper import SHORT, check_complete, table_of
 
@@ -49,6 +52,15 @@ FAKE_SLURM = {
             print(f"{path.stem}|RUNNING|here")
         """,
 }
+
+
+def defaults_of(executor: str) -> dict[str, Any]:
+    """The options of a launcher as its YAML files have them."""
+    folder, values = conf_dir() / "hydra/launcher", {}
+    for name in ("population", f"population_{executor}"):
+        if (folder / f"{name}.yaml").exists():
+            values |= yaml.safe_load((folder / f"{name}.yaml").read_text())
+    return {key: value for key, value in values.items() if key not in ("_target_", "defaults")}
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -134,7 +146,7 @@ class FakeJob:
 )
 def test_populations_are_split_so_that_all_workers_are_busy(structures, most, num_workers, sizes):
     jobs = [FakeJob(structure) for structure in structures]
-    groups = list(_group(jobs, most, num_workers))
+    groups = list(group_jobs(jobs, most, num_workers))
     assert sorted(map(len, groups)) == sorted(sizes)
     assert sorted(map(id, (job for group in groups for job in group))) == sorted(map(id, jobs))
     assert all(len({job.structure() for job in group}) == 1 for group in groups)
@@ -145,14 +157,17 @@ def test_populations_are_split_so_that_all_workers_are_busy(structures, most, nu
     [
         ({"executor": "processes", "num_workers": 0}, "num_workers: expected at least 1, got 0"),
         ({"executor": "processes", "max_resubmissions": -1}, "expected at least 0, got -1"),
-        ({"executor": "proceses"}, "expected one of in_process, processes, slurm, ray"),
-        ({"executor": "slurm", "cluster": "slurm"}, "there is no sbatch. With local,"),
+        (
+            {"executor": "proceses"},
+            "expected one of in_process, processes, slurm, ray, got proceses",
+        ),
+        ({"executor": "slurm", "cluster": "slurm"}, "there is no sbatch. Set it to local"),
     ],
 )
 def test_options_of_the_launcher_are_checked(settings, message, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigError, match=message):
-        check_settings(settings)
+        to_options({**defaults_of(settings["executor"]), **settings})
 
 
 @pytest.mark.parametrize(
@@ -161,7 +176,7 @@ def test_options_of_the_launcher_are_checked(settings, message, monkeypatch):
 def test_an_extra_that_is_not_installed_is_named(monkeypatch, kind, module):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=rf"{module}, .* pip install 'dqn-exp\[{kind}\]'"):
-        check_settings({"executor": kind, "cluster": "local"})
+        to_options(defaults_of(kind))
 
 
 def test_each_gpu_has_a_worker_of_its_own(monkeypatch):

@@ -113,7 +113,11 @@ def test_the_same_for_runs_that_differ_in_everything_they_may(tmp_path, engine):
 @pytest.mark.parametrize("buffer", ["uniform", "prioritized"])
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "MountainCar-v0"])
 def test_the_same_in_compiled_code_with_all_that_it_knows(tmp_path, buffer, env_id):
-    ingredients = {"agent__double": True, "network__dueling": True, "agent__n_step": 3}
+    ingredients = {
+        "agent__target": {"kind": "double"},
+        "network__dueling": True,
+        "agent__n_step": 3,
+    }
     settings = {**SETTINGS, **ingredients, "network__activation": "tanh", "env__id": env_id}
     configs = [
         make_config(f"buffer={buffer}", **{**settings, "seed": seed}, engine="native")
@@ -417,7 +421,7 @@ def test_the_log_goes_on_in_the_same_file(command, resumed, tmp_path):
     interrupt(tmp_path / "r")
     resumed("r")
     log = (tmp_path / "r/train.log").read_text()
-    assert "Goes on from the checkpoint at step 160." in log
+    assert "Resumes from the checkpoint at step 160." in log
     assert log.count("Completed after 160 steps") == 2
 
 
@@ -503,9 +507,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
         tick(self)
         ticks.append(1)
         if len(ticks) == 130:
-            self._saving.save_all()  # Whatever time there is.
+            self._checkpointer.save_all()  # Whatever time there is.
         if len(ticks) == 170:
-            self._saving.save_all()
+            self._checkpointer.save_all()
             self._should_stop = lambda: True
 
     with pytest.MonkeyPatch.context() as patch:

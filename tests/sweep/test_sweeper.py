@@ -281,7 +281,7 @@ def test_an_interruption_ends_with_130_and_whole_files(tmp_path, arguments):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     where = "s" if "-m" in arguments else "s/0"
-    assert err == f"Interrupted. Go on with: python -m dqn_exp.resume {where}\n"
+    assert err == f"Interrupted. Resume with: python -m dqn_exp.resume {where}\n"
     for folder in tmp_path.glob("s/*/"):
         result = json.loads((folder / "result.json").read_text())
         assert result["status"] == "interrupted" and result["steps"] > 160

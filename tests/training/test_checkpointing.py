@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from dqn_exp.training.checkpointing import SHARE_OF_TIME, CostBound, Saving
+from dqn_exp.training.checkpointing import TIME_SHARE, Checkpointer, TimeBudget
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("cost", [0.001, 0.03, 2.0])
 def test_what_is_bounded_takes_its_share_of_the_time_and_no_more(clock, cost):
     clock.now = 40 * cost  # The first time, nobody knows yet what it costs.
-    begin, bound, count = clock.now, CostBound(0.05), 0
+    begin, bound, count = clock.now, TimeBudget(0.05), 0
     clock.now += 40 * cost
     while clock.now - begin < 1_000 * cost:
         clock.now += cost / 10
@@ -37,16 +37,16 @@ def test_runs_are_saved_when_due_and_in_turn_when_there_is_no_time_for_all(clock
         saved.append(row)
         clock.now += 1.0
 
-    saving = Saving(4, lambda row: row != 2, save)
-    assert saving.save_owed() == {} and saved == []
+    saving = Checkpointer(4, lambda row: row != 2, save)
+    assert saving.save_due() == {} and saved == []
     for _ in range(2_000):
         clock.now += 1.0
-        saving.owe(np.array([True, True, True, False]))
-        saving.save_owed()
+        saving.mark_due(np.array([True, True, True, False]))
+        saving.save_due()
     counts = np.bincount(saved, minlength=4)
     # Run 2 is not worth it, run 3 was never due; no run waits for the others for ever.
     assert counts[2] == counts[3] == 0 and abs(counts[0] - counts[1]) <= 1
-    assert SHARE_OF_TIME * 0.9 <= counts.sum() / clock.now <= SHARE_OF_TIME
+    assert TIME_SHARE * 0.9 <= counts.sum() / clock.now <= TIME_SHARE
 
 
 def test_at_the_end_all_are_saved_and_errors_are_told_by_row(clock):
@@ -57,7 +57,7 @@ def test_at_the_end_all_are_saved_and_errors_are_told_by_row(clock):
         if row == 1:
             raise OSError("full")
 
-    saving = Saving(3, lambda row: True, save)
+    saving = Checkpointer(3, lambda row: True, save)
     assert list(saving.save_all()) == [1] and saved == [0, 1, 2]
     saving.retire(0)
     saved.clear()

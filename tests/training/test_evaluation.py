@@ -3,7 +3,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from dqn_exp.env.make import make_environments
+from dqn_exp.env.make import make_vector_env
 from dqn_exp.training.evaluation import Evaluation
 from tests import probes
 
@@ -17,7 +17,7 @@ def make_evaluation(seeds: list[list[int]], env_id: str, limit: int) -> Evaluati
     count = len(seeds)
     return Evaluation(
         np.array(seeds),
-        lambda number: make_environments(env_id, number, limit, {}),
+        lambda number: make_vector_env(env_id, limit, {}, number),
         gamma=np.array(GAMMA[:count]),
         reward_limits=np.array(CLIP[:count]),
         bootstrap_truncated=np.array(BOOTSTRAPS[:count]),
@@ -34,7 +34,7 @@ class Naive(NamedTuple):
 
 
 def naive_episode(run: int, seed: int, env_id: str, limit: int, choose) -> Naive:
-    environments = make_environments(env_id, 1, limit, {})
+    environments = make_vector_env(env_id, limit, {}, 1)
     observation = environments.reset(np.array([0]), np.array([seed]))[0]
     first, rewards = observation.tolist(), []
     while True:
@@ -77,9 +77,9 @@ def test_episodes_are_those_of_one_environment_after_the_other(env_id, limit):
                 expected = naive_episode(run, seed, env_id, limit, choose)
                 assert played.returns[row, episode] == expected.total
                 assert played.lengths[row, episode] == expected.length
-                assert played.firsts[row, episode].tolist() == expected.first
-                assert played.lasts[row, episode].tolist() == expected.last
-                found = (played.discounted[row, episode], played.rest_weights[row, episode])
+                assert played.first_observations[row, episode].tolist() == expected.first
+                assert played.last_observations[row, episode].tolist() == expected.last
+                found = (played.discounted[row, episode], played.bootstrap_weights[row, episode])
                 assert found == pytest.approx((expected.discounted, expected.rest_weight))
     evaluation.close()
 
@@ -94,7 +94,7 @@ def test_a_run_that_is_retired_takes_its_rules_with_it():
     before = evaluation.play(policy, np.array([2, 1]))
     evaluation.retire(0)  # The last one moves into its place.
     after = evaluation.play(policy, np.array([0, 1]))
-    for name in ("returns", "discounted", "rest_weights"):
+    for name in ("returns", "discounted", "bootstrap_weights"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert len({float(value) for value in after.discounted.ravel()}) > 1
     evaluation.close()

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from dqn_exp.env.registry import EnvShape
-from dqn_exp.network.layers import to_views
 from dqn_exp.training.build_engine import make_network, make_value
-from dqn_exp.training.evaluation import Played
+from dqn_exp.training.evaluation import EvaluationEpisodes
 from tests.conftest import make_config, train_in_folders
 from tests.files.test_run_record import load_events
 from tests.training.test_population import make_bare_trainer
@@ -37,7 +36,7 @@ def make_trainer(folder, num_ticks: int, **overrides):
 def naive_q_values(configs, trainer, run: int, observation) -> np.ndarray:
     value = make_value(configs)
     network = make_network(configs, EnvShape(4, 2), value.num_outputs)
-    views = to_views(trainer._agent.online[run][None].cpu(), network.layers)
+    views = network.layout.views(trainer._agent.online[run][None].cpu())
     seen = torch.as_tensor(observation)[None, None]
     with torch.no_grad():
         return value.means(network.forward(views, seen))[0, 0].numpy()
@@ -45,13 +44,13 @@ def naive_q_values(configs, trainer, run: int, observation) -> np.ndarray:
 
 def entries_of(trainer) -> list[dict[str, float]]:
     count = len(trainer.steps)
-    return trainer._entries.collect(np.arange(count), trainer.steps, np.ones(count))
+    return trainer._metrics.collect(np.arange(count), trainer.steps, np.ones(count))
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])
 @pytest.mark.parametrize(
     "overrides",
-    [{}, {"agent__n_step": 3, "agent__double": True, "network__dueling": True}],
+    [{}, {"agent__n_step": 3, "agent__target": {"kind": "double"}, "network__dueling": True}],
     ids=["plain", "n-step"],
 )
 def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engine, overrides):
@@ -67,34 +66,34 @@ def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engi
             gaps.append(values[-1] - values[-2])
         assert found["value/action_gap"] == pytest.approx(np.mean(gaps), rel=1e-4)
         ends = sum(row[2 * features + 1] == 0 for row in stored)
-        assert found["replay/terminal_share"] == pytest.approx(ends / size) and ends > 0
+        assert found["buffer/terminal_share"] == pytest.approx(ends / size) and ends > 0
         online, target = trainer._agent.online[run].numpy(), trainer._agent.target[run].numpy()
         distance = np.linalg.norm(online - target) / np.linalg.norm(online)
         assert found["train/target_distance"] == pytest.approx(distance, rel=1e-5)
         assert 0 < distance < 1
-        errors = np.asarray(trainer._engine._errors[run]).astype(np.float64)
+        errors = np.asarray(trainer._engine.td_errors[run]).astype(np.float64)
         for percent in (10, 50, 90):
             expected = np.percentile(errors, percent)
             assert found[f"train/td_error_p{percent}"] == pytest.approx(expected, rel=1e-5)
-        assert found["replay/size"] == size
+        assert found["buffer/size"] == size
 
 
 def test_before_anything_is_known_nothing_is_said(tmp_path):
     _, trainer = make_trainer(tmp_path, 0)
-    unknown = ("value/action_gap", "replay/terminal_share", "train/td_error_p50", "train/loss")
+    unknown = ("value/action_gap", "buffer/terminal_share", "train/td_error_p50", "train/loss")
     for found in entries_of(trainer):
         assert all(np.isnan(found[tag]) for tag in unknown)
         assert found["train/target_distance"] == 0
 
 
 def test_a_large_buffer_is_counted_by_a_part_of_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("dqn_exp.training.metrics.MOST_COUNTED", 10)
+    monkeypatch.setattr("dqn_exp.training.metrics.MAX_COUNTED", 10)
     _, trainer = make_trainer(tmp_path, 60)
     features = 4
     for run, found in enumerate(entries_of(trainer)):
         offset = trainer._buffer.offsets[run]
         part = trainer._buffer.storage[offset : offset + 60 : 6, 2 * features + 1].numpy()
-        assert found["replay/terminal_share"] == pytest.approx(np.mean(part == 0))
+        assert found["buffer/terminal_share"] == pytest.approx(np.mean(part == 0))
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])
@@ -102,24 +101,24 @@ def test_the_promise_of_the_start_is_held_against_what_came_of_it(tmp_path, engi
     configs, trainer = make_trainer(tmp_path, 60, engine=engine)
     rng = np.random.default_rng(0)
     shape = (2, 3)  # Two of the three runs, three episodes each.
-    firsts, lasts = rng.normal(size=(2, *shape, 4)).astype(np.float32)
+    first_observations, last_observations = rng.normal(size=(2, *shape, 4)).astype(np.float32)
     discounted, weights = rng.normal(size=(2, *shape))
-    played = Played(
+    played = EvaluationEpisodes(
         returns=np.zeros(shape),
         lengths=np.ones(shape, dtype=np.int64),
-        firsts=firsts,
-        lasts=lasts,
+        first_observations=first_observations,
+        last_observations=last_observations,
         discounted=discounted,
-        rest_weights=weights,
+        bootstrap_weights=weights,
         errors={},
     )
     rows = np.array([0, 2])
     for index, (row, found) in enumerate(
-        zip(rows, trainer._entries.judge(rows, played), strict=True)
+        zip(rows, trainer._metrics.compute_loss(rows, played), strict=True)
     ):
         best = [
             [naive_q_values(configs, trainer, row, one).max() for one in seen[index]]
-            for seen in (firsts, lasts)
+            for seen in (first_observations, last_observations)
         ]
         promised = np.mean(best[0])
         realised = np.mean(discounted[index] + weights[index] * np.array(best[1]))
@@ -190,4 +189,4 @@ def test_evaluations_discount_clip_and_end_as_the_config_says(tmp_path):
             assert played.discounted[run, episode] == pytest.approx(expected)
             has_future = bootstraps and length == 12
             expected = gamma**length if has_future else 0.0
-            assert played.rest_weights[run, episode] == pytest.approx(expected)
+            assert played.bootstrap_weights[run, episode] == pytest.approx(expected)

@@ -102,7 +102,11 @@ def test_the_same_holds_for_layers_of_one_unit_and_for_one_action(train, hidden_
 
 
 def test_compiled_code_gives_a_run_the_same_bits_on_any_number_of_threads(train):
-    ingredients = {"agent__double": True, "network__dueling": True, "agent__n_step": 3}
+    ingredients = {
+        "agent__target": {"kind": "double"},
+        "network__dueling": True,
+        "agent__n_step": 3,
+    }
     sizes = {"network__hidden_sizes": [20, 5], "network__activation": "tanh"}
     several = make_runs(6, **ingredients, **sizes, engine="native", num_threads=2)
     single = make_runs(6, **ingredients, **sizes, engine="native", num_threads=1)

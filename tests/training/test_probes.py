@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
-from dqn_exp.network.layers import to_views
-from dqn_exp.network.mlp import QNetwork
+from dqn_exp.network.mlp import MLP
 from tests import probes
 from tests.conftest import make_config
 
@@ -46,12 +45,10 @@ def test_values_are_within_a_tenth_of_the_truth(train, name, num_actions, truth,
         make_config(**settings, seed=1, agent__max_grad_norm=10.0),
         make_config(**(settings | soft), seed=2),
     ]
-    network = QNetwork(1, [16], num_actions)
+    network = MLP(1, [16], num_actions)
     for folder in train(configs, "runs"):
-        online = to_views(
-            load_checkpoint(folder / NEWEST)["state"]["engine"]["agent"]["online"][None],
-            network.layers,
-        )
+        state = load_checkpoint(folder / NEWEST).state
+        online = network.layout.views(state["engine"]["agent"]["online"][None])
         for observation, expected in truth:
             values = network.forward(online, torch.tensor([[observation]]))
             np.testing.assert_allclose(values[0, 0, :, 0].numpy(), expected, atol=0.1)

@@ -7,11 +7,11 @@ from dqn_exp.training.progress import (
     NoProgress,
     ProgressBar,
     ProgressLines,
-    Standing,
+    ProgressSnapshot,
     make_progress,
 )
 
-STANDING = Standing(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_return=12.34)
+STANDING = ProgressSnapshot(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_return=12.34)
 
 
 def test_a_terminal_gets_a_bar_and_anything_else_lines(monkeypatch):

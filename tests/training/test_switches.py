@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from dqn_exp.config.agent_schema import MunchausenTargetConfig
 from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
-from dqn_exp.network.layers import to_views
-from dqn_exp.network.mlp import QNetwork
+from dqn_exp.network.mlp import MLP
 from tests import probes
 from tests.conftest import results_of
 from tests.switches import ALL, COVERING, POSSIBLE_PAIRS, Switches
@@ -33,10 +33,8 @@ def values_of(config: Config, parameters: torch.Tensor, num_actions: int, seen: 
     """What a trained network takes an observation for."""
     value = config.agent.value
     num_outputs = getattr(value, "num_atoms", getattr(value, "num_quantiles", 1))
-    network = QNetwork(
-        1, [16], num_actions, num_outputs=num_outputs, dueling=config.network.dueling
-    )
-    views = to_views(parameters[None], network.layers)
+    network = MLP(1, [16], num_actions, num_outputs=num_outputs, dueling=config.network.dueling)
+    views = network.layout.views(parameters[None])
     outputs = network.forward(views, torch.tensor([[seen]]))[0, 0]
     if value.kind == "categorical":
         support = torch.linspace(value.v_min, value.v_max, num_outputs)
@@ -50,8 +48,8 @@ def truth_of(config: Config, name: str, expected: list[float]) -> list[float]:
     With one action the log-probability is 0. With two, of which one is right, the policy is all
     but certain, so the wrong one has the least log-probability that counts.
     """
-    if config.agent.munchausen and len(expected) == 2:
-        wrong = config.agent.munchausen_scale * config.agent.munchausen_clip
+    if isinstance(config.agent.target, MunchausenTargetConfig) and len(expected) == 2:
+        wrong = config.agent.target.scale * config.agent.target.clip
         return [q if q > 0 else q + wrong for q in expected]
     return expected
 
@@ -102,14 +100,15 @@ def make_runs(switches: Switches, count: int, **overrides) -> list[Config]:
             "agent__learning_rate_decay_steps": (90, None)[i % 2],
             "agent__learning_rate_decay": ("exponential", "linear")[i % 4 > 0],
             "agent__reward_clip": (None, 0.5)[i // 2 % 2],
-            "agent__munchausen_temperature": (0.03, 0.3)[i % 2],
-            "agent__munchausen_scale": (0.9, 0.5, 0.0)[i % 3],
             "agent__train_every": 1 + i % 2,
             "network__noisy_sigma": (0.5, 0.1, 0.0)[i % 3],
             "buffer__capacity": (50, 200, 64)[i % 3],
             "trainer__total_steps": 120 - 7 * (i % 3),
             "trainer__total_episodes": (None, 5)[i == 1],
         }
+        if switches.target == "munchausen":
+            own["agent__target__temperature"] = (0.03, 0.3)[i % 2]
+            own["agent__target__scale"] = (0.9, 0.5, 0.0)[i % 3]
         if switches.buffer == "prioritized":
             own["buffer__priority_exponent"] = (0.5, 1.0, 0.0, 0.6, 0.3)[i % 5]
             own["buffer__smallest_priority"] = (1e-6, 0.1, 1e-3)[i % 3]
@@ -204,15 +203,14 @@ def test_the_same_holds_for_optimizers_and_normalization(train, optimizer, norma
 @pytest.mark.parametrize(
     ("options", "overrides", "reason"),
     [
-        ((), {"agent__n_step": 3}, "every step on the way would need a log-probability"),
-        (("agent/value=categorical",), {}, "no place in a distribution"),
-        (("agent/value=quantile",), {}, "no place in a distribution"),
-        ((), {"agent__double": True}, "no maximum whose choice"),
+        ((), {"agent__n_step": 3}, "every step in between would need a log-probability"),
+        (("agent/value=categorical",), {}, "not defined for a distribution"),
+        (("agent/value=quantile",), {}, "not defined for a distribution"),
     ],
 )
 def test_what_has_no_meaning_is_refused_with_the_reason(options, overrides, reason):
-    from tests.conftest import config_values
+    from tests.conftest import MUNCHAUSEN, config_values
 
-    values = config_values(*options, agent__munchausen=True, **overrides)
-    with pytest.raises(ConfigError, match=f"agent.munchausen: expected agent.*{reason}"):
+    values = config_values(*options, agent__target=MUNCHAUSEN, **overrides)
+    with pytest.raises(ConfigError, match=f"agent/target=munchausen: expected agent.*{reason}"):
         to_config(values)

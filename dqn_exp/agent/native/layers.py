@@ -5,13 +5,8 @@ Letters besides those of the package: I inputs and O outputs of a layer. A row i
 
 import numpy as np
 
-from dqn_exp.agent.native.matmul import (
-    add_product,
-    multiply_transposed,
-    product,
-    relu_gradient_product,
-    relu_product,
-)
+from dqn_exp.agent.native.matmul import add_product, product, relu_gradient_product, relu_product
+from dqn_exp.agent.native.matmul_transposed import multiply_transposed
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.jit import kernel
 

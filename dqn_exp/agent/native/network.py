@@ -17,7 +17,7 @@ from dqn_exp.agent.native.layers import (
     transposed_input_gradient,
     transposed_linear,
 )
-from dqn_exp.agent.native.matmul import transpose
+from dqn_exp.agent.native.matmul_transposed import transpose
 from dqn_exp.agent.native.views import matrix
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.jit import kernel

@@ -13,10 +13,10 @@ from dqn_exp.agent.torch_engine import TorchEngine
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.transition import Transition
-from dqn_exp.network.mlp import QNetwork
+from dqn_exp.network.mlp import MLP
 from dqn_exp.training import build_engine as engine_assembly
 from dqn_exp.training.trainer import Trainer
-from tests.conftest import make_config
+from tests.conftest import MUNCHAUSEN, make_config
 from tests.training.test_population import assert_equal_states, make_bare_trainer
 
 NUM_UPDATES = 1_000
@@ -24,7 +24,7 @@ LEVELS = {
     "network__activation": ["relu", "tanh"],
     "network__hidden_sizes": [[], [8], [9, 6]],
     "network__dueling": [False, True],
-    "agent__double": [False, True],
+    "agent__target": [{"kind": "greedy"}, {"kind": "double"}],
     "agent__n_step": [1, 3],
     "agent__loss": ["mse", "huber"],
     "agent__max_grad_norm": [None, 0.5],
@@ -32,7 +32,7 @@ LEVELS = {
     "buffer": ["uniform", "prioritized"],
 }
 ALL = [dict(zip(LEVELS, levels, strict=True)) for levels in product(*LEVELS.values())]
-AT_THE_EDGE = ("relu", [9, 6], False, True, 3, "mse", None, 0.02, "uniform")
+AT_THE_EDGE = ("relu", [9, 6], False, {"kind": "double"}, 3, "mse", None, 0.02, "uniform")
 """With the data of all others, the sum that goes into a ReLU unit in update 821 of this combination
 is 9e-9. The parameters of the engines differ by 1e-7 there, so that the unit is on for one of them
 and off for the other whatever computes it. It is given data of which none does that."""
@@ -102,7 +102,7 @@ def check_equal(tmp_path, switches: dict) -> None:
     trainers = make_trainers(tmp_path, switches)
     n_step, batch_size = switches.get("agent__n_step", 1), switches.get("agent__batch_size", 8)
     is_at_the_edge = tuple(switches.values()) == AT_THE_EDGE
-    num_actions = trainers[0]._agent._num_actions
+    num_actions = trainers[0]._agent.num_actions
     fill(trainers, n_step, num_actions=num_actions, seed=2 if is_at_the_edge else 0)
     learning, steps = np.array([True, True]), np.array([100, 200])
     buffer, rates = trainers[0]._buffer, trainers[0]._engine.learning_rate.value(steps)
@@ -160,7 +160,9 @@ def test_a_thousand_updates_are_those_of_torch_at_full_size_where_nothing_is_cut
 
 
 @pytest.mark.parametrize("hidden_sizes", [[128], [64, 32]])
-@pytest.mark.parametrize("switches", [{}, {"network__dueling": True, "agent__double": True}])
+@pytest.mark.parametrize(
+    "switches", [{}, {"network__dueling": True, "agent__target": {"kind": "double"}}]
+)
 def test_each_of_a_thousand_updates_is_that_of_torch_at_full_size(tmp_path, switches, hidden_sizes):
     """Each from the same state: a unit at the edge of 0 has no part in the next comparison."""
     sizes = {"network__hidden_sizes": hidden_sizes, "agent__batch_size": 64}
@@ -290,7 +292,7 @@ def test_random_actions_are_those_of_the_torch_engine(tmp_path):
         ((), {"network__noisy": True}, "network.noisy=true"),
         (("agent/value=quantile",), {}, "agent/value=quantile"),
         (("agent/optimizer=rmsprop",), {}, "agent/optimizer=rmsprop"),
-        ((), {"agent__munchausen": True}, "agent.munchausen=true"),
+        ((), {"agent__target": MUNCHAUSEN}, "agent/target=munchausen"),
         ((), {"agent__normalize_observations": True}, "agent.normalize_observations=true"),
         ((), {"device": "cuda"}, "device=cuda"),
     ],
@@ -302,10 +304,10 @@ def test_what_it_does_not_support_is_told_and_left_to_torch(options, settings, r
 
 
 def test_a_part_that_it_would_compute_as_another_one_is_told(tmp_path, monkeypatch):
-    class EvenNetwork(QNetwork):
+    class EvenNetwork(MLP):
         pass
 
-    monkeypatch.setattr(engine_assembly, "QNetwork", EvenNetwork)
+    monkeypatch.setattr(engine_assembly, "MLP", EvenNetwork)
     with pytest.raises(ValueError, match="found EvenNetwork"):
         make_bare_trainer([make_config(engine="native")], tmp_path)
     make_bare_trainer([make_config(engine="torch")], tmp_path / "torch")

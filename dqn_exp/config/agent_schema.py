@@ -1,0 +1,167 @@
+"""Typed schema of the groups `agent` and `network`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool
+
+from dqn_exp.config.fields import (
+    Count,
+    Decay,
+    Integer,
+    Number,
+    Period,
+    Positive,
+    Return,
+    Section,
+    Share,
+)
+from dqn_exp.core.per_run import PerRun
+
+
+class ScalarConfig(Section):
+    """Scalar values: one output per action."""
+
+    kind: Literal["scalar"] = Field(description="Selected by agent/value=scalar.")
+
+
+class CategoricalConfig(Section):
+    """C51: probabilities of equally spaced returns."""
+
+    kind: Literal["categorical"] = Field(description="Selected by agent/value=categorical.")
+    num_atoms: Annotated[Integer, Field(ge=2, le=65_536)] = Field(
+        description="Number of atoms of the support."
+    )
+    v_min: PerRun[Return] = Field(description="Smallest atom of the support.")
+    v_max: PerRun[Return] = Field(description="Largest atom of the support.")
+
+
+class QuantileConfig(Section):
+    """QR-DQN: quantiles of the return."""
+
+    kind: Literal["quantile"] = Field(description="Selected by agent/value=quantile.")
+    num_quantiles: Annotated[Integer, Field(ge=1, le=65_536)] = Field(
+        description="Number of quantiles."
+    )
+
+
+class GreedyTargetConfig(Section):
+    """Bootstrapping from the target network's greedy action."""
+
+    kind: Literal["greedy"] = Field(description="Selected by agent/target=greedy.")
+
+
+class DoubleTargetConfig(Section):
+    """Double DQN: bootstrapping from the online network's greedy action."""
+
+    kind: Literal["double"] = Field(description="Selected by agent/target=double.")
+
+
+class MunchausenTargetConfig(Section):
+    """Munchausen DQN: a softmax policy, with log-probabilities added to the rewards."""
+
+    kind: Literal["munchausen"] = Field(description="Selected by agent/target=munchausen.")
+    scale: PerRun[Share] = Field(description="Munchausen scaling factor (alpha).")
+    temperature: PerRun[Positive] = Field(description="Entropy temperature of the policy (tau).")
+    clip: PerRun[Annotated[Number, Field(le=0)]] = Field(
+        description="Lower bound of the temperature times a log-probability (l0)."
+    )
+
+
+class AdamConfig(Section):
+    """Adam with decoupled weight decay."""
+
+    kind: Literal["adam"] = Field(description="Selected by agent/optimizer=adam.")
+    epsilon: PerRun[Positive] = Field(description="Added to the denominator.")
+    weight_decay: PerRun[Annotated[Number, Field(ge=0)]] = Field(
+        description="Decoupled weight decay, multiplied by the learning rate."
+    )
+
+
+class RMSPropConfig(Section):
+    """Centred RMSProp, as in the DQN of 2015."""
+
+    kind: Literal["rmsprop"] = Field(description="Selected by agent/optimizer=rmsprop.")
+    decay: PerRun[Annotated[Number, Field(ge=0, lt=1)]] = Field(
+        description="Decay rate of the moving averages."
+    )
+    epsilon: PerRun[Positive] = Field(
+        description="Added to the variance of the gradient of the mean loss, under the root. "
+        "The 0.01 of 2015 belongs to the summed loss, and is 0.01 / batch_size**2 here."
+    )
+
+
+class AgentConfig(Section):
+    """How a run acts and learns."""
+
+    gamma: PerRun[Share] = Field(description="Discount factor.")
+    epsilon: PerRun[Share] = Field(description="Final probability of a random action.")
+    epsilon_start: PerRun[Share | None] = Field(
+        description="Probability of a random action at step 0; null for a constant epsilon."
+    )
+    epsilon_decay_steps: PerRun[Period | None] = Field(
+        description="Steps from epsilon_start to epsilon."
+    )
+    epsilon_decay: PerRun[Decay] = Field(description="Shape of the decay.")
+    learning_rate: PerRun[Positive] = Field(description="Learning rate at step 0.")
+    learning_rate_end: PerRun[Positive | None] = Field(
+        description="Final learning rate; null for a constant learning rate."
+    )
+    learning_rate_decay_steps: PerRun[Period | None] = Field(
+        description="Steps from learning_rate to learning_rate_end."
+    )
+    learning_rate_decay: PerRun[Decay] = Field(description="Shape of the decay.")
+    optimizer: Annotated[AdamConfig | RMSPropConfig, Field(discriminator="kind")]
+    target: Annotated[
+        GreedyTargetConfig | DoubleTargetConfig | MunchausenTargetConfig,
+        Field(discriminator="kind"),
+    ]
+    value: Annotated[ScalarConfig | CategoricalConfig | QuantileConfig, Field(discriminator="kind")]
+    batch_size: Count = Field(description="Transitions per update.")
+    loss: Literal["mse", "huber", "cross_entropy", "quantile_huber"] = Field(
+        description="Loss of the TD errors, or of the distribution that agent/value selects."
+    )
+    huber_delta: PerRun[Positive] = Field(
+        description="TD error at which the Huber loss becomes linear."
+    )
+    max_grad_norm: PerRun[Positive | None] = Field(
+        description="Limit of the gradient norm of a run; null for none."
+    )
+    target_update_period: PerRun[Period | None] = Field(
+        description="Gradient updates between two copies to the target network; "
+        "null for soft updates."
+    )
+    target_update_tau: PerRun[Annotated[Number, Field(gt=0, le=1)] | None] = Field(
+        description="Step size of the soft update after each gradient update; null for copies."
+    )
+    learning_starts: PerRun[Annotated[Integer, Field(ge=0, lt=2**31)]] = Field(
+        description="A run learns once its buffer holds more transitions than this."
+    )
+    train_every: PerRun[Period] = Field(description="Steps between two calls of the learner.")
+    gradient_steps: Count = Field(description="Updates each time the learner is called.")
+    bootstrap_truncated: PerRun[StrictBool] = Field(
+        description="Whether targets bootstrap from the last observation of a truncated episode."
+    )
+    n_step: Annotated[Integer, Field(ge=1, le=1_000)] = Field(
+        description="Steps of a transition before its target bootstraps."
+    )
+    reward_clip: PerRun[Positive | None] = Field(
+        description="Magnitude that rewards are clipped to for learning; null for none."
+    )
+    normalize_observations: StrictBool = Field(
+        description="Whether networks take observations normalized by their running mean and "
+        "standard deviation."
+    )
+
+
+class NetworkConfig(Section):
+    """The Q-network."""
+
+    hidden_sizes: list[Annotated[Count, Field(le=65_536)]] = Field(
+        description="Units of the hidden layers."
+    )
+    activation: Literal["relu", "tanh"] = Field(description="Activation of the hidden layers.")
+    dueling: StrictBool = Field(description="Whether value and advantages have separate heads.")
+    noisy: StrictBool = Field(description="Whether weights have noise with trained scales.")
+    noisy_sigma: PerRun[Annotated[Number, Field(ge=0)]] = Field(
+        description="Initial scale of the noise."
+    )

@@ -1,0 +1,58 @@
+"""Types of config keys, and what a field declares about its key."""
+
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+
+class NoEffectMark:
+    """Marks a key that does not change results, except in the last bits."""
+
+
+NoEffect = Annotated[T, NoEffectMark()]
+"""`NoEffect[int]` declares a key that does not change results. It is no part of the config hash,
+and may be changed when a run resumes."""
+
+
+def _refuse_lookalikes(value: Any) -> Any:
+    # Python takes True for 1, and pydantic takes "3" for 3; in an experiment both are mistakes.
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("not_a_number", "expected a number")
+    return value
+
+
+def _refuse_extremes(value: float) -> float:
+    # Beyond these bounds, single precision overflows or underflows.
+    if value and not 1e-30 <= abs(value) <= 1e30:
+        raise PydanticCustomError("extreme", "expected a magnitude from 1e-30 to 1e30")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_refuse_lookalikes)]
+Number = Annotated[float, BeforeValidator(_refuse_lookalikes), Field(allow_inf_nan=False)]
+Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
+Count = Annotated[Integer, Field(ge=1, lt=2**31)]
+Period = Annotated[Integer, Field(ge=1, lt=2**62)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[Number, Field(gt=0), AfterValidator(_refuse_extremes)]
+Return = Annotated[Number, AfterValidator(_refuse_extremes)]
+Decay = Literal["linear", "exponential"]
+
+
+class Section(BaseModel):
+    """A group of keys. Unknown keys are refused; defaults are in the YAML files only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def sections_of(annotation: Any) -> list[type[Section]]:
+    """Returns the sections that a field may hold: none for a plain value."""
+    candidates = get_args(annotation) or (annotation,)
+    return [c for c in candidates if isinstance(c, type) and issubclass(c, Section)]
+
+
+def has_mark(metadata: list[Any], kind: type) -> bool:
+    return any(isinstance(mark, kind) for mark in metadata)
