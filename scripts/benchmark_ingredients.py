@@ -64,7 +64,11 @@ SIZES = tuple(
 
 def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Trainer:
     """Returns runs that all learn at every step."""
-    common = ("env=cartpole_v1", f"agent.learning_starts={LEARNING_STARTS}", "log.tensorboard=false")
+    common = (
+        "env=cartpole_v1",
+        f"agent.learning_starts={LEARNING_STARTS}",
+        "log.tensorboard=false",
+    )
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         values: Any = OmegaConf.to_container(compose("config", [*common, *overrides]), resolve=True)
     configs = [to_config({**values, "seed": seed}) for seed in range(num_runs)]

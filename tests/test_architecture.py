@@ -1,84 +1,35 @@
-"""Who may know whom: the table of the README, held against the imports."""
+"""The folders and what they may import, as docs/architecture.md shows them."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dqn_exp"
-INGREDIENTS = 3
-LIGHT = ("train", "resume", "command", "callbacks", "errors", "directories", "job_list")
-FIRST_ROW_WITH_HYDRA = 19
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TOP = {path.stem for path in PACKAGE.glob("*.py")}
 
+BELOW_TRAINING = {"core", "env", "network", "buffer", "config", "files", "agent"}
+IMPORTS = {
+    "core": set(),
+    "env": {"core"},
+    "network": {"core"},
+    "buffer": {"core"},
+    "config": {"core"},
+    "files": {"core"},
+    "agent": {"core", "network", "buffer"},
+    "training": BELOW_TRAINING,
+    "analysis": {"core", "config", "files"},
+    "sweep": {"core", "training", "analysis", "config", "files"},
+}
+"""Folder -> folders that it may import, besides itself."""
 
-def rows() -> dict[str, int]:
-    """Module -> row, as the README's table has it."""
-    table = {}
-    for line in (ROOT / "README.md").read_text().splitlines():
-        if match := re.match(r"\| (\d+) [^|]*\|([^|]*)\|", line):
-            for name in re.findall(r"`(\w+)`", match[2]):
-                table[name] = int(match[1])
-    return table
-
-
-def imported_modules(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def imports() -> dict[str, set[str]]:
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-    found = {}
-    for name in modules:
-        targets = imported_modules(PACKAGE / f"{name}.py")
-        parts = [target.split(".") for target in targets if target.startswith("dqn_exp.")]
-        found[name] = {part[1] for part in parts if part[1] in modules}
-    return found
-
-
-def test_every_module_has_a_row():
-    assert set(rows()) == set(imports())
-
-
-def test_imports_point_to_lower_rows():
-    row = rows()
-    wrong = [
-        f"{name} (row {row[name]}) imports {target} (row {row[target]})"
-        for name, targets in imports().items()
-        for target in targets
-        if row[target] >= row[name]
-    ]
-    assert wrong == []
-
-
-def test_ingredients_do_not_know_each_other():
-    row = rows()
-    ingredients = {name for name, number in row.items() if number == INGREDIENTS}
-    known = {"network", "weights", "buffer", "n_step", "env", "optimizer", "value", "normalization"}
-    assert known <= ingredients
-    assert all(not imports()[name] & ingredients for name in ingredients)
-
-
-def test_only_the_entries_know_hydra():
-    row = rows()
-    for name in imports():
-        tops = {target.split(".")[0] for target in imported_modules(PACKAGE / f"{name}.py")}
-        if row[name] < FIRST_ROW_WITH_HYDRA:
-            assert not tops & {"hydra", "omegaconf"}, name
-
-
-def test_the_command_line_imports_nothing_heavy_at_its_start():
-    heavy = {"torch", "gymnasium", "tensorboard", "numpy", "pydantic", "numba"}
-    light = [PACKAGE / f"{name}.py" for name in LIGHT]
-    for path in [*light, PACKAGE / "conf_dir.py", *(ROOT / "hydra_plugins").rglob("*.py")]:
-        tree = ast.parse(path.read_text())
-        tops = {name.split(".")[0] for node in tree.body for name in imported_names(node)}
-        assert not tops & heavy, path
+LIGHT = ("cli", "train", "resume", "report", "compare", "watch", "sweep/callbacks")
+HEAVY = {"torch", "gymnasium", "tensorboard", "numpy", "pydantic", "numba", "matplotlib", "scipy"}
+MAX_DELAYED_IMPORTS = 10
 
 
 def imported_names(node: ast.stmt) -> list[str]:
@@ -87,12 +38,78 @@ def imported_names(node: ast.stmt) -> list[str]:
     return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
 
 
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        yield from imported_names(node)
+
+
+@pytest.mark.parametrize("folder", IMPORTS)
+def test_a_folder_imports_only_what_the_table_allows(folder):
+    for path in (PACKAGE / folder).rglob("*.py"):
+        parts = {name.split(".")[1] for name in imports_of(path) if name.startswith("dqn_exp.")}
+        assert parts - TOP - {folder} <= IMPORTS[folder], path
+        # The version is the only thing that folders take from the top.
+        assert not parts & TOP, path
+
+
+def test_every_folder_is_in_the_table():
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(
+        IMPORTS
+    )
+
+
+def test_only_sweep_and_the_top_level_know_hydra():
+    for path in MODULES:
+        folder = path.relative_to(PACKAGE).parts[0]
+        tops = {name.split(".")[0] for name in imports_of(path)}
+        if folder in IMPORTS and folder != "sweep":
+            assert not tops & {"hydra", "hydra_plugins"}, path
+            assert "omegaconf" not in tops or folder == "config", path
+
+
+def test_commands_and_plugins_import_nothing_heavy_at_their_start():
+    paths = [PACKAGE / f"{name}.py" for name in LIGHT]
+    for path in [*paths, *(ROOT / "hydra_plugins").rglob("*.py")]:
+        tree = ast.parse(path.read_text())
+        tops = {name.split(".")[0] for node in tree.body for name in imported_names(node)}
+        assert not tops & HEAVY, path
+
+
+def delayed_imports(path: Path) -> Iterator[str]:
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef):
+            yield from (ast.unparse(n) for n in ast.walk(function) if imported_names(n))
+
+
+def test_few_imports_stand_inside_functions():
+    paths = [*MODULES, *(ROOT / "hydra_plugins").rglob("*.py")]
+    found = [f"{path.name}: {line}" for path in paths for line in delayed_imports(path)]
+    assert len(found) <= MAX_DELAYED_IMPORTS, found
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef]]:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def test_modules_and_parameter_lists_are_short():
+    for path in MODULES:
+        assert len(path.read_text().splitlines()) <= 300, path
+    for path, function in functions():
+        arguments = function.args
+        names = [one.arg for one in (*arguments.args, *arguments.kwonlyargs)]
+        count = len([name for name in names if name != "self"])
+        assert count <= 8, f"{path}: {function.name} has {count} parameters"
+
+
 def test_the_equation_stands_in_one_place():
-    using = {path.stem for path in PACKAGE.glob("*.py") if "batch.discount" in path.read_text()}
+    using = {path.stem for path in MODULES if "batch.discount" in path.read_text()}
     assert using == {"td_target"}
 
 
 def test_formulas_of_termination_stand_in_one_place():
-    for path in PACKAGE.glob("*.py"):
+    for path in MODULES:
         text = path.read_text()
         assert not re.search(r"1(\.0)? - (done|terminated)|\bsqueeze\(|num_runs == 1", text), path

@@ -79,7 +79,7 @@ BAD = [
     (["hydra.run.dir=" + "x" * 300], "hydra.run.dir: expected names of at most 255 bytes"),
     (["device=gpu"], "device: expected a device of this machine, got 'gpu'"),
     (["hydra.run.dir=a_file/run"], "hydra.run.dir: "),
-    (["hydra.run.dir=old_run"], "go on with: python -m dqn_exp.resume old_run"),
+    (["hydra.run.dir=old_run"], "resume the run with: python -m dqn_exp.resume old_run"),
     (["seed=range(3)"], "seed=range(3): several values; add -m to sweep over them."),
     # Sweeps: all jobs are checked before the first one trains.
     (["-m", "agent.gamma=0.9,1.5,0.8"], "agent.gamma: expected at most 1, got 1.5. (job 1: agent.gamma=1.5)"),

@@ -211,7 +211,8 @@ def test_acting_and_evaluation_see_normalized_observations(tmp_path):
 def test_noise_differs_from_role_to_role(tmp_path):
     engine = make_engine(tmp_path, 1, network__noisy=True, agent__target={"kind": "double"})
     engine.agent.target.copy_(engine.agent.online)
-    for weights in engine._roles:
+    for name in engine._roles.parts:
+        weights = getattr(engine._roles, name)
         weights.draw(np.array([3]))
     roles = (engine._acting, engine._online, engine._target_views, engine._choosing)
     rows = [tuple(torch.cat([view.flatten() for view in views]).tolist()) for views in roles]

@@ -238,7 +238,7 @@ def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_co
     # Those whose own environments break are marked, and no other.
     assert statuses["kill"] == statuses["step"]
     assert Counter(statuses["kill"]) == {"completed": 3, "failed": 3}
-    lost = "failed: A worker with this run alone was lost 3 times; the last one has died: process"
+    lost = "failed: A worker with only this run was lost 3 times; the last one died: process"
     for row in table_of(tmp_path / "kill"):
         is_listed = f"Run {row['job']} (seed={row['seed']}) {lost}" in err
         assert is_listed == (row["status"] == "failed")
@@ -262,7 +262,7 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     plan = resumed("s", "--dry-run").out.splitlines()[:-1]
     steps = {f"s/{p.parent.name}": json.loads(p.read_text())["steps"]
              for p in (tmp_path / "s").glob("*/result.json")}  # fmt: skip
-    assert sorted(plan) == sorted(f"go on  {run}, from step {step}" for run, step in steps.items())
+    assert sorted(plan) == sorted(f"resume {run}, from step {step}" for run, step in steps.items())
 
 
 def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resumed):  # noqa: F811
@@ -277,7 +277,7 @@ def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resu
         assert time.monotonic() < deadline
         time.sleep(0.1)
     plan = resumed("s", "--dry-run")
-    assert plan.status == 0 and plan.out.count("go on  s/") == 4, plan
+    assert plan.status == 0 and plan.out.count("resume s/") == 4, plan
     process.communicate(timeout=20)
 
 
@@ -319,14 +319,14 @@ def test_a_worker_that_was_given_up_touches_its_runs_no_more(tmp_path):
         return False
 
     grant_ownership(folder, "its own")
-    run = Run(config, folder, {}, lease="its own")
+    run = Run(config, folder, {}, token="its own")
     (result,) = train_population([run], ignore_results, should_stop, NoProgress())
     assert result.status == "failed" and "given to another worker" in result.error
     assert files_below(folder) == seen
     # Nor does one that begins late, after it was given up.
     (late,) = train_population([run], ignore_results, lambda: False, NoProgress())
     assert late.status == "failed" and files_below(folder) == seen
-    other = Run(config, folder, {}, lease="of another")
+    other = Run(config, folder, {}, token="of another")
     (result,) = train_population([other], ignore_results, lambda: False, NoProgress())
     assert result.status == "completed"
     peace = make_folders(tmp_path / "peace", 1)

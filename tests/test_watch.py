@@ -85,7 +85,7 @@ def test_the_film_plays_and_shows_every_step(trained, tmp_path, capsys):
     watch.main([str(trained), "--video", str(mp4), "--gif", str(gif)])
     out = capsys.readouterr().out
     assert table_from(out) == evaluations_of(trained)
-    assert f"Filmed in {mp4}." in out and f"Filmed in {gif}." in out
+    assert f"The video is in {mp4}." in out and f"The video is in {gif}." in out
     frames = frames_of(mp4)
     lengths = [length for *_, length in evaluations_of(trained)]
     assert len(frames) == sum(length + 1 for length in lengths)
@@ -116,7 +116,7 @@ def test_a_film_of_the_final_policy_goes_to_tensorboard(trained):
         (["--episodes", "0"], "--episodes: expected at least 1, got 0."),
         (["--seed", "-1"], "--seed: expected a number from 0"),
         (["--gif", "a.mp4"], "--gif: expected a file that ends in .gif, got a.mp4."),
-        (["--video", "none/a.mp4"], "none is no directory."),
+        (["--video", "none/a.mp4"], "none is not a directory."),
         (["--human", "--gif", "a.gif"], "--human: expected no --video or --gif"),
     ],
 )
@@ -145,7 +145,7 @@ def test_what_is_no_run_is_told(tmp_path, monkeypatch, capsys):
     assert "expected a run with a checkpoint.pt" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         watch.main([str(tmp_path / "nothing")])
-    assert "expected the directory of a run, and there is none" in capsys.readouterr().err
+    assert "expected the directory of a run, but it does not exist" in capsys.readouterr().err
     if sys.platform == "linux":
         with pytest.raises(SystemExit):
             watch.main([str(tmp_path), "--human"])

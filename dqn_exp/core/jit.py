@@ -152,7 +152,7 @@ def _imported_modules(source: str, known: Collection[str]) -> set[str]:
         # An imported name may be a module of a folder or a definition of a module.
         names = [module, *(f"{module}.{name}" for name in NAME.findall(match["names"] or ""))]
         found |= {name for name in names if name in known}
-        found |= {module.partition(".")[0]} & COMPILERS
+        found |= {module, module.partition(".")[0]} & COMPILERS
     return found
 
 

@@ -8,6 +8,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.config.messages import known_keys, suggest
 from dqn_exp.config.schema import changes_results, keys_without_effect
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
@@ -75,6 +76,8 @@ def split_changes(
             if name.split(".")[0] not in options:
                 raise ConfigError([f"{key}: expected one of {', '.join(map(str, options))}."])
             OmegaConf.update(options, name, value, force_add=True)
+        elif key not in known_keys():
+            raise ConfigError([f"{key}: unknown key.{suggest(key)}"])
         elif changes_results(key):
             names = ", ".join(("hydra/launcher", "hydra.launcher.*", *keys_without_effect()))
             raise ConfigError([f"{key}: would change the results; expected one of {names}."])

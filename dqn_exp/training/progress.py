@@ -105,8 +105,8 @@ class _Meter:
         if self._bar is None:
             self._bar = _open_bar(self._file, snapshot.share)
             self._first_steps = snapshot.run_steps
-        elapsed = self._bar.format_dict["elapsed"]
-        rate = (snapshot.run_steps - self._first_steps) / elapsed if elapsed else math.nan
+        num_steps, elapsed = snapshot.run_steps - self._first_steps, self._bar.format_dict["elapsed"]
+        rate = num_steps / elapsed if num_steps and elapsed else math.nan
         description = _describe(snapshot, rate)
         self._bar.set_postfix_str(description, refresh=False)
         self._bar.update(snapshot.share - self._bar.n)

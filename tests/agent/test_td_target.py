@@ -62,10 +62,10 @@ def test_distributions_move_whole_with_the_action_of_the_best_mean():
     # The second action has the greater mean, the first the greatest quantile.
     target = outputs_of([[[[0.0, 9.0], [5.0, 6.0]]] * 2])
     quantile = QuantileValue(2, torch.ones(1))
-    found = GreedyTarget(quantile, double=False).target(batch, reward, target, target)
+    found = GreedyTarget(quantile).target(batch, reward, target, target)
     assert found.atoms.tolist() == [[[3.5, 4.0], [2.0, 2.0]]]
     categorical = CategoricalValue(2, torch.tensor([-1.0]), torch.tensor([3.0]))
-    found = GreedyTarget(categorical, double=False).target(batch, reward, target, target)
+    found = GreedyTarget(categorical).target(batch, reward, target, target)
     assert found.atoms.tolist() == [[[0.5, 2.5], [2.0, 2.0]]]
     # The logits 0 and 9 mean 3 almost surely.
     rare = 1 / (1 + np.e**9)

@@ -113,7 +113,7 @@ def test_a_sweep_with_gaps_shows_what_is_there_and_says_what_is_missing(tmp_path
     assert counts == {"0.9": ("3", "0", "2"), "0.99": ("3", "2", "0")}
     page, text = page_of(tmp_path / "s"), lines_of(tmp_path / "s")
     for said in (
-        "2 of 10 runs have not ended (1 pending, 1 running or killed) and are not counted.",
+        "2 of 10 runs have not ended (1 pending, 1 running or killed) and are not included.",
         "2 runs failed or diverged.",
         "intervals are too narrow",
     ):
@@ -133,8 +133,8 @@ def test_one_run_only(tmp_path, status):
     report_of([tmp_path / "s"])
     page = page_of(tmp_path / "s")
     if status == "completed":
-        assert "The final return of all runs is 9, with one seed." in page
-        assert "No interval can be given" in page and "95 % interval" not in page
+        assert "The final return of all runs is 9 (one seed)." in page
+        assert "single seed, so there are no intervals" in page and "95 % interval" not in page
         assert rows_of(tmp_path / "s")[0]["iqm_low"] == ""
     else:
         assert "No run has completed yet" in page and "<img" not in page
@@ -146,7 +146,7 @@ def test_one_seed_a_setting_gives_no_interval(tmp_path):
     write_sweep(tmp_path / "s", one, lambda values: {100: 5.0, 200: 10 * values["agent.gamma"]})
     report_of([tmp_path / "s"])
     page = page_of(tmp_path / "s")
-    assert "There is one seed for each setting. No interval can be given" in page
+    assert "Each setting has a single seed, so there are no intervals" in page
     assert "95 % interval<" not in page and "best?" not in page and "is the best in" not in page
     assert all(
         row["iqm_low"] == row["probability_of_being_best"] == "" for row in rows_of(tmp_path / "s")
@@ -157,7 +157,7 @@ def test_runs_of_unequal_length_are_told(tmp_path):
     ends = {0: 200, 1: 250, 2: 300}
     write_sweep(tmp_path / "s", {"seed": [0, 1, 2]}, lambda v: {100: 5.0, ends[v["seed"]]: 9.0})
     report_of([tmp_path / "s"])
-    assert "of different lengths, 200 to 300 steps" in page_of(tmp_path / "s")
+    assert "have different lengths, 200 to 300 steps" in page_of(tmp_path / "s")
 
 
 def test_the_command_that_makes_it_again_can_be_typed(tmp_path):
@@ -222,7 +222,7 @@ def test_a_comparison_overlays_runs_and_sweeps(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "The comparison is in c/index.html.\n"
     page = (tmp_path / "c/index.html").read_text()
     assert "The best of 7 settings is b, gamma=0.98, epsilon=0.01, with a final" in page
-    assert "false in a; true in b" in page
+    assert "1 in a; 3 in b" in page
     assert "python -m dqn_exp.train agent.n_step=3" in page
     compare.main(["a", "b"])
     where = r"The comparison is in outputs/comparisons/.+/index.html"
@@ -245,7 +245,7 @@ def test_runs_without_a_list_of_jobs_are_told_apart_by_their_configs(tmp_path):
 def test_a_folder_of_sweeps_is_refused(tmp_path):
     for name in "ab":
         write_sweep(tmp_path / name, {"seed": [1]}, lambda values: {100: 5.0})
-    with pytest.raises(ConfigError, match="holds sweeps \\(2\\); expected the directory of one"):
+    with pytest.raises(ConfigError, match="holds 2 sweeps; expected the directory of one"):
         report_of([tmp_path])
     with pytest.raises(ConfigError, match="lies in"):
         write_report([tmp_path / "a", tmp_path / "a/0_seed=1"], tmp_path / "c", compares=True)
@@ -257,7 +257,7 @@ def test_a_seed_counts_once(tmp_path):
         write_sweep(tmp_path / name, SWEPT, returns_of)
     report_of([tmp_path / "a", tmp_path / "b"])
     assert {row["n"] for row in rows_of(tmp_path / "a")} == {"5"}
-    assert "Left out: 30 runs with a seed that another run" in lines_of(tmp_path / "a")
+    assert "Ignored: 30 runs with a seed that another run" in lines_of(tmp_path / "a")
     swept = {"num_threads": [1, 2], "seed": [0, 1]}
     write_sweep(tmp_path / "c", swept, lambda values: {100: 5.0 + values["seed"]})
     report_of([tmp_path / "c"])
@@ -276,7 +276,7 @@ def test_what_is_said_of_the_best_is_what_its_numbers_say(tmp_path):
     best = SCORES[0.98]
     for gamma in (0.99, 0.9):
         wins = np.mean([(a > b) + 0.5 * (a == b) for a in best for b in SCORES[gamma]])
-        assert f"- than one of gamma={gamma}: {wins:.2f} [" in text
+        assert f"- over gamma={gamma}: {wins:.2f} [" in text
     share = 100 * float(rows[0]["probability_of_being_best"])
     assert f"it is first in {share:.0f} % of cases" in text and share > 90
     # Of 25 pairs, 23.5 and 24 are won: 2 U = 47 of 50 against 0.99, which is p = 0.032.
@@ -289,14 +289,12 @@ def test_settings_that_cannot_be_told_apart_are_not_told_apart(tmp_path):
     swept = {"agent.gamma": list(scores), "seed": range(5)}
     write_sweep(tmp_path / "s", swept, lambda v: {100: float(scores[v["agent.gamma"]][v["seed"]])})
     report_of([tmp_path / "s"])
-    assert "these seeds do not tell the two apart (Mann-Whitney p = 0.69)" in lines_of(
-        tmp_path / "s"
-    )
+    assert "the difference is not significant (Mann-Whitney p = 0.69)" in lines_of(tmp_path / "s")
     few = {"agent.gamma": list(SCORES), "seed": range(3)}
     write_sweep(tmp_path / "t", few, lambda v: {100: 100 * v["agent.gamma"] + v["seed"] / 10})
     report_of([tmp_path / "t"])
     # All pairs are won, and yet three seeds tell nothing beyond chance.
-    assert "1.00 [1.00, 1.00]; these seeds do not tell the two apart" in lines_of(tmp_path / "t")
+    assert "1.00 [0.50, 1.00]; the difference is not significant" in lines_of(tmp_path / "t")
     assert "it is first in" not in lines_of(tmp_path / "t")
 
 
@@ -304,7 +302,7 @@ def test_ties_and_different_environments_have_no_winner(tmp_path):
     swept = {"agent.gamma": [0.9, 0.98, 0.99], "seed": [0, 1]}
     write_sweep(tmp_path / "s", swept, lambda v: {100: 9.0 if v["agent.gamma"] < 0.99 else 8.0})
     report_of([tmp_path / "s"])
-    said = "Of 3 settings, 2 share the greatest final return of 9 [9, 9]: gamma=0.9; gamma=0.98."
+    said = "Of 3 settings, 2 share the highest final return of 9 [9, 9]: gamma=0.9; gamma=0.98."
     assert said in lines_of(tmp_path / "s")
     envs = {"env.id": ["CartPole-v1", "Acrobot-v1"], "seed": [0, 1]}
     write_sweep(tmp_path / "e", envs, lambda v: {100: 9.0 if "Cart" in v["env.id"] else -80.0})
@@ -327,8 +325,8 @@ def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
     )
     report_of([tmp_path / "s"])
     text = lines_of(tmp_path / "s")
-    assert "The best of 2 settings is gamma=0.9, with a final return of 200, with one seed" in text
-    assert "3 of its 4 runs have failed or not ended, and do not count here." in text
+    assert "The best of 2 settings is gamma=0.9, with a final return of 200 (one seed)" in text
+    assert "3 of its 4 runs failed or have not ended, and are not counted." in text
     sources = read_sources([tmp_path / "s"])
     setting = make_settings(sources[0].runs, ["agent.gamma"], None)[0]
     assert make_curve(setting).returns.value.max() == 200  # What has diverged is not in it.
@@ -402,7 +400,7 @@ def test_damaged_files_are_named(tmp_path):
 def test_a_sweep_ends_with_a_report_unless_it_is_not_wanted(command, tmp_path):  # noqa: F811
     sweep = ("-m", "seed=1,2", "agent.gamma=0.9,0.99")
     ended = command(*sweep, "hydra.sweep.dir=s", "report=true")
-    where = "The report is in s/report/index.html. Look at the runs with: tensorboard --logdir s"
+    where = "The report is in s/report/index.html. View the runs with: tensorboard --logdir s"
     assert ended.status == 0 and ended.out.splitlines()[-1].endswith(where)
     assert {row["n"] for row in rows_of(tmp_path / "s")} == {"2"}
     returns = {row["agent.gamma"]: float(row["mean"]) for row in rows_of(tmp_path / "s")}

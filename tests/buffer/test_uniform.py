@@ -9,13 +9,13 @@ from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core.random_streams import Stream, draw
 from dqn_exp.core.schedule import Schedule
-from dqn_exp.core.transition import Transition
+from dqn_exp.core.transition import Transition, make_layout
 
 CAPACITIES = [1, 2, 3, 7, 64, 999, 1_000]
 
 
 def make_buffer(capacities: list[int], n_step: int = 1) -> UniformBuffer:
-    return UniformBuffer(np.array(capacities), 2, n_step, torch.device("cpu"))
+    return UniformBuffer(np.array(capacities), make_layout(2, n_step), torch.device("cpu"))
 
 
 def make_transition(identities: np.ndarray) -> Transition:
@@ -129,8 +129,7 @@ def make_prioritized(capacities: list[int], **settings: list[float]) -> Prioriti
     starts = given.pop("importance_exponent", starts)
     return PrioritizedBuffer(
         np.array(capacities),
-        2,
-        1,
+        make_layout(2, 1),
         torch.device("cpu"),
         **{name: np.array(values) for name, values in given.items()},
         importance_exponent=Schedule(

@@ -20,9 +20,7 @@ def problems_of(**overrides: Any) -> list[str]:
 def test_whole_floats_are_integers_and_others_are_not():
     config = make_config(buffer__capacity=1e5, trainer__total_steps=2e4, seed=3.0)
     assert (config.buffer.capacity, config.trainer.total_steps, config.seed) == (100_000, 20_000, 3)
-    assert problems_of(buffer__capacity=1.5) == [
-        "buffer.capacity: expected a whole number, got 1.5."
-    ]
+    assert problems_of(buffer__capacity=1.5) == ["buffer.capacity: expected an integer, got 1.5."]
 
 
 @pytest.mark.parametrize(
@@ -51,11 +49,11 @@ def test_whole_floats_are_integers_and_others_are_not():
         ),
         ("network__hidden_sizes", [0], "network.hidden_sizes.0: expected at least 1, got 0."),
         ("env__kwargs", 1, "env.kwargs: expected a group of keys, got 1."),
-        ("env__id", 1, "env.id: expected a text, got 1."),
+        ("env__id", 1, "env.id: expected a string, got 1."),
         ("agent__gama", 0.9, "agent.gama: unknown key. Did you mean agent.gamma?"),
         ("gamma", 0.9, "gamma: unknown key. Did you mean agent.gamma?"),
         ("seeds", 1, "seeds: unknown key. Did you mean seed?"),
-        ("agent__zzz", 1, "agent.zzz: unknown key. See the keys with --cfg job."),
+        ("agent__zzz", 1, "agent.zzz: unknown key. List the keys with --cfg job."),
     ],
 )
 def test_each_problem_is_one_line_that_names_the_key(key, value, line):
@@ -78,7 +76,7 @@ def test_each_problem_is_one_line_that_names_the_key(key, value, line):
         ),
         ({"agent__epsilon_decay": "exponential"}, "agent.epsilon_decay: expected linear, got exponential without agent.epsilon_start"),
         ({"agent__learning_rate": 1e300}, "agent.learning_rate: expected a magnitude from 1e-30 to 1e30, got 1e+300."),
-        ({"agent__loss": "cross_entropy"}, "agent.loss: expected mse or huber with agent.value.kind=scalar, got cross_entropy."),
+        ({"agent__loss": "cross_entropy"}, "agent.loss: expected mse or huber with agent/value=scalar, got cross_entropy."),
         (
             {"agent__n_step": 200, "buffer__capacity": 100, "agent__learning_starts": 9},
             "agent.n_step: expected at most buffer.capacity, which is 100, got 200.",
@@ -96,14 +94,14 @@ def test_contradictions_are_problems(overrides, beginning):
     [
         (("agent/value=categorical",), {"agent__value__v_min": 100.0}, "agent.value.v_min: expected less than agent.value.v_max, which is 100.0, by more than 0.0001 of it, got 100.0."),
         (("agent/value=categorical",), {"agent__value__num_atoms": 1}, "agent.value.num_atoms: expected at least 2, got 1."),
-        (("agent/value=categorical",), {"agent__loss": "huber"}, "agent.loss: expected cross_entropy with agent.value.kind=categorical, got huber. The options of agent/value set both."),
-        (("agent/value=quantile",), {"agent__value__num_atoms": 3}, "agent.value.num_atoms: unknown key. It comes with agent/value=categorical."),
-        ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It comes with buffer=prioritized."),
+        (("agent/value=categorical",), {"agent__loss": "huber"}, "agent.loss: expected cross_entropy with agent/value=categorical, got huber. The options of agent/value set both."),
+        (("agent/value=quantile",), {"agent__value__num_atoms": 3}, "agent.value.num_atoms: unknown key. It belongs to agent/value=categorical."),
+        ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It belongs to buffer=prioritized."),
         (("buffer=prioritized",), {"buffer__priority_exponent": 1.5}, "buffer.priority_exponent: expected at most 1, got 1.5."),
         (("buffer=prioritized",), {"buffer__priority_exponnt": 1.5}, "buffer.priority_exponnt: unknown key. Did you mean buffer.priority_exponent?"),
         ((), {"buffer__kind": "oldest"}, "buffer.kind: expected 'uniform' or 'prioritized', got 'oldest'."),
-        ((), {"agent__value": "categorical"}, "agent.value: expected a group of keys, got 'categorical'. Say agent/value=categorical."),
-        ((), {"agent__optimizer__decay": 0.9}, "agent.optimizer.decay: unknown key. It comes with agent/optimizer=rmsprop."),
+        ((), {"agent__value": "categorical"}, "agent.value: expected a group of keys, got 'categorical'. Select it with agent/value=categorical."),
+        ((), {"agent__optimizer__decay": 0.9}, "agent.optimizer.decay: unknown key. It belongs to agent/optimizer=rmsprop."),
     ],
 )  # fmt: skip
 def test_keys_of_options_are_told_with_the_option(options, overrides, line):
@@ -114,7 +112,7 @@ def test_keys_of_options_are_told_with_the_option(options, overrides, line):
 
 def test_a_kind_of_another_option_lacks_that_options_keys():
     lines = problems_of(buffer__kind="prioritized")
-    assert len(lines) == 5 and all("It comes with buffer=prioritized." in line for line in lines)
+    assert len(lines) == 5 and all("It belongs to buffer=prioritized." in line for line in lines)
 
 
 def test_all_problems_are_told_at_once():
@@ -133,7 +131,7 @@ def remove(values: dict[str, Any], key: str) -> None:
 OPTIONS = [
     (),
     ("buffer=prioritized", "agent/value=categorical", "agent/optimizer=rmsprop"),
-    ("agent/value=quantile",),
+    ("agent/value=quantile", "agent/target=munchausen"),
 ]
 
 
@@ -152,7 +150,16 @@ def test_no_key_is_missing_without_being_told():
 
 
 def test_every_option_of_every_group_makes_a_config():
-    groups = ("agent", "agent/value", "agent/optimizer", "network", "buffer", "env", "without")
+    groups = (
+        "agent",
+        "agent/target",
+        "agent/value",
+        "agent/optimizer",
+        "network",
+        "buffer",
+        "env",
+        "without",
+    )
     options = [(g, path.stem) for g in groups for path in (conf_dir() / g).glob("*.yaml")]
     assert len(options) >= 18
     for group, option in options:
@@ -200,7 +207,7 @@ def test_settings_of_options_are_per_run_where_they_change_no_shape():
     first = make_config(*options).structure()
     for per_run in (
         {"buffer__priority_exponent": 0.1}, {"buffer__importance_exponent": 0.1},
-        {"buffer__importance_exponent_steps": 10}, {"buffer__smallest_priority": 0.1},
+        {"buffer__importance_exponent_decay_steps": 10}, {"buffer__priority_epsilon": 0.1},
         {"agent__value__v_min": -5.0}, {"agent__value__v_max": 5.0},
         {"agent__optimizer__decay": 0.9}, {"agent__optimizer__epsilon": 0.1},
     ):  # fmt: skip

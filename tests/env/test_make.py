@@ -140,7 +140,7 @@ def test_an_id_may_name_the_module_that_registers_it(tmp_path, monkeypatch):
     [
         ("CartPoel-v1", {}, r"env.id: Environment `CartPoel` doesn't exist"),
         ("Pendulum-v1", {}, r"expected an environment with discrete actions, .* got Pendulum-v1"),
-        ("FrozenLake-v1", {}, r"observations are a box of numbers, got FrozenLake-v1"),
+        ("FrozenLake-v1", {}, r"observations are a Box, got FrozenLake-v1"),
         ("CartPole-v1", {"gravity": 3}, r"env.kwargs: CartPole-v1 cannot be made with"),
         ("ProbeUnlimited-v0", {}, r"env.max_episode_steps: expected a limit"),
     ],

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from dqn_exp.files.checkpoint import (
+    FORMAT,
     NEWEST,
     PREVIOUS,
+    Checkpoint,
     checkpoints_of,
     load_checkpoint,
     save_checkpoint,
@@ -25,6 +27,12 @@ class Malicious:
         return os.system, (self.command,)
 
 
+def save(folder, state, **options) -> None:
+    """Saves a checkpoint with a state, and a step among the counts."""
+    parts = {"config": {}, "config_hash": "abc", "engine": "native", "counts": {}, "tables": {}}
+    save_checkpoint(folder, Checkpoint(**parts, state=state), **options)
+
+
 def names_in(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -35,8 +43,8 @@ def test_what_is_saved_comes_back_exactly(tmp_path):
         "tensor": torch.arange(6.0)[::2],
         "plain": [1, 0.1, "text", None, {"deep": (1, 2)}],
     }
-    save_checkpoint(tmp_path, content)
-    found = load_checkpoint(tmp_path / NEWEST)
+    save(tmp_path, content)
+    found = load_checkpoint(tmp_path / NEWEST).state
     assert found["arrays"]["float"].dtype == torch.float64
     np.testing.assert_array_equal(found["arrays"]["float"], [0.1, np.nan])
     assert found["arrays"]["whole"] == 2**62 and found["arrays"]["b"].item() is True
@@ -47,11 +55,11 @@ def test_what_is_saved_comes_back_exactly(tmp_path):
 
 def test_the_one_before_is_kept_until_and_after_the_next_is_there(tmp_path):
     for step in range(3):
-        save_checkpoint(tmp_path, {"step": step})
+        save(tmp_path, {"step": step})
     newest, previous = checkpoints_of(tmp_path)
-    assert (load_checkpoint(newest)["step"], load_checkpoint(previous)["step"]) == (2, 1)
-    save_checkpoint(tmp_path, {"step": 3}, keeps_previous=False)
-    assert names_in(tmp_path) == [NEWEST] and load_checkpoint(newest)["step"] == 3
+    assert [load_checkpoint(path).state["step"] for path in (newest, previous)] == [2, 1]
+    save(tmp_path, {"step": 3}, keeps_previous=False)
+    assert names_in(tmp_path) == [NEWEST] and load_checkpoint(newest).state["step"] == 3
 
 
 def test_the_next_goes_to_the_disk_before_the_one_before_gives_way(tmp_path, monkeypatch):
@@ -68,10 +76,10 @@ def test_the_next_goes_to_the_disk_before_the_one_before_gives_way(tmp_path, mon
         events.append("sync")
         sync(descriptor)
 
-    save_checkpoint(tmp_path, {"step": 0})
+    save(tmp_path, {"step": 0})
     monkeypatch.setattr(Path, "replace", told_replace)
     monkeypatch.setattr(os, "fsync", told_sync)
-    save_checkpoint(tmp_path, {"step": 1})
+    save(tmp_path, {"step": 1})
     assert events == [
         "sync", f"checkpoint -> {PREVIOUS}", f".checkpoint -> {NEWEST}", "sync"
     ]  # fmt: skip
@@ -79,7 +87,7 @@ def test_the_next_goes_to_the_disk_before_the_one_before_gives_way(tmp_path, mon
 
 def test_a_failed_save_leaves_both_as_they_were(tmp_path, monkeypatch):
     for step in range(2):
-        save_checkpoint(tmp_path, {"step": step})
+        save(tmp_path, {"step": step})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def full(descriptor):
@@ -87,13 +95,13 @@ def test_a_failed_save_leaves_both_as_they_were(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(tmp_path, {"step": 2})
+        save(tmp_path, {"step": 2})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
 def test_a_single_changed_byte_is_noticed(tmp_path, place):
-    save_checkpoint(tmp_path, {"state": torch.rand(3_000)})
+    save(tmp_path, {"state": torch.rand(3_000)})
     path = tmp_path / NEWEST
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1
@@ -106,16 +114,19 @@ def test_what_is_missing_cut_or_foreign_is_refused(tmp_path):
     path = tmp_path / NEWEST
     with pytest.raises(ValueError, match="No such file"):
         load_checkpoint(path)
-    save_checkpoint(tmp_path, {"state": torch.rand(300)})
+    save(tmp_path, {"state": torch.rand(300)})
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="expected a checkpoint of dqn_exp"):
         load_checkpoint(path)
     path.write_bytes(b"something else")
     with pytest.raises(ValueError, match="expected a checkpoint of dqn_exp"):
         load_checkpoint(path)
+    torch.save({"format": FORMAT, "state": {}}, path)
+    with pytest.raises(ValueError, match="expected a complete checkpoint, got state"):
+        load_checkpoint(path)
     for foreign in ({"format": 99}, {"online": torch.ones(1)}, torch.ones(3)):
         torch.save(foreign, path)
-        with pytest.raises(ValueError, match="expected a checkpoint of format 3"):
+        with pytest.raises(ValueError, match="expected a checkpoint of format 4"):
             load_checkpoint(path)
 
 
@@ -124,7 +135,7 @@ def test_a_malicious_file_is_refused_and_does_not_run(tmp_path, kind):
     path, mark = tmp_path / NEWEST, tmp_path / "it_ran"
     evil = Malicious(f"touch {mark}")
     if kind == "torch":
-        torch.save({"format": 3, "config": {}, "records": {}, "state": evil}, path)
+        torch.save({"format": FORMAT, "config": {}, "state": evil}, path)
     elif kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", pickle.dumps(evil))

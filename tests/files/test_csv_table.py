@@ -44,7 +44,7 @@ def test_a_file_is_cut_back_to_its_mark_and_goes_on_from_there(tmp_path):
     [
         (None, "expected a file of at least 7 bytes: No such file"),
         ("step\n", r"expected at least the 7 bytes .*, found 5: rows are missing"),
-        ("step\n2\n", "its first 7 bytes are not those"),
+        ("step\n2\n", "its first 7 bytes differ from those"),
     ],
 )
 def test_a_file_that_does_not_fit_its_mark_is_refused(tmp_path, content, message):

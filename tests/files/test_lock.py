@@ -12,7 +12,7 @@ from dqn_exp.files.lock import lock_directory
 HOLD = (
     "import sys, time\n"
     "from pathlib import Path\n"
-    "from dqn_exp.lock import lock_directory\n"
+    "from dqn_exp.files.lock import lock_directory\n"
     "with lock_directory(Path(sys.argv[1]), exclusive=False):\n"
     "    print('held', flush=True)\n"
     "    sys.stdin.read()\n"

@@ -234,8 +234,8 @@ def test_where_neither_works_a_new_episode_begins_and_the_log_says_so(tmp_path, 
     episodes = (folder / "episodes.csv").read_text()
     with caplog.at_level("INFO"):
         (result,) = train_in_folders([config], [folder])
-    assert "The open episode is lost, and a new one begins: after its" in caplog.text
-    assert "no function of seed and actions, and has no state_dict" in caplog.text
+    assert "The current episode is lost, and a new one begins: repeating its" in caplog.text
+    assert "not a function of seed and actions, and has no state_dict" in caplog.text
     assert result.status == "completed" and result.steps == 200
     later = (folder / "episodes.csv").read_text()
     assert later.startswith(episodes)
@@ -349,14 +349,14 @@ def test_a_sweep_goes_on_where_it_was(command, resumed, tmp_path):
     dry = resumed("s", "--dry-run")
     assert dry.status == 0 and dry.out.splitlines() == [
         "skip   s/0_seed=1: completed",
-        "go on  s/1_seed=2, from step 160",
+        "resume s/1_seed=2, from step 160",
         "begin  s/2_seed=3",
         "begin  s/3_seed=4",
         "3 of 4 runs would be trained.",
     ]
     ended = resumed("s")
     assert ended.status == 0, ended
-    assert "3 of 4 runs are to be trained." in ended.out and "4 of 4 runs completed." in ended.out
+    assert "Training 3 of 4 runs." in ended.out and "4 of 4 runs completed." in ended.out
     assert files_below(completed) == untouched
     assert (tmp_path / "s/sweep.csv").read_bytes() == (tmp_path / "peace/sweep.csv").read_bytes()
     for row in table_of(tmp_path / "peace"):
@@ -380,7 +380,7 @@ def test_a_run_is_recognised_by_its_config_whatever_its_directory_is_called(
     one = resumed("moved/swapped", "--dry-run")
     assert one.out.splitlines()[0] == "skip   moved/swapped: completed", one
     ended = resumed("moved")
-    assert "0 of 2 runs are to be trained." in ended.out, ended
+    assert "Training 0 of 2 runs." in ended.out, ended
     assert [row["dir"] for row in table_of(tmp_path / "moved")] == ["swapped", "0_seed=1"]
 
 
@@ -395,7 +395,7 @@ def test_failed_and_diverged_runs_are_left_unless_they_are_to_be_tried_again(
     dry = resumed("s", "--retry-failed", "--dry-run")
     assert "retry  s/1_learning_rate=1e+30, from step 0 (diverged:" in dry.out
     again = resumed("s", "--retry-failed")
-    assert again.status == 1 and "1 of 2 runs are to be trained." in again.out
+    assert again.status == 1 and "Training 1 of 2 runs." in again.out
     assert [row["status"] for row in table_of(tmp_path / "s")] == ["completed", "diverged"]
     log = (tmp_path / "s/1_learning_rate=1e+30/train.log").read_text()
     assert log.count("Diverged after") == 2
@@ -407,7 +407,7 @@ def test_a_single_run_and_one_run_of_a_sweep_go_on(command, resumed, tmp_path):
     interrupt(tmp_path / "r")
     ended = resumed("r")
     assert ended.status == 0 and results_of(tmp_path / "r") == before, ended
-    assert "Results are in r. Look at them with: tensorboard --logdir r" in ended.out
+    assert "Results are in r. View them with: tensorboard --logdir r" in ended.out
     check_complete(tmp_path / "r")
     command("-m", "seed=1,2", "hydra.sweep.dir=s")
     for run in (tmp_path / "s").glob("*_*"):
@@ -459,9 +459,9 @@ def malicious_checkpoint(run: Path) -> None:
     ("damage", "message"),
     [
         (lambda run: (run / NEWEST).write_bytes(b"no"), "expected a checkpoint of dqn_exp"),
-        (malicious_checkpoint, "got a file with other objects, none of which was made"),
-        (lambda run: (run / NEWEST).unlink(), "result.json tells of 160 steps, but there is none"),
-        (foreign_checkpoint, "it is that of a run with another config"),
+        (malicious_checkpoint, "got a file with other objects, none of which was created"),
+        (lambda run: (run / NEWEST).unlink(), "result.json reports 160 steps, but there is none"),
+        (foreign_checkpoint, "it belongs to a run with another config"),
         (other_config, "result.json: expected the config_hash"),
         (lambda run: (run / "episodes.csv").unlink(), "episodes.csv: expected a file of at least"),
         (lambda run: (run / "evaluations.csv").write_text("step\n"), "rows are missing"),
@@ -470,7 +470,7 @@ def malicious_checkpoint(run: Path) -> None:
             lambda run: (run / "episodes.csv").write_bytes(
                 b"9" + (run / "episodes.csv").read_bytes()[1:]
             ),
-            "are not those it had when its run was saved",
+            "differ from those of the last checkpoint",
         ),
         (
             lambda run: (run.parent / "jobs.jsonl").write_text("{}\n"),
@@ -517,7 +517,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
         assert command(*arguments, "hydra.run.dir=r").status == 130
     (run / NEWEST).write_bytes((run / NEWEST).read_bytes()[:-50])
     dry = resumed("r", "--dry-run")
-    assert re.search(r"go on  r, from step 170 \(.*checkpoint.pt: expected a checkpoint", dry.out)
+    assert re.search(r"resume r, from step 170 \(.*checkpoint.pt: expected a checkpoint", dry.out)
     ended = resumed("r")
     assert ended.status == 0 and results_of(run) == results_of(tmp_path / "peace"), ended
     assert "A checkpoint is not used." in (run / "train.log").read_text()
@@ -528,13 +528,13 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
     ("arguments", "message"),
     [
         (["nowhere"], "expected the directory of a run or of a sweep"),
-        (["s", "agent.gamma=0.5"], "agent.gamma: what a run learns cannot be changed"),
+        (["s", "agent.gamma=0.5"], "agent.gamma: would change the results"),
         (["s", "hydra/launcher=ray"], "hydra/launcher=ray: expected one of population,"),
         (["s", "hydra.launcher.num_wrokers=3"], "hydra.launcher.num_wrokers: expected one of"),
         (["s", "hydra.launcher.max_population_size=0"], "expected at least 1, got 0"),
         (["s", "log.progres=true"], "log.progres: unknown key."),
         (["s", "device=cuda:99"], "device: expected a device of this machine"),
-        (["s/unknown"], "it tells of no run in unknown"),
+        (["s/unknown"], "it lists no run in unknown"),
     ],
 )
 def test_bad_input_is_told_in_a_line_and_nothing_changes(

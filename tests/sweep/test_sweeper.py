@@ -62,7 +62,7 @@ def test_a_sweep_is_one_population_and_leaves_a_directory_a_run(command, tmp_pat
     assert ended.status == 0, ended
     assert "Training 4 runs as 1 population." in ended.out
     last = ended.out.splitlines()[-1]
-    assert last.endswith("Results are in s/sweep.csv. Look at them with: tensorboard --logdir s")
+    assert last.endswith("Results are in s/sweep.csv. View them with: tensorboard --logdir s")
     rows = table_of(tmp_path / "s")
     assert [(row["job"], row["seed"], row["agent.gamma"]) for row in rows] == [
         ("0", "1", "0.9"), ("1", "1", "0.99"), ("2", "2", "0.9"), ("3", "2", "0.99")

@@ -112,7 +112,7 @@ def test_compiled_code_gives_a_run_the_same_bits_on_any_number_of_threads(train)
     single = make_runs(6, **ingredients, **sizes, engine="native", num_threads=1)
     folders = zip(train(several, "several"), train(single, "single"), strict=True)
     for both in folders:
-        first, second = (load_checkpoint(folder / NEWEST)["state"] for folder in both)
+        first, second = (load_checkpoint(folder / NEWEST).state for folder in both)
         assert_equal_states(first, second)
 
 
@@ -206,7 +206,9 @@ def make_bare_trainer(configs: list[Config], folder: Path) -> Trainer:
         directory = folder / str(index)
         directory.mkdir(parents=True)
         result = Result("running", config.seed, config.hash())
-        records.append(RunRecord(directory, result, has_events=False))
+        values = config.model_dump()
+        values["log"]["tensorboard"] = False
+        records.append(RunRecord(directory, result, values))
     return make_trainer(
         configs,
         records,

@@ -66,7 +66,7 @@ def test_every_probe_is_learned(train, switches):
         options = {"env__id": f"Probe{name}-v0", "network__noisy_sigma": 0.1, **PROBE}
         configs = [switches.config(seed=seed, **options) for seed in range(2)]
         for folder, config in zip(train(configs, name), configs, strict=True):
-            parameters = load_checkpoint(folder / NEWEST)["state"]["engine"]["agent"]["online"]
+            parameters = load_checkpoint(folder / NEWEST).state["engine"]["agent"]["online"]
             for observation, expected in truth:
                 found = values_of(config, parameters, num_actions, observation)
                 wanted = truth_of(config, name, expected)
@@ -111,9 +111,9 @@ def make_runs(switches: Switches, count: int, **overrides) -> list[Config]:
             own["agent__target__scale"] = (0.9, 0.5, 0.0)[i % 3]
         if switches.buffer == "prioritized":
             own["buffer__priority_exponent"] = (0.5, 1.0, 0.0, 0.6, 0.3)[i % 5]
-            own["buffer__smallest_priority"] = (1e-6, 0.1, 1e-3)[i % 3]
+            own["buffer__priority_epsilon"] = (1e-6, 0.1, 1e-3)[i % 3]
             own["buffer__importance_exponent"] = (0.4, 1.0, 0.0)[i % 3]
-            own["buffer__importance_exponent_steps"] = (60, 1_000)[i % 2]
+            own["buffer__importance_exponent_decay_steps"] = (60, 1_000)[i % 2]
         if switches.value == "categorical":
             own["agent__value__v_min"] = (0.0, -3.0)[i % 2]
             own["agent__value__v_max"] = (50.0, 20.0, 7.0)[i % 3]
@@ -158,8 +158,8 @@ def test_a_reward_that_is_no_number_stays_with_its_run(tmp_path, switches, poiso
             buffer.storage[ring, -1] = poison
     # An infinite return is the greatest that a distribution of fixed returns knows.
     is_bounded = switches.value == "categorical" and poison == float("inf")
-    assert (1 in trainer.runs) == is_bounded
-    for row, run in enumerate(trainer.runs):
+    assert (1 in trainer._records.runs) == is_bounded
+    for row, run in enumerate(trainer._records.runs):
         if run != 1:
             assert_equal_states(trainer.state_dict(row), twin.state_dict(run))
 

@@ -75,7 +75,7 @@ def fill(
 ) -> None:
     """Gives the buffers the same transitions."""
     generator = np.random.default_rng(seed)
-    count = len(trainers[0].runs)
+    count = len(trainers[0]._records.runs)
     for _ in range(size):
         transition = Transition(
             observation=generator.normal(size=(count, num_features)).astype(np.float32),
@@ -314,12 +314,12 @@ def test_a_part_that_it_would_compute_as_another_one_is_told(tmp_path, monkeypat
 
 
 def test_the_log_says_which_engine_and_why():
-    line = "Engine native: compiled code knows all of this agent, and is faster."
+    line = "Engine native: compiled code supports this agent and is faster."
     assert explain_engine(make_config()) == line
-    line = "Engine torch: compiled code does not know network.noisy=true."
+    line = "Engine torch: compiled code does not support network.noisy=true."
     assert explain_engine(make_config(network__noisy=True)) == line
     line = explain_engine(make_config(engine="torch"))
-    assert line.startswith("Engine torch, as configured or begun; engine=auto would take native:")
+    assert line.startswith("Engine torch, as configured; engine=auto would select native:")
 
 
 def test_the_choice_of_engine_depends_on_structure_alone():

@@ -3,6 +3,7 @@ import pytest
 
 from dqn_exp.agent.native import layers as native_layers
 from dqn_exp.agent.native import matmul as native_products
+from dqn_exp.agent.native import matmul_transposed
 
 SHAPES = [
     (1, 1, 1),
@@ -41,7 +42,7 @@ def test_products_are_those_of_numpy(rows, inner, columns):
     check(out, np.maximum(product, 0))
     native_products.relu_gradient_product(out, left, right, begin, like)
     check(out, product * (like > 0))
-    native_products.multiply_transposed(out, left, np.ascontiguousarray(right.T), begin)
+    matmul_transposed.multiply_transposed(out, left, np.ascontiguousarray(right.T), begin)
     check(out, product)
 
 
@@ -63,7 +64,10 @@ def test_layers_are_those_of_numpy_in_every_direction(rows, inputs, outputs, act
     functions = {0: lambda z: z, 1: lambda z: np.maximum(z, 0), 2: np.tanh}
     slopes = {0: np.ones_like(units), 1: units > 0, 2: 1 - units**2}
     expected = functions[activation](units @ weight + bias)
-    for function, kernel in ((native_layers.linear, weight), (native_layers.narrow_linear, turned)):
+    for function, kernel in (
+        (native_layers.linear, weight),
+        (native_layers.transposed_linear, turned),
+    ):
         out = matrix(rows, outputs)
         function(out, units, kernel, bias, activation)
         check(out, expected)
@@ -71,7 +75,7 @@ def test_layers_are_those_of_numpy_in_every_direction(rows, inputs, outputs, act
     native_layers.add_weight_gradient(gradient, units, deltas)
     check(gradient, units.T @ deltas)
     gradient = np.zeros((outputs, inputs), dtype=np.float32)
-    native_layers.add_narrow_weight_gradient(gradient, units, deltas)
+    native_layers.add_transposed_weight_gradient(gradient, units, deltas)
     check(gradient.T, units.T @ deltas)
     gradient = np.zeros(outputs, dtype=np.float32)
     native_layers.add_bias_gradient(gradient, deltas)
@@ -80,7 +84,7 @@ def test_layers_are_those_of_numpy_in_every_direction(rows, inputs, outputs, act
     out, zeros = matrix(rows, inputs), np.zeros(inputs, dtype=np.float32)
     native_layers.input_gradient(out, deltas, weight, units, activation, zeros)
     check(out, expected)
-    native_layers.narrow_input_gradient(out, deltas, turned, units, activation, zeros)
+    native_layers.transposed_input_gradient(out, deltas, turned, units, activation, zeros)
     check(out, expected)
 
 
@@ -94,7 +98,7 @@ def test_a_layer_with_one_delta_a_row_is_like_one_with_zeros_elsewhere(
     deltas = np.zeros((rows, outputs), dtype=np.float32)
     deltas[np.arange(rows), actions] = some
     expected = matrix(rows, inputs)
-    native_layers.narrow_input_gradient(expected, deltas, turned, units, activation, zeros)
+    native_layers.transposed_input_gradient(expected, deltas, turned, units, activation, zeros)
     weights, biases, found = matrix(outputs, inputs), matrix(outputs + 3), matrix(rows, inputs)
     weights_before, biases_before = weights.copy(), biases.copy()
     native_layers.backward_taken(
