@@ -67,6 +67,9 @@ class MunchausenTargetConfig(Section):
     )
 
 
+TargetConfig = GreedyTargetConfig | DoubleTargetConfig | MunchausenTargetConfig
+
+
 class AdamConfig(Section):
     """Adam with decoupled weight decay."""
 
@@ -111,10 +114,7 @@ class AgentConfig(Section):
     )
     learning_rate_decay: PerRun[Decay] = Field(description="Shape of the decay.")
     optimizer: Annotated[AdamConfig | RMSPropConfig, Field(discriminator="kind")]
-    target: Annotated[
-        GreedyTargetConfig | DoubleTargetConfig | MunchausenTargetConfig,
-        Field(discriminator="kind"),
-    ]
+    target: Annotated[TargetConfig, Field(discriminator="kind")]
     value: Annotated[ScalarConfig | CategoricalConfig | QuantileConfig, Field(discriminator="kind")]
     batch_size: Count = Field(description="Transitions per update.")
     loss: Literal["mse", "huber", "cross_entropy", "quantile_huber"] = Field(
@@ -153,9 +153,10 @@ class AgentConfig(Section):
     )
 
 
-class NetworkConfig(Section):
-    """The Q-network."""
+class MLPConfig(Section):
+    """A multi-layer perceptron."""
 
+    kind: Literal["mlp"] = Field(description="Selected by network=mlp.")
     hidden_sizes: list[Annotated[Count, Field(le=65_536)]] = Field(
         description="Units of the hidden layers."
     )

@@ -45,6 +45,8 @@ def reasons_against_native(config: Config) -> Iterator[str]:
     agent = config.agent
     if config.device != "cpu":
         yield f"device={config.device}"
+    if config.network.kind != "mlp":
+        yield f"network={config.network.kind}"
     if config.network.noisy:
         yield "network.noisy=true"
     if agent.value.kind != "scalar":

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, StrictBool
 
-from dqn_exp.config.agent_schema import AgentConfig, NetworkConfig
+from dqn_exp.config.agent_schema import AgentConfig, MLPConfig
 from dqn_exp.config.fields import (
     Count,
     NoEffect,
@@ -58,6 +58,9 @@ class PrioritizedConfig(Section):
     importance_exponent_decay_steps: PerRun[Period] = Field(
         description="Steps from importance_exponent to importance_exponent_end."
     )
+
+
+BufferConfig = UniformConfig | PrioritizedConfig
 
 
 class EnvConfig(Section):
@@ -128,8 +131,8 @@ class Config(Section):
         description="Whether a report is written at the end of a sweep."
     )
     agent: AgentConfig
-    network: NetworkConfig
-    buffer: Annotated[UniformConfig | PrioritizedConfig, Field(discriminator="kind")]
+    network: MLPConfig
+    buffer: Annotated[BufferConfig, Field(discriminator="kind")]
     env: EnvConfig
     trainer: TrainerConfig
     eval: EvalConfig

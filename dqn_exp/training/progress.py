@@ -105,7 +105,10 @@ class _Meter:
         if self._bar is None:
             self._bar = _open_bar(self._file, snapshot.share)
             self._first_steps = snapshot.run_steps
-        num_steps, elapsed = snapshot.run_steps - self._first_steps, self._bar.format_dict["elapsed"]
+        num_steps, elapsed = (
+            snapshot.run_steps - self._first_steps,
+            self._bar.format_dict["elapsed"],
+        )
         rate = num_steps / elapsed if num_steps and elapsed else math.nan
         description = _describe(snapshot, rate)
         self._bar.set_postfix_str(description, refresh=False)
