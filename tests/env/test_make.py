@@ -50,11 +50,11 @@ def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(
 ):
     vectorised = make_vector_env(env_id, limit, kwargs, 3)
     assert isinstance(vectorised, ClassicControlVectorEnv)
-    serial = SerialVectorEnv(env_id, 3, limit, kwargs)
+    serial = SerialVectorEnv(env_id, limit, kwargs, 3)
     assert play_both(vectorised, serial, 10_000, 3, num_actions) >= least_episodes
     for run in range(3):
         state = np.asarray(serial._envs[run].unwrapped.state, dtype=np.float64)
-        np.testing.assert_array_equal(vectorised._state[run], state)
+        np.testing.assert_array_equal(vectorised.state[run], state)
 
 
 def test_other_arguments_lead_to_the_environment_of_gymnasium_itself():
