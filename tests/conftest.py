@@ -2,6 +2,9 @@
 
 import copy
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +25,41 @@ from dqn_exp.training.progress import NoProgress
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
 MUNCHAUSEN = {"kind": "munchausen", "scale": 0.9, "temperature": 0.03, "clip": -1.0}
+
+
+NATIVE_FOLDERS = ("agent", "training", "sweep")
+COMPILE = ("-m", "dqn_exp.train", "experiment=smoke", "engine=native")
+COMPILING = pytest.StashKey[tuple[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Starts to compile, while the tests that need no compiled engine run."""
+    if hasattr(session.config, "workerinput"):
+        return
+    folder = tempfile.TemporaryDirectory()
+    command = [sys.executable, *COMPILE, f"hydra.run.dir={folder.name}/run"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    session.config.stash[COMPILING] = process, folder
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Ends the compilation if it has not ended."""
+    if COMPILING in session.config.stash:
+        process, folder = session.config.stash[COMPILING]
+        process.kill()
+        process.wait()
+        folder.cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that need the compiled engine last."""
+    tests = Path(__file__).parent
+
+    def needs_engine(item: pytest.Item) -> bool:
+        folder = item.path.relative_to(tests).parts[0]
+        return folder in NATIVE_FOLDERS or folder.endswith(".py")
+
+    items.sort(key=needs_engine)
 
 
 @cache

@@ -225,6 +225,7 @@ def test_a_worker_that_is_killed_costs_what_its_runs_did_since_their_checkpoints
         assert results_of(folder) == results_of(tmp_path / "peace" / folder.name)
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_complete(tmp_path):
     fragile = ("env.id=tests.probes:ProbeFragile-v0", "env.max_episode_steps=8", "seed=range(6)")
     short = ("trainer.total_steps=80", "-m", *fragile)

@@ -81,7 +81,7 @@ class EngineState(PerRunState):
         self.td_errors, self.predictions = online.new_full((2, len(online), batch_size), torch.nan)
 
     def q_values(self, runs: IntArray, observations: Float32Array) -> Float32Array:
-        """Returns values Q `[M, E, A]` of runs `[M]` for observations `[M, E, D]`, without noise."""
+        """Returns values `[M, E, A]` of runs `[M]` for observations `[M, E, D]`, without noise."""
         device = self.agent.online.device
         parameters = self.agent.online[torch.from_numpy(runs).to(device)]
         with torch.no_grad():

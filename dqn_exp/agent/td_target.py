@@ -177,7 +177,7 @@ class MunchausenTarget(PerRunState):
         )
         own = log_policy.gather(2, batch.action.long()[..., None])[..., 0]
         bonus = self._scale * torch.maximum(own, self._clip)
-        # The mean of q - tau * log pi under pi is tau times the logarithm of the sum of exponentials.
+        # The mean of q - tau * log pi under pi is tau * logsumexp(q / tau).
         values = target(batch.next_observation)[..., 0] / self._temperature
         soft = self._temperature * torch.logsumexp(values, 2, keepdim=True)
         bootstrap = Distribution(soft, torch.ones_like(soft))

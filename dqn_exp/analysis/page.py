@@ -1,4 +1,4 @@
-"""The files of a report: an HTML page with its plots, and the same as CSV, Markdown, PNG and SVG."""
+"""The files of a report: an HTML page with its plots, CSV, Markdown, PNG and SVG."""
 
 import base64
 import io
@@ -25,9 +25,9 @@ GENERATOR = '<meta name="generator" content="dqn_exp">'
 """Marks a page as a report of this package."""
 
 TABLE_NOTE = """\
-All values are over the seeds, of the mean returns of final evaluations. The area is the mean height \
-of the learning curve. Steps to a threshold are the median of the first evaluation that reaches it; \
-the number of runs that reach it is in brackets."""
+All values are over the seeds, of the mean returns of final evaluations. The area is the mean \
+height of the learning curve. Steps to a threshold are the median of the first evaluation that \
+reaches it; the number of runs that reach it is in brackets."""
 
 
 class Embedded(NamedTuple):

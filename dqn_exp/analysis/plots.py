@@ -184,8 +184,8 @@ def _profiles(settings: Sequence[Setting]) -> Plot:
     return Plot(
         "profiles",
         "Performance profiles",
-        "Share of the runs whose final return exceeds a value, for the best settings. A setting whose "
-        "curve is above another everywhere is better in every respect.",
+        "Share of the runs whose final return exceeds a value, for the best settings. A setting "
+        "whose curve is above another everywhere is better in every respect.",
         draw,
         (5.6, 3.8),
     )

@@ -148,8 +148,8 @@ def _several(directory: Path, sweeps: Sequence[Path]) -> str:
     named = " ".join(str(shorten(sweep)) for sweep in sweeps[:3])
     more = " ..." if len(sweeps) > 3 else ""
     return (
-        f"{directory} holds {len(sweeps)} sweeps; expected the directory of one, or several by name: "
-        f"{named}{more}"
+        f"{directory} holds {len(sweeps)} sweeps; expected the directory of one, or several by name"
+        f": {named}{more}"
     )
 
 

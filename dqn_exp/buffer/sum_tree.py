@@ -38,7 +38,7 @@ class SumTree(PerRunState):
         self.totals = np.zeros(len(capacities))
 
     def put(self, runs: IntArray, leaves: IntArray, masses: Float64Array) -> None:
-        """Sets the masses `[M]` of leaves `[M]` of runs `[M]`; of repeated leaves, the last counts."""
+        """Sets the masses `[M]` of leaves `[M]` of runs `[M]`; the last of repeated leaves wins."""
         _put_all(self.nodes, self.offsets, self.totals, runs, leaves, masses)
 
     def masses(self, runs: IntArray, leaves: IntArray) -> Float64Array:

@@ -55,4 +55,5 @@ def sections_of(annotation: Any) -> list[type[Section]]:
 
 
 def has_mark(metadata: list[Any], kind: type) -> bool:
+    """Returns whether a field is marked as `PerRun` or `NoEffect`."""
     return any(isinstance(mark, kind) for mark in metadata)

@@ -221,7 +221,7 @@ class Trainer(PerRunState):
         self._fail(errors, ended)
 
     def _complete(self, row: int, ended: Ended) -> dict[int, Exception]:
-        """Saves a run at the end of its budget and adds it to `ended`; returns its error, if any."""
+        """Saves a run at the end of its budget and adds it to `ended`; returns its errors."""
         try:
             self._save(row, is_last=True)
         except Exception as error:  # As in `Checkpointer`.

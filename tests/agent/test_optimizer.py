@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
 from dqn_exp.agent.optimizer import FLUSH_BELOW, Adam, RMSProp
+from tests.conftest import make_config
 
 RATES = [1e-3, 1e-2, 0.1]
 EPSILONS = [1e-8, 1e-2, 1e-5]
@@ -111,6 +113,26 @@ def test_rmsprop_is_that_of_2015_for_each_run():
         own = [gradients[k, run] for k in np.flatnonzero(learns[:, run])]
         expected = naive_rmsprop(start[run], own, RATES[run], decays[run], epsilons[run])
         torch.testing.assert_close(parameters[run], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_rmsprop_of_mean_gradients_is_that_of_summed_ones_with_its_epsilon_divided():
+    batch_size, device = 64, torch.device("cpu")
+    of_sums = RMSProp(np.array([0.95]), np.array([0.01]), 5, device)
+    of_means = RMSProp(np.array([0.95]), np.array([0.01 / batch_size**2]), 5, device)
+    generator = torch.Generator().manual_seed(0)
+    summed, averaged = torch.zeros(1, 5), torch.zeros(1, 5)
+    for _ in range(30):
+        gradient = torch.randn(1, 5, generator=generator) * 1e-3
+        of_sums.step(summed, batch_size * gradient, np.array([1e-3]), np.array([True]))
+        of_means.step(averaged, gradient, np.array([1e-3]), np.array([True]))
+    torch.testing.assert_close(averaged, summed, rtol=1e-4, atol=1e-7)
+    assert averaged.abs().min() > 1e-4
+
+
+def test_the_default_of_rmsprop_is_the_constant_of_2015_for_the_default_batch():
+    config = make_config("agent/optimizer=rmsprop")
+    expected = 0.01 / config.agent.batch_size**2
+    assert config.agent.optimizer.epsilon == pytest.approx(expected, rel=0.002)
 
 
 def test_rmsprop_stays_finite_where_the_gradient_is_constant():

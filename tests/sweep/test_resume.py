@@ -367,7 +367,7 @@ def test_a_sweep_goes_on_where_it_was(command, resumed, tmp_path):
         theirs = tmp_path / "peace" / pending.name / ".hydra" / name
         assert (pending / ".hydra" / name).read_bytes() == theirs.read_bytes()
     again = resumed("s")
-    assert again.status == 0 and "0 of 4 runs are to be trained." in again.out
+    assert again.status == 0 and "Training 0 of 4 runs." in again.out
 
 
 def test_a_run_is_recognised_by_its_config_whatever_its_directory_is_called(

@@ -205,7 +205,7 @@ def _sample(run: int, importance: float, parts: Parts) -> None:
 @kernel
 def _update(run: int, thread: int, rate: float, parts: Parts) -> None:
     """Makes one update of a run with its sampled batch."""
-    parameters, network = parts.parameters, parts.network
+    parameters = parts.parameters
     sampled, buffer = parts.sampled, parts.buffer
     online, target = parameters.online[run], parameters.target[run]
     batch, workspace = batch_of(parts.batches, thread), workspace_of(parts.workspaces, thread)
