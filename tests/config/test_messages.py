@@ -1,0 +1,27 @@
+import pytest
+
+from dqn_exp.config.messages import as_yaml, known_keys, suggest
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("agent.gama", " Did you mean agent.gamma?"),
+        ("gamma", " Did you mean agent.gamma?"),
+        ("agent.optimizer.decay", " It belongs to agent/optimizer=rmsprop."),
+        ("agent.values", " Did you mean agent/value?"),
+        ("entirely.unlike", " List the keys with --cfg job."),
+    ],
+)
+def test_an_unknown_key_leads_to_the_one_that_was_meant(key, expected):
+    assert suggest(key) == expected
+
+
+def test_keys_know_the_option_that_they_belong_to():
+    known = known_keys()
+    assert known["agent.gamma"] == "" and known["agent.optimizer.epsilon"] == ""
+    assert known["buffer.priority_epsilon"] == "buffer=prioritized"
+
+
+def test_values_are_shown_as_they_are_written():
+    assert as_yaml(None) == "null" and as_yaml("a") == "'a'" and as_yaml([1]) == "[1]"
