@@ -67,7 +67,7 @@ class Contestant:
 def contestants(
     num_runs: Sequence[int], engines: Sequence[str], rejax: str | None
 ) -> list[Contestant]:
-    """Returns who can be measured here; `rejax` is the interpreter that has it, if any."""
+    """Returns the contestants; `rejax` is the interpreter that has it, if any."""
     found = []
     python = (sys.executable,)
     if importlib.util.find_spec("stable_baselines3") is not None:
@@ -96,7 +96,7 @@ def _own_command(num_runs: int, engine: str) -> tuple[str, ...]:
 
 
 def measure(who: Sequence[Contestant], repeats: int) -> dict[int, list[tuple[float, float]]]:
-    """Returns the seconds of short and long, for each contestant by index, all taken in turn."""
+    """Returns seconds of short and long trainings by contestant, measured in turn."""
     times: dict[int, list[tuple[float, float]]] = {index: [] for index in range(len(who))}
     with tqdm(total=repeats * len(who), desc="measuring", disable=None) as bar:
         for _ in range(repeats):
@@ -128,7 +128,7 @@ def to_table(rows: Sequence[dict[str, object]]) -> str:
     """Returns the rows as a table in Markdown."""
     first = rows[0]["run_steps_per_second"]
     lines = [
-        f"| who | runs at once | run-steps/s (lowest to highest) | against {rows[0]['name']} "
+        "| program | runs at once | steps/s of all runs (lowest to highest) | relative "
         "| start-up, s |",
         "|---|---|---|---|---|",
     ]

@@ -1,14 +1,13 @@
-"""Measures what a step costs with each ingredient of the DQN family, against plain DQN.
+"""Measures the time of a step with each component of the DQN family, relative to plain DQN.
 
-Populations of 32 runs with the work that scripts/benchmark.py describes stand side by side in one
-process, and make some steps in turn, once all of them learn. A figure is the median over the
-rounds; the ratio is that of medians.
+Populations of 32 runs with the workload of scripts/benchmark.py take turns in one process, after
+all of them have started to learn. Times are medians over rounds; ratios are ratios of medians.
 
     python scripts/benchmark_ingredients.py
     python scripts/benchmark_ingredients.py --num-runs 1 --rounds 15
     python scripts/benchmark_ingredients.py --engines --num-runs 1 --steps 8
 
-The last compares the engines, for networks and batches of several sizes.
+The last command compares the engines for several sizes of networks and batches.
 """
 
 import argparse
@@ -63,7 +62,7 @@ SIZES = tuple(
 
 
 def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Trainer:
-    """Returns runs that all learn at every step."""
+    """Returns a population whose runs learn at every step."""
     common = (
         "env=cartpole_v1",
         f"agent.learning_starts={LEARNING_STARTS}",
@@ -87,7 +86,7 @@ def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Tr
 
 
 def measure(populations: Mapping[str, Trainer], rounds: int, steps: int) -> dict[str, list[float]]:
-    """Returns the seconds of a step of all runs, for each population in each round."""
+    """Returns the seconds per step of all runs, for each population and round."""
     seconds: dict[str, list[float]] = {name: [] for name in populations}
     for _ in tqdm(range(rounds), desc="measuring", disable=None):
         for name, trainer in populations.items():
@@ -99,7 +98,7 @@ def measure(populations: Mapping[str, Trainer], rounds: int, steps: int) -> dict
 
 
 def to_table(seconds: Mapping[str, Sequence[float]], num_runs: int) -> str:
-    """Returns the medians as a table in Markdown; the first row is what costs are relative to."""
+    """Returns the medians as a Markdown table, relative to the first row."""
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     first = next(iter(medians))
     lines = [
@@ -114,7 +113,7 @@ def to_table(seconds: Mapping[str, Sequence[float]], num_runs: int) -> str:
 
 
 def compare_engines(num_runs: int, rounds: int, steps: int) -> None:
-    """Prints a table of what a step costs with each engine."""
+    """Prints a table of the times of a step with each engine."""
     print(f"| sizes | torch, ms a step of {num_runs} runs | native, ms | torch over native |")
     print("|---|---|---|---|")
     for sizes in SIZES:

@@ -1,9 +1,9 @@
-"""Measures what share of the time of training goes into what is logged of it.
+"""Measures the share of training time that logging takes.
 
     python scripts/benchmark_logging.py --num-runs 1 32 128
 
-Runs of the default configuration on CartPole-v1, with all their files; `values` is what is computed
-of values and batches for TensorBoard, `evaluation` the episodes of the greedy policies.
+Runs of the default config on CartPole-v1, with all their files. `values` is the computation of
+diagnostics for TensorBoard, and `evaluation` the episodes of the greedy policies.
 """
 
 import argparse

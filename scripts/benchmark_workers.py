@@ -1,9 +1,9 @@
-"""Measures what a second worker process brings: a sweep of 24 runs with one worker and with two.
+"""Measures the speed-up of a second worker process: a sweep of 24 runs with one and two workers.
 
     python scripts/benchmark_workers.py
 
-Each worker has one thread. The two are measured in turn, several times; medians are told. A rate is
-that of all runs together while they train, without the start of the command and its workers.
+Each worker has one thread. Both are measured in turn, and medians are printed. A rate is that of
+all runs together while they train, without the start-up of the command and its workers.
 """
 
 import argparse
@@ -21,7 +21,7 @@ NETWORKS = {"one layer of 128": "[128]", "two layers of 256": "[256,256]"}
 
 
 class Measured(NamedTuple):
-    """One sweep: steps of all runs a second, and the whole of the command in seconds."""
+    """Steps per second of all runs, and seconds of the whole command."""
 
     rate: float
     seconds: float

@@ -23,7 +23,7 @@ FLAGS = (
 
 @contextmanager
 def browser(width: int = 1_200, height: int = 900, *, is_dark: bool = False) -> Iterator[Any]:
-    """Gives a driver of a new browser, whose window shows pages of this size."""
+    """Provides a driver of a new browser whose window shows pages of this size."""
     options = Options()
     options.binary_location = str(CHROMIUM)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -42,11 +42,11 @@ def browser(width: int = 1_200, height: int = 900, *, is_dark: bool = False) -> 
 
 
 def resize(driver: Any, width: int, height: int) -> None:
-    """Gives a page this size, below what windows can have."""
+    """Sets the size of a page, which may be smaller than a window can be."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def complaints(driver: Any) -> list[str]:
-    """Returns what the page has complained of on its console."""
+    """Returns the errors on the console of the page."""
     return [entry["message"] for entry in driver.get_log("browser")]

@@ -1,10 +1,10 @@
-"""Kills a sweep again and again, resumes it each time, and compares it with one left in peace.
+"""Kills and resumes a sweep repeatedly, and compares it with an uninterrupted one.
 
     python scripts/kill_and_resume.py --kills 50
 
 Each kill is SIGKILL, SIGTERM or SIGINT at a random moment. At the end every `episodes.csv`,
-`evaluations.csv` and final checkpoint must have the same bytes as in the sweep left in peace.
-Where a sweep ends before it has been killed often enough, the next one begins.
+`evaluations.csv` and final checkpoint must have the same bytes as in the uninterrupted sweep. If a
+sweep ends before all kills were made, another one starts.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 def main() -> None:
-    """Does what the options say; ends with status 1 if a byte differs."""
+    """Runs the experiment; exits with status 1 if a byte differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--steps", type=int, default=4_000, help="of each run")
@@ -69,7 +69,7 @@ def kill_until_done(
     dice: random.Random,
     kills: Counter[str],
 ) -> None:
-    """Starts a sweep, and kills and resumes it until it has ended, at most `most` times in all."""
+    """Starts a sweep, and kills and resumes it until it ends, at most `most` times."""
     while True:
         # Until its jobs are on the disk there is no sweep to go on with.
         command = ("resume", str(directory)) if (directory / "jobs.jsonl").exists() else began
@@ -99,13 +99,13 @@ def start(module: str, *arguments: str, folder: Path) -> subprocess.Popen[bytes]
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
-    """Waits for a command that must end well."""
+    """Waits for a command that must succeed."""
     if status := process.wait():
         raise SystemExit(f"{process.args!r} ended with {status}")
 
 
 def progress_of(directory: Path) -> str:
-    """Returns how many runs of a sweep have which status."""
+    """Returns the number of runs of a sweep by status."""
     try:
         with (directory / "sweep.csv").open() as file:
             statuses = Counter(row["status"] for row in csv.DictReader(file))

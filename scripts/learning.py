@@ -1,8 +1,7 @@
-"""Measures how well the recipes learn CartPole with 500 frames, and prints the README's table.
+"""Measures the final returns of the recipes on CartPole with 500 frames, for docs/benchmarks.md.
 
-Each recipe trains over some seeds, as one sweep, through the command. The figure of a run is its
-objective, the mean return of the final evaluation; the table has the mean over the seeds and its
-95 % bootstrap interval, whose unit is the seed.
+Each recipe trains several seeds as one sweep. A run counts with its objective, the mean return of
+the final evaluation; the table has the mean over the seeds with its 95 % bootstrap interval.
 
     python scripts/learning.py                        # all recipes of CartPole, seeds 0 to 9
     python scripts/learning.py --recipes rainbow c51 --seeds 100 110
