@@ -1,4 +1,4 @@
-"""What the commands share: registration with Hydra, and how they end."""
+"""Registration with Hydra and exit statuses, shared by the commands."""
 
 import os
 import sys

@@ -38,7 +38,7 @@ REJAX = Path(__file__).parent / "benchmark_rejax.py"
 
 @dataclass
 class Contestant:
-    """Somebody who trains runs.
+    """A program that trains runs.
 
     num_runs: how many at once.
     short, long: steps of each run, at both of which it learns.

@@ -1,4 +1,4 @@
-"""What the benchmark compares with, one run a process: `benchmark_contestants.py sb3|book STEPS`.
+"""Contestants of the benchmark, one run per process: `benchmark_contestants.py sb3|book STEPS`.
 
 Both train DQN on CartPole with the work that scripts/benchmark.py describes.
 """

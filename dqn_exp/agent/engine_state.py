@@ -33,7 +33,7 @@ class EngineParts:
 
 @dataclass(frozen=True)
 class UpdateSettings:
-    """How a run's updates are made.
+    """Batch size, learning start and the like: constants of the updates of a population.
 
     Attributes:
         batch_size: B.

@@ -94,7 +94,7 @@ class RMSPropConfig(Section):
 
 
 class AgentConfig(Section):
-    """How a run acts and learns."""
+    """The agent: exploration, targets, updates and the optimizer."""
 
     gamma: PerRun[Share] = Field(description="Discount factor.")
     epsilon: PerRun[Share] = Field(description="Final probability of a random action.")

@@ -27,7 +27,7 @@ class Transition(NamedTuple):
 
 
 class TransitionLayout(NamedTuple):
-    """Where the fields of a transition lie in a row of a replay buffer.
+    """Offsets of the fields of a transition in a row of a replay buffer.
 
     Attributes:
         observation: offset of the first of D features.

@@ -71,7 +71,7 @@ class Linear(NamedTuple):
 
 
 class ParameterLayout:
-    """Where the parameters of a network's layers lie in a flat row `[P]` of a run."""
+    """Offsets of the parameters of a network's layers in the flat row `[P]` of a run."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         """Lays the layers out one after the other, each with its weight before its bias."""

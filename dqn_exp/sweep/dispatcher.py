@@ -41,7 +41,7 @@ Group = Sequence[Job]
 
 @dataclass(frozen=True)
 class SweepContext:
-    """What all jobs of a sweep share.
+    """Directory, executor and other values that all jobs of a sweep share.
 
     Attributes:
         context: of Hydra.

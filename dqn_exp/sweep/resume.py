@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class ResumeRequest(NamedTuple):
-    """What to resume, and how.
+    """A directory to resume, with the options of the command.
 
     Attributes:
         directory: of a sweep or run, absolute.

@@ -1,4 +1,4 @@
-"""What to do with each job of a saved sweep, and whether its files fit together."""
+"""Plans the resumption of a saved sweep and checks the consistency of its files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ Action = Literal["skip", "leave", "begin", "resume", "retry"]
 
 
 class PlannedJob(NamedTuple):
-    """What to do with one job.
+    """A job and the action that completes it.
 
     Attributes:
         entry: the job, with the directory in which its run was found.

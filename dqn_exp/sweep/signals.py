@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Whether an interrupt was received."""
+    """Flag that SIGINT or SIGTERM sets."""
 
     def __init__(self, ignores_repeats: bool) -> None:
         """Sets whether signals after the first are ignored."""

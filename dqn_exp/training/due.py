@@ -9,7 +9,7 @@ from dqn_exp.core.per_run import PerRunState, is_due
 
 
 class Due(NamedTuple):
-    """What is due for runs, each `[N]`.
+    """Events that are due, as a mask `[N]` of runs for each.
 
     Attributes:
         logged: an entry in TensorBoard.

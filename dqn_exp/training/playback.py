@@ -12,7 +12,7 @@ from dqn_exp.training.trained_policy import load_trained_policy
 
 
 class PlaybackRequest(NamedTuple):
-    """What to play, and how to show it.
+    """A run to play, with the options of the command.
 
     Attributes:
         directory: of the run.

@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on besides its config: processor, libraries, code."""
+"""CPU model, library versions and git commit, on which the last bits of a run depend."""
 
 import platform
 import subprocess

@@ -23,7 +23,7 @@ ZERO, HALF, TWO = np.float32(0), np.float32(0.5), np.float32(2)
 
 
 class Rules(NamedTuple):
-    """How targets and losses are computed.
+    """Target rule and loss of a population.
 
     Attributes:
         factors: `[N, n]` of the rewards of a transition.
