@@ -2,6 +2,7 @@
 
 import ast
 import re
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,11 @@ MAX_DELAYED_IMPORTS = 10
 def imported_names(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+    if not isinstance(node, ast.ImportFrom) or not node.module:
+        return []
+    if node.module == "dqn_exp":
+        return [f"dqn_exp.{one.name}" for one in node.names if one.name != "__version__"]
+    return [node.module]
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -102,6 +107,11 @@ def test_modules_and_parameter_lists_are_short():
         names = [one.arg for one in (*arguments.args, *arguments.kwonlyargs)]
         count = len([name for name in names if name != "self"])
         assert count <= 8, f"{path}: {function.name} has {count} parameters"
+
+
+def test_functions_are_short():
+    lengths = [function.end_lineno - function.lineno + 1 for _, function in functions()]
+    assert statistics.median(lengths) <= 8 and statistics.quantiles(lengths, n=10)[-1] <= 25
 
 
 def test_the_equation_stands_in_one_place():

@@ -33,7 +33,7 @@ class EngineParts:
 
 @dataclass(frozen=True)
 class UpdateSettings:
-    """Batch size, learning start and the like: constants of the updates of a population.
+    """Constants of the updates of a population.
 
     Attributes:
         batch_size: B.

@@ -82,7 +82,7 @@ class RunRecord:
         metrics: Iterable[str],
         charts: Mapping[str, Sequence[Chart]],
     ) -> None:
-        """Adds what TensorBoard shows beside the scalars.
+        """Adds the config, the hyperparameters and the charts to the event file.
 
         Args:
             config: as YAML.

@@ -1,4 +1,4 @@
-"""When the runs of a population are saved."""
+"""Scheduling of checkpoints within a time budget."""
 
 import time
 from collections.abc import Callable, Iterator

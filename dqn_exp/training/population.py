@@ -233,13 +233,15 @@ def _log_differences(record: RunRecord, point: ResumePoint) -> None:
     result = record.result
     if point.engine != result.engine:
         record.log(
-            "The engine changes from %s to %s, and last bits with it.", point.engine, result.engine
+            "Resuming with engine %s instead of %s: results may differ in the last bits.",
+            result.engine,
+            point.engine,
         )
     if point.result is not None and point.result.cpu not in (None, result.cpu):
         record.log(
-            "The processor changes from %s to %s, and last bits may change with it.",
-            point.result.cpu,
+            "Resuming on CPU %s instead of %s: results may differ in the last bits.",
             result.cpu,
+            point.result.cpu,
         )
 
 

@@ -35,6 +35,7 @@ def test_the_commit_is_that_of_the_repository(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-qm", "First"], check=True)
+    subprocess.run([*git, "tag", "-a", "v1", "-m", "A release"], check=True)
     head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
     assert provenance.commit() == head.stdout.strip()
     provenance.commit.cache_clear()
@@ -54,5 +55,5 @@ def test_resuming_on_another_processor_or_engine_says_so(tmp_path, caplog):
     train("native", lambda: False)
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "completed"
     said = caplog.text
-    assert f"The processor changes from Another CPU to {provenance.cpu_model()}" in said
-    assert "The engine changes from torch to native" in said
+    assert f"Resuming on CPU {provenance.cpu_model()} instead of Another CPU:" in said
+    assert "Resuming with engine native instead of torch:" in said
