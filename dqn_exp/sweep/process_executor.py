@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 
 import loky
 import torch
@@ -100,6 +101,8 @@ class ProcessExecutor:
         self._end(index)
         gpu = {"CUDA_VISIBLE_DEVICES": self._gpus[index % len(self._gpus)]} if self._gpus else {}
         pool = loky.ProcessPoolExecutor(max_workers=1, timeout=None, env=gpu, initializer=_begin)
+        # Its start would unblock the signals.
+        resource_tracker.ensure_running()
         # The new process inherits the blocked signals until it is ready for them.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
