@@ -42,7 +42,7 @@ class Contestant:
 
     num_runs: how many at once.
     short, long: steps of each run, at both of which it learns.
-    tells: whether it prints the seconds that count, rather than being timed as a process.
+    tells: whether it prints its own training time, rather than being timed as a process.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A browser without a window, where one is installed."""
+"""A headless browser, if one is installed."""
 
 import shutil
 import tempfile

@@ -5,7 +5,7 @@ the final evaluation; the table has the mean over the seeds with its 95 % bootst
 
     python scripts/learning.py                        # all recipes of CartPole, seeds 0 to 9
     python scripts/learning.py --recipes rainbow c51 --seeds 100 110
-    python scripts/learning.py --folder outputs/learning   # shows or completes what is there
+    python scripts/learning.py --folder outputs/learning   # shows or completes existing results
 
 It needs scipy, which comes with `pip install -e .[bench]`.
 """

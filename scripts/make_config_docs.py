@@ -2,7 +2,7 @@
 
     python scripts/make_config_docs.py
 
-A test fails where the page is not what this makes.
+A test fails if the page is out of date.
 """
 
 import re

@@ -54,7 +54,7 @@ def take_report(directory: Path) -> None:
 
 
 def take_tensorboard(directory: Path) -> None:
-    """Takes the table of hyperparameters and, beside it, what the first page shows."""
+    """Captures TensorBoard: the table of hyperparameters beside the time series page."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)]
     command += ["--port", str(PORT), "--load_fast", "false"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:

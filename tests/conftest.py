@@ -1,6 +1,7 @@
 """Builders that the tests share: configs, populations, and their files."""
 
 import copy
+import fcntl
 import os
 import subprocess
 import sys
@@ -27,18 +28,29 @@ os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 MUNCHAUSEN = {"kind": "munchausen", "scale": 0.9, "temperature": 0.03, "clip": -1.0}
 
 
-NATIVE_FOLDERS = ("agent", "training", "sweep")
+ENGINE_FOLDERS = ("analysis", "agent", "training", "sweep")
 COMPILE = ("-m", "dqn_exp.train", "experiment=smoke", "engine=native")
 COMPILING = pytest.StashKey[tuple[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]]]()
+LOCK = "DQN_EXP_TEST_COMPILATION"
+"""Environment variable with the file that is locked until the engine is compiled."""
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Starts to compile, while the tests that need no compiled engine run."""
+    """Starts to compile once for all, while the tests that need no compiled engine run."""
     if hasattr(session.config, "workerinput"):
         return
     folder = tempfile.TemporaryDirectory()
+    os.environ[LOCK] = f"{folder.name}/lock"
     command = [sys.executable, *COMPILE, f"hydra.run.dir={folder.name}/run"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(os.environ[LOCK], "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # The process inherits the lock, and its end releases it.
+        process = subprocess.Popen(
+            command,
+            pass_fds=[lock.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     session.config.stash[COMPILING] = process, folder
 
 
@@ -51,15 +63,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         folder.cleanup()
 
 
+def needs_engine(item: pytest.Item) -> bool:
+    """Returns whether a test may need the compiled engine, by its folder."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return folder in ENGINE_FOLDERS or folder.endswith(".py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests that need the compiled engine last."""
-    tests = Path(__file__).parent
-
-    def needs_engine(item: pytest.Item) -> bool:
-        folder = item.path.relative_to(tests).parts[0]
-        return folder in NATIVE_FOLDERS or folder.endswith(".py")
-
     items.sort(key=needs_engine)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Waits until the engine is compiled, instead of compiling it in each process."""
+    if needs_engine(item) and os.path.exists(os.environ.get(LOCK, "")):
+        with open(os.environ[LOCK]) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
 
 
 @cache

@@ -43,7 +43,7 @@ class Optimizer(Protocol):
     def step(
         self, parameters: Tensor, gradients: Tensor, rates: Float64Array, learning: BoolArray
     ) -> None:
-        """Makes one update of the learning runs; the others keep every bit.
+        """Makes one update of the learning runs; the others stay bit-identical.
 
         Args:
             parameters: `[N, P]`, updated in place.

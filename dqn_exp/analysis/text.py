@@ -74,7 +74,7 @@ def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str
 def facts(
     sources: Sequence[Source], keys: Sequence[str], threshold: float | None
 ) -> Iterator[tuple[str, str]]:
-    """Yields names and values of what was run."""
+    """Yields name-value pairs that describe the runs."""
     runs = [run for source in sources for run in source.runs]
     yield "directory", ", ".join(str(shorten(source.directory)) for source in sources)
     yield "environment", _values(runs, "env.id")

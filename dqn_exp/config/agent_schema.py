@@ -81,7 +81,7 @@ class AdamConfig(Section):
 
 
 class RMSPropConfig(Section):
-    """Centred RMSProp, as in the DQN of 2015."""
+    """Centred RMSProp, as in the 2015 DQN paper."""
 
     kind: Literal["rmsprop"] = Field(description="Selected by agent/optimizer=rmsprop.")
     decay: PerRun[Annotated[Number, Field(ge=0, lt=1)]] = Field(
@@ -89,7 +89,7 @@ class RMSPropConfig(Section):
     )
     epsilon: PerRun[Positive] = Field(
         description="Added to the variance of the gradient of the mean loss, under the root. "
-        "The 0.01 of 2015 belongs to the summed loss, and is 0.01 / batch_size**2 here."
+        "The paper's 0.01 applies to the summed loss, and becomes 0.01 / batch_size**2 here."
     )
 
 
@@ -124,7 +124,7 @@ class AgentConfig(Section):
         description="TD error at which the Huber loss becomes linear."
     )
     max_grad_norm: PerRun[Positive | None] = Field(
-        description="Limit of the gradient norm of a run; null for none."
+        description="Maximum gradient norm of a run; null for no clipping."
     )
     target_update_period: PerRun[Period | None] = Field(
         description="Gradient updates between two copies to the target network; "

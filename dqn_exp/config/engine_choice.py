@@ -41,7 +41,7 @@ def explain_engine(config: Config) -> str:
 
 
 def reasons_against_native(config: Config) -> Iterator[str]:
-    """Yields the settings that the native engine does not support, as keys with their values."""
+    """Yields the keys that the native engine does not support, with their values."""
     agent = config.agent
     if config.device != "cpu":
         yield f"device={config.device}"

@@ -1,4 +1,4 @@
-"""Types of config keys, and what a field declares about its key."""
+"""Types and markers of config fields."""
 
 from typing import Annotated, Any, Literal, TypeVar, get_args
 

@@ -1,6 +1,6 @@
-"""Typed schema of an experiment: every key with its range, and what it means for its run.
+"""Typed schema of an experiment: every key with its range and meaning.
 
-A field says where it is declared whether the runs of one population may differ in it (`PerRun`),
+Each field declares whether the runs of one population may differ in it (`PerRun`),
 and whether it is without effect on results (`NoEffect`). Grouping of jobs, the config hash and
 docs/configs.md follow from these declarations.
 """
@@ -120,12 +120,12 @@ class Config(Section):
     """One run of an experiment."""
 
     seed: PerRun[Seed] = Field(description="Seed of all random numbers of the run.")
-    device: NoEffect[str] = Field(description="Device of torch, such as cpu or cuda.")
+    device: NoEffect[str] = Field(description="Torch device, such as cpu or cuda.")
     engine: NoEffect[Literal["auto", "native", "torch"]] = Field(
         description="Engine that acts and learns; auto selects native where it supports the agent."
     )
     num_threads: NoEffect[Count | None] = Field(
-        description="Limit of threads; null for one per core."
+        description="Maximum number of threads; null for one per core."
     )
     report: NoEffect[PerRun[StrictBool]] = Field(
         description="Whether a report is written at the end of a sweep."

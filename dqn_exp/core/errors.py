@@ -1,4 +1,4 @@
-"""Errors that are not faults of the program, and their descriptions."""
+"""Errors that are not bugs in the program, and helpers that describe errors."""
 
 
 class ConfigError(ValueError):

@@ -1,4 +1,4 @@
-"""Environments of Gymnasium: how they are found, made and described."""
+"""Lookup, creation and description of Gymnasium environments."""
 
 import importlib
 import warnings
@@ -52,7 +52,7 @@ def shape_of(env: gymnasium.Env[Any, Any], env_id: str) -> EnvShape:
     """Returns the shape of an environment.
 
     Raises:
-        ValueError: If observations are no box or actions are not discrete.
+        ValueError: If observations are not a box or actions are not discrete.
     """
     if not isinstance(env.action_space, spaces.Discrete):
         raise ValueError(

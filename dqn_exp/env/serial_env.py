@@ -33,7 +33,7 @@ class SerialVectorEnv:
             count: N.
 
         Raises:
-            ValueError: If observations are no box or actions are not discrete.
+            ValueError: If observations are not a box or actions are not discrete.
         """
         self._envs = [make_single(env_id, max_episode_steps, kwargs) for _ in range(count)]
         self._num_features = shape_of(self._envs[0], env_id).num_features

@@ -1,4 +1,4 @@
-"""The files of a run while it trains, written from memory now and then."""
+"""The files of a run in training, buffered in memory and flushed periodically."""
 
 import logging
 import math

@@ -21,7 +21,7 @@ Report = Callable[[Sequence[Result]], None]
 
 @dataclass(frozen=True)
 class Task:
-    """A population to be trained, with the settings of the process that sends it to a worker.
+    """A population to be trained, with the environment of the process that sends it to a worker.
 
     Attributes:
         runs: of the population.

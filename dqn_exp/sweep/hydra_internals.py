@@ -1,4 +1,4 @@
-"""Everything that depends on internals of Hydra 1.3.
+"""Adapters to internals of Hydra 1.3.
 
 These are jobs that stay open together, configs that are read once, the singleton behind
 `${hydra:...}`, and messages of Hydra's errors.

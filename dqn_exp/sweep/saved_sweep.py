@@ -1,4 +1,4 @@
-"""A sweep or run as its directory describes it, and changes to it before it resumes."""
+"""A sweep or run read from its directory, and the changes applied before it resumes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trains N runs as one population and leaves their files, whatever happens."""
+"""Trains N runs as one population, and leaves complete files however training ends."""
 
 import json
 import logging

@@ -70,7 +70,7 @@ class ProgressBar:
 
 
 class ProgressLines:
-    """A log line after ten seconds, then ever less often, at least every two minutes."""
+    """A log line after ten seconds, then at increasing intervals of at most two minutes."""
 
     def __init__(self) -> None:
         """Takes the first snapshot, to which rates refer, at the first tick."""

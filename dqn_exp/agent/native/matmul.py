@@ -72,7 +72,7 @@ def _make_4_rows(begins: bool, finish: Function) -> Function:
 
     Args:
         begins: whether the sums begin with these terms, on top of `begin`.
-        finish: what is done to the sums then, given the elements of `like [R, S]`.
+        finish: applied to the sums afterwards, given the elements of `like [R, S]`.
 
     The kernel takes `out [R, S]`, `left [R, K]`, `right [K, S]`, `begin [S]`, `like [R, S]`, the
     first row and the first term.
