@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from dqn_exp.config.fields import PerRunMark, has_mark
 from dqn_exp.config.schema import Config, changes_results
-from dqn_exp.core.per_run import PerRunMark
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs/configs.md"
@@ -107,8 +107,7 @@ def _own_fields(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _to_row(name: str, field: FieldInfo, defaults: Mapping[str, Any], prefix: str) -> str:
-    is_per_run = any(isinstance(mark, PerRunMark) for mark in field.metadata)
-    runs = "per run" if is_per_run else "structure"
+    runs = "per run" if has_mark(field.metadata, PerRunMark) else "structure"
     if not changes_results(prefix + name):
         runs += ", no effect"
     default = yaml.safe_dump(defaults[name], default_flow_style=True).split("\n")[0]

@@ -37,7 +37,7 @@ def apply_diff(path: Path, diff: str) -> None:
 def project(tmp_path_factory) -> Path:
     """A copy of the project with all examples."""
     folder = tmp_path_factory.mktemp("extended")
-    for name in ("dqn_exp", "conf", "hydra_plugins"):
+    for name in ("dqn_exp", "conf", "docs", "hydra_plugins"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for kind, title, text in BLOCK.findall(PAGE):
         if title and kind == "diff":

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.buffer.base import Sample
-from dqn_exp.buffer.kernels import Priorities, prioritize_all, sample_all_by_priority
+from dqn_exp.buffer.priorities import Priorities, prioritize_all, sample_all_by_priority
 from dqn_exp.buffer.sum_tree import SumTree
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray, UInt32Array

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.buffer.base import Sample
-from dqn_exp.buffer.kernels import Rings, store, take_places, write_rows
+from dqn_exp.buffer.rings import Rings, store, take_places, write_rows
 from dqn_exp.core.arrays import BoolArray, IntArray, UInt32Array
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import to_range

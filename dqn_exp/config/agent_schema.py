@@ -10,12 +10,12 @@ from dqn_exp.config.fields import (
     Integer,
     Number,
     Period,
+    PerRun,
     Positive,
     Return,
     Section,
     Share,
 )
-from dqn_exp.core.per_run import PerRun
 
 
 class ScalarConfig(Section):
@@ -87,9 +87,9 @@ class RMSPropConfig(Section):
     decay: PerRun[Annotated[Number, Field(ge=0, lt=1)]] = Field(
         description="Decay rate of the moving averages."
     )
-    epsilon: PerRun[Positive] = Field(
-        description="Added to the variance of the gradient of the mean loss, under the root. "
-        "The paper's 0.01 applies to the summed loss, and becomes 0.01 / batch_size**2 here."
+    variance_epsilon: PerRun[Positive] = Field(
+        description="Added, under the root, to the variance of the gradient of the loss summed "
+        "over the batch, as in the paper."
     )
 
 

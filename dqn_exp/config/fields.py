@@ -8,6 +8,15 @@ from pydantic_core import PydanticCustomError
 T = TypeVar("T")
 
 
+class PerRunMark:
+    """Marks a hyperparameter that may differ between the runs of one population."""
+
+
+PerRun = Annotated[T, PerRunMark()]
+"""`PerRun[float]` declares a hyperparameter that may differ between the runs of a population. All
+others are structure: equal for all runs of a population."""
+
+
 class NoEffectMark:
     """Marks a key that does not change results, except in the last bits."""
 

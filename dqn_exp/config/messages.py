@@ -117,7 +117,8 @@ def _keys(section: type[Section], prefix: str, option: str) -> Iterator[tuple[st
             kind = "" if len(options) == 1 else _kind_of(inner)
             own_option = f"{key.replace('.', '/')}={kind}" if kind else option
             for inner_key, inner_option in _keys(inner, f"{key}.", own_option):
-                everywhere = all(inner_key.rpartition(".")[2] in o.model_fields for o in options)
+                name_in_section = inner_key.removeprefix(f"{key}.")
+                everywhere = all(name_in_section in o.model_fields for o in options)
                 yield inner_key, option if everywhere else inner_option
 
 

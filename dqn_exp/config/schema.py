@@ -19,6 +19,8 @@ from dqn_exp.config.fields import (
     NoEffect,
     NoEffectMark,
     Period,
+    PerRun,
+    PerRunMark,
     Positive,
     Section,
     Seed,
@@ -26,7 +28,6 @@ from dqn_exp.config.fields import (
     has_mark,
     sections_of,
 )
-from dqn_exp.core.per_run import PerRun, PerRunMark
 
 
 class UniformConfig(Section):

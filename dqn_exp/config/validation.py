@@ -1,12 +1,13 @@
 """Validation of plain containers to a typed config."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from dqn_exp.config.agent_schema import AgentConfig, CategoricalConfig
 from dqn_exp.config.engine_choice import choose_engine, reasons_against_native
+from dqn_exp.config.fields import Decay
 from dqn_exp.config.messages import as_yaml, to_line
 from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import ConfigError
@@ -49,8 +50,26 @@ def _contradictions(config: Config) -> Iterator[str]:
             f"{as_yaml(agent.target_update_period)} and {as_yaml(agent.target_update_tau)}. "
             "Set the other to null."
         )
-    yield from _contradictions_of_decay(agent, "epsilon", "epsilon_start")
-    yield from _contradictions_of_decay(agent, "learning_rate", "learning_rate_end")
+    yield from _contradictions_of_decay(
+        _Decay(
+            name="epsilon",
+            value=agent.epsilon,
+            other="epsilon_start",
+            other_value=agent.epsilon_start,
+            steps=agent.epsilon_decay_steps,
+            shape=agent.epsilon_decay,
+        )
+    )
+    yield from _contradictions_of_decay(
+        _Decay(
+            name="learning_rate",
+            value=agent.learning_rate,
+            other="learning_rate_end",
+            other_value=agent.learning_rate_end,
+            steps=agent.learning_rate_decay_steps,
+            shape=agent.learning_rate_decay,
+        )
+    )
     yield from _contradictions_of_value(agent)
     yield from _contradictions_of_target(agent)
     if config.engine == "native":
@@ -86,15 +105,25 @@ def _contradictions_of_buffer(agent: AgentConfig, capacity: int) -> Iterator[str
         )
 
 
-def _contradictions_of_decay(agent: AgentConfig, name: str, other: str) -> Iterator[str]:
-    value, other_value = getattr(agent, name), getattr(agent, other)
-    steps = getattr(agent, f"{name}_decay_steps")
+class _Decay(NamedTuple):
+    """A decaying key and the key of its other end, with their values."""
+
+    name: str
+    value: float
+    other: str
+    other_value: float | None
+    steps: int | None
+    shape: Decay
+
+
+def _contradictions_of_decay(decay: _Decay) -> Iterator[str]:
+    name, value, other, other_value, steps, shape = decay
     if (other_value is None) != (steps is None):
         yield (
             f"agent.{other}, agent.{name}_decay_steps: expected both or neither, got "
             f"{as_yaml(other_value)} and {as_yaml(steps)}."
         )
-    if getattr(agent, f"{name}_decay") == "linear":
+    if shape == "linear":
         return
     if other_value is None:
         yield (

@@ -1,24 +1,13 @@
-"""Per-run declarations, periods, and state with the run axis first."""
+"""Periods of runs, and state with the run axis first."""
 
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dqn_exp.core.arrays import BoolArray, IntArray
 
-T = TypeVar("T")
-
 NEVER = np.iinfo(np.int64).max
 """A period or budget, in steps or episodes, that is never reached."""
-
-
-class PerRunMark:
-    """Marks a hyperparameter that may differ between the runs of one population."""
-
-
-PerRun = Annotated[T, PerRunMark()]
-"""`PerRun[float]` declares a hyperparameter that may differ between the runs of a population. All
-others are structure: equal for all runs of a population."""
 
 
 def is_due(previous: IntArray, current: IntArray, period: IntArray) -> BoolArray:

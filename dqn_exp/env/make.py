@@ -5,7 +5,7 @@ from typing import Any
 
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.classic_control_physics import PHYSICS
-from dqn_exp.env.registry import find_spec
+from dqn_exp.env.gymnasium_env import find_spec
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.vector_env import VectorEnv
 

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from dqn_exp.core.arrays import Float32Array
-from dqn_exp.env.registry import make_single
+from dqn_exp.env.gymnasium_env import make_single
 from dqn_exp.env.video import Frame, Gif, Video
 
 QValues = Callable[[Float32Array], Float32Array]

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dqn_exp.core.arrays import Float32Array, IntArray
-from dqn_exp.env.registry import make_single, shape_of
+from dqn_exp.env.gymnasium_env import make_single, shape_of
 from dqn_exp.env.vector_env import StepResult
 
 log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ from dqn_exp.config.per_run_arrays import (
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import RandomStream, Stream
 from dqn_exp.core.schedule import Schedule
-from dqn_exp.env.registry import EnvShape
+from dqn_exp.env.gymnasium_env import EnvShape
 from dqn_exp.network.base import Network
 from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
@@ -213,12 +213,15 @@ def _make_roles(configs: Configs, network: Network, target_rule: TargetRule) -> 
 
 def _make_optimizer(configs: Configs, num_parameters: int) -> Optimizer:
     device = _device(configs)
-    epsilon = to_floats(config.agent.optimizer.epsilon for config in configs)
     if isinstance(configs[0].agent.optimizer, RMSPropConfig):
         rmsprop = sections((config.agent.optimizer for config in configs), RMSPropConfig)
         decay = to_floats(section.decay for section in rmsprop)
+        # Gradients are those of the mean loss, which is smaller by the batch size.
+        scale = configs[0].agent.batch_size ** 2
+        epsilon = to_floats(section.variance_epsilon for section in rmsprop) / scale
         return RMSProp(decay, epsilon, num_parameters, device)
     adam = sections((config.agent.optimizer for config in configs), AdamConfig)
+    epsilon = to_floats(section.epsilon for section in adam)
     weight_decay = to_floats(section.weight_decay for section in adam)
     return Adam(epsilon, weight_decay, num_parameters, device)
 

@@ -14,8 +14,8 @@ from dqn_exp.config.schema import PrioritizedConfig
 from dqn_exp.core.random_streams import Stream, evaluation_seeds
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.core.transition import make_layout
+from dqn_exp.env.gymnasium_env import EnvShape, describe
 from dqn_exp.env.make import make_vector_env
-from dqn_exp.env.registry import EnvShape, describe
 from dqn_exp.env.vector_env import VectorEnv
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_engine import make_engine, make_stream

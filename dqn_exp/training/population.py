@@ -15,7 +15,7 @@ import yaml
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import describe_error
-from dqn_exp.env.registry import describe
+from dqn_exp.env.gymnasium_env import describe
 from dqn_exp.env.rollout import check_visible
 from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.checkpoint import NEWEST
@@ -243,6 +243,14 @@ def _log_differences(record: RunRecord, point: ResumePoint) -> None:
             result.cpu,
             point.result.cpu,
         )
+    for library, version in point.result.versions.items() if point.result else ():
+        if result.versions.get(library) != version:
+            record.log(
+                "Resuming with %s %s instead of %s: results may differ.",
+                library,
+                result.versions.get(library),
+                version,
+            )
 
 
 def _to_hparam(value: Any) -> bool | int | float | str:

@@ -9,7 +9,7 @@ from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.random_streams import evaluation_seeds
-from dqn_exp.env.registry import describe
+from dqn_exp.env.gymnasium_env import describe
 from dqn_exp.env.rollout import QValues, fps_of, make_visible, play
 from dqn_exp.env.video import Gif
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint

@@ -1,7 +1,7 @@
 """The training loop: in every tick, each live run makes one step and learns from its own steps."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from dqn_exp.core.transition import Transition
 from dqn_exp.env.vector_env import StepResult
 from dqn_exp.files.result import Status
 from dqn_exp.files.run_record import RunRecord
-from dqn_exp.training.checkpointing import Checkpointer
+from dqn_exp.training.checkpoint_schedule import CheckpointSchedule
 from dqn_exp.training.due import Due, Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
@@ -51,7 +51,7 @@ class Trainer(PerRunState):
     saved = ("steps", "evaluated_at")
     parts = (
         *("_engine", "_n_step", "_episodes", "_evaluation"),
-        *("_checkpointer", "_timetable", "_records"),
+        *("_schedule", "_timetable", "_records"),
     )
 
     def __init__(
@@ -90,7 +90,7 @@ class Trainer(PerRunState):
         self._metrics = MetricCollector(
             components.agent, components.engine, components.buffer, components.episodes
         )
-        self._checkpointer = Checkpointer(count, self._agent.is_finite, self._save)
+        self._schedule = CheckpointSchedule(count)
 
     def train(self) -> None:
         """Trains until every run has ended or `should_stop` returns true."""
@@ -104,7 +104,7 @@ class Trainer(PerRunState):
                 self._flush()
             if now > self._progress.next_update:
                 self._progress.update(self._snapshot())
-        self._fail(self._checkpointer.save_all())
+        self._fail(self._save(range(len(self._records))))
         self.end_all("interrupted")
 
     def tick(self) -> None:
@@ -125,7 +125,7 @@ class Trainer(PerRunState):
         if self._ticks_until_due <= 0 or has_ended or diverged is not None or errors:
             is_diverged = np.zeros_like(learning) if diverged is None else diverged
             self._handle_due(previous, is_diverged, errors)
-        if errors := self._checkpointer.save_due():
+        if errors := self._save(self._schedule.due_rows()):
             self._fail(errors)
 
     def end_all(self, status: Status, error: str | None = None) -> None:
@@ -155,7 +155,7 @@ class Trainer(PerRunState):
             try:
                 if load is not None:
                     # Saving takes about as long as loading.
-                    with self._checkpointer.expected():
+                    with self._schedule.expected():
                         self.load_state_dict(row, load())
             except Exception as error:  # A foreign file may cause any error.
                 errors[row] = error
@@ -214,20 +214,11 @@ class Trainer(PerRunState):
             row: ("diverged", f"Loss or parameters not finite at step {self.steps[row]}.")
             for row in np.flatnonzero(diverged).tolist()
         }
-        for row in np.flatnonzero(due.over & ~diverged).tolist():
-            if row not in errors:
-                errors |= self._complete(row, ended)
-        self._checkpointer.mark_due(due.saved)
+        over = [row for row in np.flatnonzero(due.over & ~diverged).tolist() if row not in errors]
+        errors |= self._save(over, is_last=True)
+        ended |= {row: ("completed", None) for row in over if row not in errors}
+        self._schedule.mark_due(due.saved)
         self._fail(errors, ended)
-
-    def _complete(self, row: int, ended: Ended) -> dict[int, Exception]:
-        """Saves a run at the end of its budget and adds it to `ended`; returns its errors."""
-        try:
-            self._save(row, is_last=True)
-        except Exception as error:  # As in `Checkpointer`.
-            return {row: error}
-        ended[row] = "completed", None
-        return {}
 
     def _evaluate(self, rows: IntArray) -> dict[int, Exception]:
         rows = rows[self.evaluated_at[rows] != self.steps[rows]]
@@ -245,10 +236,17 @@ class Trainer(PerRunState):
         self.evaluated_at[rows] = self.steps[rows]
         return {int(rows[index]): error for index, error in played.errors.items()}
 
-    def _save(self, row: int, *, is_last: bool = False) -> None:
-        """Writes the checkpoint of a run; raises any error on the way."""
-        self._count(row)
-        self._records[row].save(self.state_dict(row), is_last=is_last)
+    def _save(self, rows: Iterable[int], *, is_last: bool = False) -> dict[int, Exception]:
+        """Writes the checkpoints of finite runs; returns errors by row."""
+        errors: dict[int, Exception] = {}
+        for row in rows:
+            try:
+                if self._agent.is_finite(row):
+                    self._count(row)
+                    self._records[row].save(self.state_dict(row), is_last=is_last)
+            except Exception as error:  # Of its files, or of the state of its environment.
+                errors[row] = error
+        return errors
 
     def _flush(self) -> None:
         self._fail(self._records.flush())

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from dqn_exp.agent.optimizer import FLUSH_BELOW, Adam, RMSProp
+from dqn_exp.training import build_engine
 from tests.conftest import make_config
 
 RATES = [1e-3, 1e-2, 0.1]
@@ -129,10 +130,11 @@ def test_rmsprop_of_mean_gradients_is_that_of_summed_ones_with_its_epsilon_divid
     assert averaged.abs().min() > 1e-4
 
 
-def test_the_default_of_rmsprop_is_the_constant_of_2015_for_the_default_batch():
-    config = make_config("agent/optimizer=rmsprop")
-    expected = 0.01 / config.agent.batch_size**2
-    assert config.agent.optimizer.epsilon == pytest.approx(expected, rel=0.002)
+@pytest.mark.parametrize("batch_size", [64, 8])
+def test_the_constant_of_2015_is_divided_by_the_square_of_the_batch_size(batch_size):
+    config = make_config("agent/optimizer=rmsprop", agent__batch_size=batch_size)
+    rmsprop = build_engine._make_optimizer([config], 5)
+    assert rmsprop._epsilon.tolist() == [[pytest.approx(0.01 / batch_size**2)]]
 
 
 def test_rmsprop_stays_finite_where_the_gradient_is_constant():

@@ -9,6 +9,8 @@ from dqn_exp.config.messages import as_yaml, known_keys, suggest
         ("agent.gama", " Did you mean agent.gamma?"),
         ("gamma", " Did you mean agent.gamma?"),
         ("agent.optimizer.decay", " It belongs to agent/optimizer=rmsprop."),
+        # agent.epsilon is another key, of every agent.
+        ("agent.optimizer.epsilon", " It belongs to agent/optimizer=adam."),
         ("agent.values", " Did you mean agent/value?"),
         ("entirely.unlike", " List the keys with --cfg job."),
     ],
@@ -19,7 +21,7 @@ def test_an_unknown_key_leads_to_the_one_that_was_meant(key, expected):
 
 def test_keys_know_the_option_that_they_belong_to():
     known = known_keys()
-    assert known["agent.gamma"] == "" and known["agent.optimizer.epsilon"] == ""
+    assert known["agent.gamma"] == "" and known["agent.optimizer.epsilon"] == "agent/optimizer=adam"
     assert known["buffer.priority_epsilon"] == "buffer=prioritized"
 
 

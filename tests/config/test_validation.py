@@ -209,7 +209,7 @@ def test_settings_of_options_are_per_run_where_they_change_no_shape():
         {"buffer__priority_exponent": 0.1}, {"buffer__importance_exponent": 0.1},
         {"buffer__importance_exponent_decay_steps": 10}, {"buffer__priority_epsilon": 0.1},
         {"agent__value__v_min": -5.0}, {"agent__value__v_max": 5.0},
-        {"agent__optimizer__decay": 0.9}, {"agent__optimizer__epsilon": 0.1},
+        {"agent__optimizer__decay": 0.9}, {"agent__optimizer__variance_epsilon": 0.1},
     ):  # fmt: skip
         assert make_config(*options, **per_run).structure() == first
     assert make_config(*options, agent__value__num_atoms=21).structure() != first

@@ -1,6 +1,6 @@
 import numpy as np
 
-from dqn_exp.buffer.kernels import write_rows
+from dqn_exp.buffer.rings import write_rows
 from dqn_exp.core.transition import Transition, make_layout, unpack
 
 

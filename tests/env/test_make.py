@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
+from dqn_exp.env.gymnasium_env import describe
 from dqn_exp.env.make import make_vector_env
-from dqn_exp.env.registry import describe
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.vector_env import VectorEnv
 from tests import probes

@@ -49,11 +49,12 @@ def test_resuming_on_another_processor_or_engine_says_so(tmp_path, caplog):
     train("torch", iter([False] * 650 + [True] * 9).__next__)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["status"] == "interrupted" and result["steps"] > 0
-    result["cpu"] = "Another CPU"
+    result["cpu"], result["versions"]["numba"] = "Another CPU", "0.1"
     (tmp_path / "result.json").write_text(json.dumps(result))
     caplog.set_level(logging.INFO)
     train("native", lambda: False)
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "completed"
     said = caplog.text
     assert f"Resuming on CPU {provenance.cpu_model()} instead of Another CPU:" in said
+    assert "instead of 0.1: results may differ." in said and said.count("results may differ.") == 1
     assert "Resuming with engine native instead of torch:" in said

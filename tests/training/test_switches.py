@@ -186,7 +186,7 @@ def test_the_same_holds_for_optimizers_and_normalization(train, optimizer, norma
                         "weight_decay": decay,
                     }
                     if optimizer == "adam"
-                    else {"kind": "rmsprop", "decay": 0.9 + 0.01 * i, "epsilon": 0.01},
+                    else {"kind": "rmsprop", "decay": 0.9 + 0.01 * i, "variance_epsilon": 2.0},
                 },
             }
         )

@@ -23,7 +23,7 @@ def test_what_is_read_back_is_the_greedy_policy_of_the_run(tmp_path, switches, o
         trainer.tick()
     seen = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     for run in range(2):
-        trainer._save(run)
+        assert not trainer._save([run])
         found = load_q_values(tmp_path / str(run))(seen)
         with trainer._engine.policy(np.array([run])) as policy:
             np.testing.assert_array_equal(found.argmax(1), policy(seen[None])[0])

@@ -24,8 +24,9 @@ from dqn_exp.agent.native.state import (
 )
 from dqn_exp.agent.native.targets import Rules, make_batches
 from dqn_exp.agent.optimizer import Adam
-from dqn_exp.buffer.kernels import Priorities, write_rows
+from dqn_exp.buffer.priorities import Priorities
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
+from dqn_exp.buffer.rings import write_rows
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core import jit
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray

@@ -32,7 +32,8 @@ from dqn_exp.agent.native.targets import (
 )
 from dqn_exp.agent.native.updates import limit_norm, move_target, step_adam
 from dqn_exp.agent.native.views import matrix, prefetch
-from dqn_exp.buffer.kernels import prioritize, sample_by_priority, sample_uniformly
+from dqn_exp.buffer.priorities import prioritize, sample_by_priority
+from dqn_exp.buffer.rings import sample_uniformly
 from dqn_exp.core import philox
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from dqn_exp.core.jit import cached_parallel_jit, exact_kernel, kernel

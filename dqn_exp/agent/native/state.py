@@ -11,7 +11,7 @@ from dqn_exp.agent.native.network import MLPShape, Workspace
 from dqn_exp.agent.native.targets import Batch, Rules
 from dqn_exp.agent.native.views import unowned
 from dqn_exp.agent.optimizer import AdamState
-from dqn_exp.buffer.kernels import Priorities
+from dqn_exp.buffer.priorities import Priorities
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray, UInt32Array
 from dqn_exp.core.jit import cached_jit, kernel
 from dqn_exp.core.transition import TransitionLayout

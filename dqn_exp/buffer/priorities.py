@@ -1,4 +1,4 @@
-"""Compiled kernels of replay buffers: storing, sampling and prioritizing, one run at a time."""
+"""Compiled kernels of prioritized replay: sampling by priority, and updates of priorities."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ from dqn_exp.buffer import sum_tree
 from dqn_exp.core import philox
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray, UInt32Array
 from dqn_exp.core.jit import cached_jit, exact_kernel
-from dqn_exp.core.transition import Transition, TransitionLayout
 
 
 class Priorities(NamedTuple):
@@ -31,29 +30,6 @@ class Priorities(NamedTuple):
     epsilons: Float64Array
     max_priorities: Float64Array
     max_masses: Float64Array
-
-
-class Rings(NamedTuple):
-    """Ring buffers of all runs in one storage.
-
-    Attributes:
-        offsets: `[N]` first rows of the rings.
-        capacities: `[N]` rows of the rings.
-        positions: `[N]` next places in the rings.
-        sizes: `[N]` transitions stored.
-    """
-
-    offsets: IntArray
-    capacities: IntArray
-    positions: IntArray
-    sizes: IntArray
-
-
-@exact_kernel
-def sample_uniformly(numbers: UInt32Array, size: int, leaves: IntArray) -> None:
-    """Samples `leaves [B]` of `[0, size)` with random `numbers [B]`; 0 from an empty buffer."""
-    for b in range(len(leaves)):
-        leaves[b] = philox.to_range(numbers[b], size)
 
 
 @exact_kernel
@@ -128,52 +104,3 @@ def prioritize_all(
     for run in range(len(learning)):
         if learning[run]:
             prioritize(priorities, run, leaves[run], errors[run])
-
-
-@cached_jit
-def store(
-    storage: Float32Array,
-    layout: TransitionLayout,
-    rings: Rings,
-    places: IntArray,
-    runs: IntArray,
-    transition: Transition,
-) -> None:
-    """Writes transitions to the next places in the rings of their runs.
-
-    Args:
-        storage: `[sum of C, width]` of all rings, written.
-        layout: of a row of the storage.
-        rings: positions and sizes are updated.
-        places: `[M]`, written: rows of the transitions in the storage.
-        runs: `[M]` runs of the transitions; those of a run are in order.
-        transition: of leading shape `[M]`.
-    """
-    take_places(rings, places, runs)
-    write_rows(storage, layout, places, transition)
-
-
-@cached_jit
-def take_places(rings: Rings, places: IntArray, runs: IntArray) -> None:
-    """Takes the next place in the ring of its run for each transition, as `store` does."""
-    for i in range(len(runs)):
-        run = runs[i]
-        places[i] = rings.offsets[run] + rings.positions[run]
-        rings.positions[run] = (rings.positions[run] + 1) % rings.capacities[run]
-        rings.sizes[run] = min(rings.sizes[run] + 1, rings.capacities[run])
-
-
-@cached_jit
-def write_rows(
-    storage: Float32Array, layout: TransitionLayout, rows: IntArray, transition: Transition
-) -> None:
-    """Packs transitions `[M]` into `rows [M]` of the storage; `unpack` reads them."""
-    for i in range(len(rows)):
-        packed = storage[rows[i]]
-        for feature in range(layout.num_features):
-            packed[layout.observation + feature] = transition.observation[i, feature]
-            packed[layout.next_observation + feature] = transition.next_observation[i, feature]
-        packed[layout.action] = transition.action[i]
-        packed[layout.discount] = transition.discount[i]
-        for step in range(transition.rewards.shape[1]):
-            packed[layout.rewards + step] = transition.rewards[i, step]

@@ -1,7 +1,7 @@
 """Scheduling of checkpoints within a time budget."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,9 +11,6 @@ from dqn_exp.core.per_run import PerRunState
 
 TIME_SHARE = 0.05
 """Limit of the time for checkpoints; they become less frequent to stay below it."""
-
-Errors = dict[int, Exception]
-"""Errors while saving runs, by row."""
 
 
 class TimeBudget:
@@ -49,24 +46,15 @@ class TimeBudget:
             self._spent += self._newest
 
 
-class Checkpointer(PerRunState):
-    """Saves runs whose checkpoints are due, as far as the time budget allows."""
+class CheckpointSchedule(PerRunState):
+    """Selects the runs to save: those that are due, as far as the time budget allows."""
 
     rows = ("_is_due", "_turns")
 
-    def __init__(
-        self, count: int, is_finite: Callable[[int], bool], save: Callable[[int], None]
-    ) -> None:
-        """Starts with no checkpoint due.
-
-        Args:
-            count: N.
-            is_finite: returns whether the run in a row is worth saving.
-            save: saves the run in a row; may raise.
-        """
+    def __init__(self, count: int) -> None:
+        """Starts with no checkpoint due, for `count` runs (N)."""
         self._is_due, self._any_due = np.zeros(count, dtype=np.bool_), False
         self._turns = np.zeros(count, dtype=np.int64)  # Order in which the runs were last saved.
-        self._is_finite, self._save = is_finite, save
         self._budget = TimeBudget(TIME_SHARE)
 
     @contextmanager
@@ -80,33 +68,19 @@ class Checkpointer(PerRunState):
         self._is_due |= due
         self._any_due = bool(self._is_due.any())
 
-    def save_due(self) -> Errors:
-        """Saves due runs, longest unsaved first, until the time budget is spent."""
+    def due_rows(self) -> Iterator[int]:
+        """Yields the rows of due runs, longest unsaved first, until the time budget is spent.
+
+        The caller saves a run before it asks for the next one; that time is counted.
+        """
         if not self._any_due or not self._budget.allows:
-            return {}
-        errors: Errors = {}
+            return
         due = np.flatnonzero(self._is_due)
         for row in due[np.argsort(self._turns[due], kind="stable")].tolist():
             if not self._budget.allows:
                 break
+            self._is_due[row] = False
+            self._turns[row] = self._turns.max() + 1
             with self._budget.measured():
-                errors |= self._try(row)
+                yield row
         self._any_due = bool(self._is_due.any())
-        return errors
-
-    def save_all(self) -> Errors:
-        """Saves all runs, however long it takes."""
-        errors: Errors = {}
-        for row in range(len(self._is_due)):
-            errors |= self._try(row)
-        return errors
-
-    def _try(self, row: int) -> Errors:
-        self._is_due[row] = False
-        self._turns[row] = self._turns.max() + 1
-        try:
-            if self._is_finite(row):
-                self._save(row)
-        except Exception as error:  # Of its files, or of the state of its environment.
-            return {row: error}
-        return {}

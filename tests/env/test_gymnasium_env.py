@@ -1,7 +1,7 @@
 import gymnasium
 import pytest
 
-from dqn_exp.env.registry import EnvShape, describe, find_spec, make_single
+from dqn_exp.env.gymnasium_env import EnvShape, describe, find_spec, make_single
 
 
 def test_the_shape_is_that_of_the_spaces():

@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from dqn_exp.training.checkpointing import TIME_SHARE, Checkpointer, TimeBudget
+from dqn_exp.training.checkpoint_schedule import TIME_SHARE, CheckpointSchedule, TimeBudget
 
 
 @pytest.fixture
@@ -31,34 +31,27 @@ def test_what_is_bounded_takes_its_share_of_the_time_and_no_more(clock, cost):
 
 
 def test_runs_are_saved_when_due_and_in_turn_when_there_is_no_time_for_all(clock):
-    saved = []
-
-    def save(row: int) -> None:
-        saved.append(row)
-        clock.now += 1.0
-
-    saving = Checkpointer(4, lambda row: row != 2, save)
-    assert saving.save_due() == {} and saved == []
+    saved: list[int] = []
+    schedule = CheckpointSchedule(4)
+    assert list(schedule.due_rows()) == []
     for _ in range(2_000):
         clock.now += 1.0
-        saving.mark_due(np.array([True, True, True, False]))
-        saving.save_due()
+        schedule.mark_due(np.array([True, True, True, False]))
+        for row in schedule.due_rows():
+            if row != 2:  # Run 2 is not worth it.
+                saved.append(row)
+                clock.now += 1.0
     counts = np.bincount(saved, minlength=4)
-    # Run 2 is not worth it, run 3 was never due; no run waits for the others for ever.
+    # Run 3 was never due; no run waits for the others for ever.
     assert counts[2] == counts[3] == 0 and abs(counts[0] - counts[1]) <= 1
     assert TIME_SHARE * 0.9 <= counts.sum() / clock.now <= TIME_SHARE
 
 
-def test_at_the_end_all_are_saved_and_errors_are_told_by_row(clock):
-    saved = []
-
-    def save(row: int) -> None:
-        saved.append(row)
-        if row == 1:
-            raise OSError("full")
-
-    saving = Checkpointer(3, lambda row: True, save)
-    assert list(saving.save_all()) == [1] and saved == [0, 1, 2]
-    saving.retire(0)
-    saved.clear()
-    assert list(saving.save_all()) == [1] and saved == [0, 1]
+def test_a_retired_run_takes_its_turn_along(clock):
+    schedule = CheckpointSchedule(3)
+    clock.now += 1_000.0
+    schedule.mark_due(np.array([False, True, True]))
+    schedule.retire(0)
+    assert list(schedule.due_rows()) == [0, 1]
+    schedule.mark_due(np.array([True, False]))
+    assert list(schedule.due_rows()) == [0] and list(schedule.due_rows()) == []
