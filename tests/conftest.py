@@ -28,7 +28,10 @@ os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 MUNCHAUSEN = {"kind": "munchausen", "scale": 0.9, "temperature": 0.03, "clip": -1.0}
 
 
-ENGINE_FOLDERS = ("analysis", "agent", "training", "sweep")
+ENGINE_FREE_FOLDERS = ("agent", "buffer", "config", "core", "env", "network")
+ENGINE_FREE_FILES = ("test_architecture.py", "test_family.py")
+ONLY_TORCH = ("[torch", "categorical", "quantile", "munchausen", "noisy")
+"""What the parameters of a test have that the compiled engine does not support."""
 COMPILE = ("-m", "dqn_exp.train", "experiment=smoke", "engine=native")
 COMPILING = pytest.StashKey[tuple[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]]]()
 LOCK = "DQN_EXP_TEST_COMPILATION"
@@ -63,18 +66,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         folder.cleanup()
 
 
-def needs_engine(item: pytest.Item) -> bool:
-    """Returns whether a test may need the compiled engine, by its folder."""
+def needs_engine(item: pytest.Function) -> bool:
+    """Returns whether a test may need the compiled engine."""
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return folder in ENGINE_FOLDERS or folder.endswith(".py")
+    if "native" in item.nodeid:
+        return True
+    if folder == "analysis":
+        return "command" in item.fixturenames
+    is_free = folder in ENGINE_FREE_FOLDERS or folder in ENGINE_FREE_FILES
+    return not (is_free or any(word in item.name for word in ONLY_TORCH))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Puts the tests that need the compiled engine last."""
     items.sort(key=needs_engine)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_runtest_setup(item: pytest.Function) -> None:
     """Waits until the engine is compiled, instead of compiling it in each process."""
     if needs_engine(item) and os.path.exists(os.environ.get(LOCK, "")):
         with open(os.environ[LOCK]) as lock:

@@ -119,7 +119,7 @@ def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
     assert not (tmp_path / "s/1_seed=2").exists() and "Logging error" not in ended.err
 
 
-@pytest.mark.parametrize("most_bytes", [60_000, 100_000])
+@pytest.mark.parametrize("most_bytes", [60_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_again(
     most_bytes, tmp_path, resumed  # noqa: F811
 ):  # fmt: skip
@@ -205,6 +205,7 @@ def worker_of(run: Path) -> int:
     return int(next(run.glob("events.out.tfevents.*")).name.split(".")[-2])
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_what_its_runs_did_since_their_checkpoints(tmp_path):
     process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *LONG, *TWO_WORKERS)
     steps = wait_for_checkpoints(process, tmp_path / "s", 4)

@@ -90,7 +90,9 @@ def check_same(sweep: Path, in_process: Path) -> None:
         assert log.count("evaluation episodes") == 2 and "Completed after 160 steps" in log
 
 
-@pytest.mark.parametrize("name", LAUNCHERS)
+@pytest.mark.parametrize(
+    "name", ["processes", "slurm", pytest.param("ray", marks=pytest.mark.slow)]
+)
 def test_24_runs_are_the_same_with_every_executor(tmp_path, in_process, name):
     done = run(tmp_path, "-m", *SWEEP, *LAUNCHERS[name], "hydra.sweep.dir=s")
     assert done.returncode == 0, done.stderr

@@ -253,6 +253,7 @@ def test_tensorboard_shows_each_run_once_with_its_hyperparameters_and_final_metr
     assert objectives == {round(float(row["objective"]), 4) for row in rows}
 
 
+@pytest.mark.slow
 def test_open_files_do_not_grow_with_the_number_of_runs(tmp_path):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
