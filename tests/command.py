@@ -1,6 +1,9 @@
 """The command, run in this process or in one of its own."""
 
+import csv
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -61,3 +64,33 @@ def files_below(folder: Path) -> dict[str, bytes]:
         else path.read_bytes()
         for path in folder.rglob("*")
     }
+
+
+SHORT = [
+    "experiment=smoke",
+    "trainer.total_steps=160",
+    "eval.every_steps=80",
+    "env.max_episode_steps=20",
+    "num_threads=1",
+    "log.progress=false",
+    "report=false",
+]
+
+
+FILES = {
+    ".hydra/", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log",
+    "episodes.csv", "evaluations.csv", "checkpoint.pt", "result.json", "events",
+}  # fmt: skip
+
+
+def table_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def check_complete(folder: Path) -> dict:
+    names = {re.sub(r"events\.out.*", "events", name) for name in files_below(folder)}
+    assert names == FILES
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "completed"
+    return result

@@ -16,12 +16,14 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from dqn_exp import resume
 from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.files.result import Result
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
+from tests.command import SHORT, Ended, run_here
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
@@ -161,3 +163,25 @@ def results_of(folder: Path) -> Mapping[str, bytes]:
 
 def ignore_results(results: Sequence[Result]) -> None:
     """Takes what `train_population` tells while it goes on."""
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    def run(*arguments: str) -> Ended:
+        return run_here([*SHORT, *arguments], tmp_path, monkeypatch, capsys)
+
+    return run
+
+
+@pytest.fixture
+def resumed(tmp_path, monkeypatch, capsys):
+    def run(*arguments: str) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        status = 0
+        try:
+            resume.main(arguments)
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        return Ended(status, *capsys.readouterr())
+
+    return run

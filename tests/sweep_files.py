@@ -1,12 +1,18 @@
 """Writes the directories of sweeps without training anything."""
 
+import csv
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from dqn_exp.analysis.aggregates import make_settings
+from dqn_exp.analysis.report import write_report
+from dqn_exp.analysis.run_reader import read_sources
+from dqn_exp.analysis.swept_keys import find_keys
 from dqn_exp.files.job_list import JobEntry, begin_job_list
 from dqn_exp.files.result import Result
 from tests.conftest import config_values
@@ -77,3 +83,41 @@ def write_single(directory: Path, returns: Mapping[int, float], **overrides: Any
     given = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
     hydra = {"overrides": {"task": given, "hydra": ["hydra.mode=RUN"]}}
     (directory / ".hydra/hydra.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
+
+
+def report_of(directories, **options):
+    """Writes a report to the default place."""
+    return write_report(directories, directories[0] / "report", **options)
+
+
+def rows_of(folder) -> list[dict[str, str]]:
+    with (folder / "report/settings.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def page_of(folder) -> str:
+    return (folder / "report/index.html").read_text()
+
+
+def lines_of(folder) -> str:
+    return (folder / "report/report.md").read_text()
+
+
+def noise(values) -> float:
+    text = "|".join(f"{key}={values[key]}" for key in sorted(values))
+    return float(np.random.default_rng(list(text.encode())).normal())
+
+
+def returns_of(values) -> dict[int, float]:
+    level = 100 * values["agent.gamma"] - 50 * values["agent.epsilon"] + noise(values)
+    return {100: 10.0 + noise(values), 200: level / 2, 300: level}
+
+
+SWEPT = {"agent.gamma": [0.9, 0.99], "agent.epsilon": [0.1, 0.05, 0.2], "seed": [0, 1, 2, 3, 4]}
+
+
+def read_settings(*folders, threshold=None, names_sources=False):
+    sources = read_sources(folders)
+    keys = find_keys(sources, names_sources=names_sources)
+    runs = [run for source in sources for run in source.runs]
+    return keys, make_settings(runs, keys, threshold)

@@ -7,7 +7,7 @@ import pytest
 import dqn_exp
 from dqn_exp import api as notebook
 from dqn_exp.core.errors import ConfigError, RunError
-from tests.sweep.test_sweeper import SHORT
+from tests.command import SHORT
 from tests.sweep_files import write_single, write_sweep
 
 

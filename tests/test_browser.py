@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from scripts.browser import IS_INSTALLED, browser, complaints, resize
-from tests.sweep.test_sweeper import SHORT
+from tests.command import SHORT
 
 pytestmark = [
     pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver."),

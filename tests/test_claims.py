@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
+from tests.command import check_complete, table_of
 from tests.conftest import results_of
-from tests.sweep.test_sweeper import check_complete, table_of
 
 pytestmark = pytest.mark.slow
 

@@ -22,10 +22,9 @@ from dqn_exp.training import trainer
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
 from tests import probes
-from tests.command import files_below
+from tests.command import SHORT, files_below, table_of
 from tests.conftest import ignore_results, make_config, results_of, train_in_folders
-from tests.sweep.test_resume import SETTINGS, make_folders, resumed  # noqa: F401
-from tests.sweep.test_sweeper import SHORT, command, table_of  # noqa: F401
+from tests.resuming import SETTINGS, make_folders
 
 probes.register()
 
@@ -61,7 +60,7 @@ def test_an_environment_that_raises_ends_its_own_run_alone(tmp_path, caplog, how
         assert found == expected
 
 
-def test_the_log_of_a_run_whose_environment_raises_has_the_traceback(command, tmp_path):  # noqa: F811
+def test_the_log_of_a_run_whose_environment_raises_has_the_traceback(command, tmp_path):
     ended = command(
         "-m", "env.id=ProbeFragile-v0", "env.max_episode_steps=8", "seed=range(5)",
         "hydra.sweep.dir=s",
@@ -102,7 +101,7 @@ def test_a_directory_that_vanishes_fails_its_run_alone(tmp_path, monkeypatch):
 
 
 def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
-    command, tmp_path, monkeypatch  # noqa: F811
+    command, tmp_path, monkeypatch
 ):  # fmt: skip
     tick, ticks = trainer.Trainer.tick, iter(range(10**9))
 
@@ -121,7 +120,7 @@ def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
 
 @pytest.mark.parametrize("most_bytes", [60_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_again(
-    most_bytes, tmp_path, resumed  # noqa: F811
+    most_bytes, tmp_path, resumed
 ):  # fmt: skip
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
@@ -250,7 +249,7 @@ def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_co
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("launcher", [(), TWO_WORKERS])
 def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
-    tmp_path, resumed, number, launcher  # noqa: F811
+    tmp_path, resumed, number, launcher
 ):  # fmt: skip
     process = start(tmp_path, "-m", "seed=1,2,3", "hydra.sweep.dir=s", *ENDLESS, *launcher)
     wait_for_checkpoints(process, tmp_path / "s", 3)
@@ -267,7 +266,7 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     assert sorted(plan) == sorted(f"resume {run}, from step {step}" for run, step in steps.items())
 
 
-def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resumed):  # noqa: F811
+def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resumed):
     process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *ENDLESS, *TWO_WORKERS)
     wait_for_checkpoints(process, tmp_path / "s", 4)
     workers = list(children_of(process.pid))
@@ -295,7 +294,7 @@ def test_ctrl_c_while_workers_begin_fails_no_run(tmp_path, seconds):
     assert statuses <= {"pending", "interrupted"}
 
 
-def test_a_worker_that_cannot_be_started_is_tried_again(command, tmp_path, monkeypatch):  # noqa: F811
+def test_a_worker_that_cannot_be_started_is_tried_again(command, tmp_path, monkeypatch):
     submit, times = executor.InProcessExecutor.submit, iter(range(10))
 
     def submit_later(self, *arguments):

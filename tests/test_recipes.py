@@ -6,9 +6,8 @@ import pytest
 import yaml
 
 from dqn_exp.config.conf_dir import conf_dir
-from tests.command import run_here
+from tests.command import run_here, table_of
 from tests.conftest import make_config
-from tests.sweep.test_sweeper import table_of
 
 RECIPES = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 

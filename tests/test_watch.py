@@ -12,10 +12,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dqn_exp import watch
 from dqn_exp.env.rollout import check_visible, make_visible
-from dqn_exp.env.video import Gif, GifFile, Mp4
 from tests import probes
+from tests.command import table_of
 from tests.conftest import make_config, train_in_folders
-from tests.sweep.test_sweeper import command, table_of  # noqa: F401
+from tests.films import frames_of, seconds_of
 from tests.sweep_files import write_sweep
 
 probes.register()
@@ -46,20 +46,6 @@ def evaluations_of(folder: Path) -> list[tuple[str, float, int]]:
 def table_from(out: str) -> list[tuple[str, float, int]]:
     rows = re.findall(r"^ +\d+ +(\d+) +([\d.]+) +(\d+)  \w+", out, re.MULTILINE)
     return [(seed, float(value), int(length)) for seed, value, length in rows]
-
-
-def frames_of(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def seconds_of(gif: Image.Image) -> float:
-    """How long a film takes; frames that are alike are one that is seen longer."""
-    milliseconds = 0
-    for number in range(gif.n_frames):
-        gif.seek(number)
-        milliseconds += gif.info["duration"]
-    return milliseconds / 1_000
 
 
 def test_what_is_played_is_the_final_evaluation(trained, capsys):
@@ -152,7 +138,7 @@ def test_what_is_no_run_is_told(tmp_path, monkeypatch, capsys):
         assert "there is no screen" in capsys.readouterr().err
 
 
-def test_an_environment_without_pictures_is_told_before_anything_is_made(command, tmp_path):  # noqa: F811
+def test_an_environment_without_pictures_is_told_before_anything_is_made(command, tmp_path):
     with pytest.raises(ValueError, match=r"log\.video: env\.id: expected an environment with the"):
         check_visible("ProbeWalk-v0", None, {})
     ended = command("env.id=ProbeWalk-v0", "log.video=true", "hydra.run.dir=r")
@@ -162,7 +148,7 @@ def test_an_environment_without_pictures_is_told_before_anything_is_made(command
         make_visible("CartPole-v1", None, {}, "ansi")
 
 
-def test_every_run_of_a_sweep_is_filmed_that_asks_for_it(command, tmp_path):  # noqa: F811
+def test_every_run_of_a_sweep_is_filmed_that_asks_for_it(command, tmp_path):
     command("-m", "seed=1,2", "log.video=true,false", "hydra.sweep.dir=s")
     for row in table_of(tmp_path / "s"):
         events = EventAccumulator(str(tmp_path / "s" / row["dir"]), {"images": 0}).Reload()
@@ -178,41 +164,3 @@ def test_a_film_that_fails_costs_the_run_nothing(tmp_path, monkeypatch, caplog):
     (result,) = train_in_folders([config], [tmp_path])
     assert result.status == "completed"
     assert "cannot be filmed: RuntimeError: no pictures" in caplog.text
-
-
-def test_odd_frames_and_slow_ones_are_films_too(tmp_path):
-    movies = [Mp4(tmp_path / "a.mp4", 10), GifFile(tmp_path / "a.gif", 10)]
-    for level in range(0, 250, 50):
-        for movie in movies:
-            movie.add(np.full((41, 31, 3), level, dtype=np.uint8))
-    for movie in movies:
-        with movie:
-            pass
-    frames = frames_of(tmp_path / "a.mp4")
-    assert [frame.shape for frame in frames] == [(40, 30, 3)] * 5
-    assert [round(frame.mean() / 50) for frame in frames] == [0, 1, 2, 3, 4]
-    with Image.open(tmp_path / "a.gif") as image:
-        assert (image.size, image.n_frames, image.info["duration"]) == ((31, 41), 5, 100)
-
-
-@pytest.mark.parametrize("is_there", [True, False])
-def test_a_film_that_is_broken_off_leaves_what_was_there(tmp_path, is_there):
-    for name, kind in (("a.mp4", Mp4), ("a.gif", GifFile)):
-        path = tmp_path / name
-        if is_there:
-            path.write_text("an older film")
-        with pytest.raises(KeyboardInterrupt), kind(path, 30) as movie:
-            movie.add(np.zeros((20, 20, 3), dtype=np.uint8))
-            raise KeyboardInterrupt
-        with kind(path, 30):
-            pass  # Without a frame there is no film, either.
-        assert not is_there or path.read_text() == "an older film"
-    assert len(list(tmp_path.iterdir())) == 2 * is_there
-
-
-def test_a_fast_gif_leaves_frames_out_and_keeps_its_time():
-    gif = Gif(100)
-    for level in range(100):
-        gif.add(np.full((4, 4, 3), level, dtype=np.uint8))
-    with Image.open(io.BytesIO(gif.to_bytes())) as image:
-        assert (image.n_frames, image.info["duration"]) == (25, 40)

@@ -1,31 +1,16 @@
 import numpy as np
 import pytest
 
-from dqn_exp.analysis.aggregates import make_curve, make_settings
-from dqn_exp.analysis.run_reader import read_sources, read_table
-from dqn_exp.analysis.swept_keys import find_keys, sort_values
-from dqn_exp.core.errors import ConfigError
-from tests.sweep_files import write_run, write_single, write_sweep
-
-
-def noise(values) -> float:
-    text = "|".join(f"{key}={values[key]}" for key in sorted(values))
-    return float(np.random.default_rng(list(text.encode())).normal())
-
-
-def returns_of(values) -> dict[int, float]:
-    level = 100 * values["agent.gamma"] - 50 * values["agent.epsilon"] + noise(values)
-    return {100: 10.0 + noise(values), 200: level / 2, 300: level}
-
-
-SWEPT = {"agent.gamma": [0.9, 0.99], "agent.epsilon": [0.1, 0.05, 0.2], "seed": [0, 1, 2, 3, 4]}
-
-
-def read_settings(*folders, threshold=None, names_sources=False):
-    sources = read_sources(folders)
-    keys = find_keys(sources, names_sources=names_sources)
-    runs = [run for source in sources for run in source.runs]
-    return keys, make_settings(runs, keys, threshold)
+from dqn_exp.analysis.aggregates import make_curve
+from tests.sweep_files import (
+    SWEPT,
+    lines_of,
+    read_settings,
+    report_of,
+    returns_of,
+    rows_of,
+    write_sweep,
+)
 
 
 def test_runs_that_differ_in_their_seeds_alone_are_a_setting(tmp_path):
@@ -88,50 +73,13 @@ def test_long_curves_are_drawn_at_fewer_points(tmp_path):
     assert curve.returns.value == pytest.approx(curve.steps / 10)
 
 
-def test_further_directories_give_further_seeds_and_settings(tmp_path):
-    write_sweep(tmp_path / "a", SWEPT, returns_of)
-    more = {"agent.gamma": [0.99], "agent.epsilon": [0.05], "seed": [5, 6]}
-    write_sweep(tmp_path / "b", more, returns_of)
-    keys, settings = read_settings(tmp_path / "a", tmp_path / "b")
-    assert keys == ["agent.gamma", "agent.epsilon"]
-    assert sorted(len(setting.scores) for setting in settings) == [5] * 5 + [7]
-    write_single(tmp_path / "c", {300: 1.0}, agent__target={"kind": "double"})
-    keys, settings = read_settings(tmp_path / "a", tmp_path / "c")
-    assert keys == ["agent.gamma", "agent.epsilon", "agent.target.kind"] and len(settings) == 7
-
-
-def test_compared_directories_are_told_apart_by_what_is_different_in_their_names(tmp_path):
-    one = {"agent.gamma": [0.9, 0.99], "seed": [0, 1]}
-    for name in ("x/s", "y/s"):
-        write_sweep(tmp_path / name, one, lambda values: {300: 100 * values["agent.gamma"]})
-    write_single(tmp_path / "z", {300: 1.0}, agent__target={"kind": "double"})
-    keys, settings = read_settings(
-        tmp_path / "x/s", tmp_path / "y/s", tmp_path / "z", names_sources=True
-    )
-    # That one is double is told by its name: none of the directories differs in it.
-    assert keys == ["source", "agent.gamma"] and len(settings) == 5
-    assert {setting.values["source"] for setting in settings} == {"x/s", "y/s", "z"}
-    assert settings[-1].label == "z, gamma=0.98"
-
-
-def test_values_are_in_the_order_of_numbers_where_they_are_numbers():
-    assert sort_values(["10", "9", "1e-3", "9"]) == ["1e-3", "9", "10"]
-    assert sort_values(["b", "10", "9"]) == ["10", "9", "b"]
-
-
-def test_a_row_that_was_being_written_is_left_out(tmp_path):
-    path = tmp_path / "evaluations.csv"
-    path.write_text("step,episode,seed,return,length\n10,0,3,5.0,5\n10,1,5,7.0,7\n20,0,3,9.")
-    assert read_table(path, 5).tolist() == [[10, 0, 3, 5, 5], [10, 1, 5, 7, 7]]
-    assert read_table(tmp_path / "none.csv", 5).shape == (0, 5)
-
-
-def test_directories_that_hold_no_run_are_told(tmp_path):
-    with pytest.raises(ConfigError, match="expected the directory of a run or a sweep"):
-        read_sources([tmp_path])
-    write_run(tmp_path / "r", {10: 1.0})
-    with pytest.raises(ConfigError, match="given twice"):
-        read_sources([tmp_path, tmp_path / "r" / ".."])
-    (tmp_path / "r/result.json").write_text("{")
-    with pytest.raises(ConfigError, match="expected the result of a run"):
-        read_sources([tmp_path])
+def test_a_seed_counts_once(tmp_path):
+    for name in "ab":
+        write_sweep(tmp_path / name, SWEPT, returns_of)
+    report_of([tmp_path / "a", tmp_path / "b"])
+    assert {row["n"] for row in rows_of(tmp_path / "a")} == {"5"}
+    assert "Ignored: 30 runs with a seed that another run" in lines_of(tmp_path / "a")
+    swept = {"num_threads": [1, 2], "seed": [0, 1]}
+    write_sweep(tmp_path / "c", swept, lambda values: {100: 5.0 + values["seed"]})
+    report_of([tmp_path / "c"])
+    assert [row["n"] for row in rows_of(tmp_path / "c")] == ["2", "2"]

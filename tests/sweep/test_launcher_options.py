@@ -6,6 +6,7 @@ from dqn_exp.core.errors import ConfigError
 from dqn_exp.sweep import launcher_options
 from dqn_exp.sweep.executor import InProcessExecutor
 from dqn_exp.sweep.launcher_options import to_options
+from tests.sweep.executors import defaults_of
 
 LAUNCHERS = sorted((conf_dir() / "hydra/launcher").glob("*.yaml"))
 
@@ -49,3 +50,30 @@ def test_a_missing_library_is_said_with_its_command(monkeypatch):
     monkeypatch.setattr(launcher_options.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'dqn-exp\[processes\]'"):
         to_options({"executor": "processes", "num_workers": 2})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"executor": "processes", "num_workers": 0}, "num_workers: expected at least 1, got 0"),
+        ({"executor": "processes", "max_resubmissions": -1}, "expected at least 0, got -1"),
+        (
+            {"executor": "proceses"},
+            "expected one of in_process, processes, slurm, ray, got proceses",
+        ),
+        ({"executor": "slurm", "cluster": "slurm"}, "there is no sbatch. Set it to local"),
+    ],
+)
+def test_options_of_the_launcher_are_checked(settings, message, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match=message):
+        to_options({**defaults_of(settings["executor"]), **settings})
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"), [("processes", "loky"), ("slurm", "submitit"), ("ray", "ray")]
+)
+def test_an_extra_that_is_not_installed_is_named(monkeypatch, kind, module):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=rf"{module}, .* pip install 'dqn-exp\[{kind}\]'"):
+        to_options(defaults_of(kind))

@@ -4,8 +4,7 @@ import re
 
 import yaml
 
-from tests.command import run_apart
-from tests.sweep.test_sweeper import check_complete, table_of
+from tests.command import check_complete, run_apart, table_of
 
 TINY = (
     "-m", "experiment=book_optuna", "trainer.total_steps=700", "num_threads=1",

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,3 +29,23 @@ def test_signals_wait_until_the_first_worker_is_ready_for_them(tmp_path):
         env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["['SIGINT', 'SIGTERM']", "[]"], done.stderr
+
+
+def test_each_gpu_has_a_worker_of_its_own(monkeypatch):
+    import torch
+
+    from dqn_exp.sweep.process_executor import ProcessExecutor
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    executor = ProcessExecutor(None, "cuda", num_cores=4)
+    assert (executor.num_workers, executor.num_threads) == (2, 2)
+    seen = []
+    for index in range(2):
+        worker = executor._alive(index)
+        seen.append(worker.pool.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result())
+    executor.close()
+    assert seen == ["2", "5"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert ProcessExecutor(None, "cuda", num_cores=4).num_workers == 3
+    assert ProcessExecutor(None, "cpu", num_cores=4).num_workers == 4

@@ -1,15 +1,11 @@
 """Sweeps from the command line: what trains together, and what is on disk afterwards."""
 
-import csv
 import json
 import os
-import re
-import resource
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import yaml
@@ -17,44 +13,8 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 
-from tests import tracing
-from tests.command import Ended, files_below, run_apart, run_here
+from tests.command import SHORT, check_complete, table_of
 from tests.conftest import results_of
-
-SHORT = [
-    "experiment=smoke",
-    "trainer.total_steps=160",
-    "eval.every_steps=80",
-    "env.max_episode_steps=20",
-    "num_threads=1",
-    "log.progress=false",
-    "report=false",
-]
-FILES = {
-    ".hydra/", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log",
-    "episodes.csv", "evaluations.csv", "checkpoint.pt", "result.json", "events",
-}  # fmt: skip
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    def run(*arguments: str) -> Ended:
-        return run_here([*SHORT, *arguments], tmp_path, monkeypatch, capsys)
-
-    return run
-
-
-def table_of(folder: Path) -> list[dict[str, str]]:
-    with (folder / "sweep.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def check_complete(folder: Path) -> dict:
-    names = {re.sub(r"events\.out.*", "events", name) for name in files_below(folder)}
-    assert names == FILES
-    result = json.loads((folder / "result.json").read_text())
-    assert result["status"] == "completed"
-    return result
 
 
 def test_a_sweep_is_one_population_and_leaves_a_directory_a_run(command, tmp_path):
@@ -90,18 +50,6 @@ def test_a_run_of_a_sweep_is_the_same_alone_and_twice(command, tmp_path):
     assert results_of(tmp_path / "once") == results_of(tmp_path / "twice") == results_of(of_sweep)
 
 
-def test_structures_become_populations_of_bounded_size(command, tmp_path):
-    sweep = ("-m", "seed=range(5)", "network.hidden_sizes=[8],[9,3]")
-    ended = command(*sweep, "hydra.sweep.dir=a", "hydra.launcher.max_population_size=3")
-    assert "Training 10 runs as 4 populations." in ended.out
-    ended = command(*sweep, "hydra.sweep.dir=b")
-    assert "Training 10 runs as 2 populations." in ended.out
-    for first, second in zip(table_of(tmp_path / "a"), table_of(tmp_path / "b"), strict=True):
-        assert first == second
-        folders = tmp_path / "a" / first["dir"], tmp_path / "b" / second["dir"]
-        assert results_of(folders[0]) == results_of(folders[1])
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -125,71 +73,6 @@ def test_hydras_own_sweeper_and_launcher_give_the_same_results(command, tmp_path
     if options != ["hydra/launcher=basic", "hydra/sweeper=basic"]:
         statuses = [row["status"] for row in table_of(tmp_path / "found")]
         assert statuses == ["completed"] * 3
-
-
-def test_the_files_of_hydra_are_those_of_its_own_launcher(command, tmp_path):
-    for name in ("basic", "population"):
-        assert command("-m", "seed=1,2", "hydra.sweep.dir=s", f"hydra/launcher={name}").status == 0
-        (tmp_path / "s").rename(tmp_path / name)
-    for folder in ("0_seed=1", "1_seed=2"):
-        first, second = (tmp_path / name / folder / ".hydra" for name in ("basic", "population"))
-        for file in ("config.yaml", "overrides.yaml"):
-            assert (first / file).read_bytes() == (second / file).read_bytes()
-        # The choice of the launcher and its options are all that differs.
-        words = ("launcher", "max_population", "executor", "max_resubmissions")
-        lines = [set((path / "hydra.yaml").read_text().splitlines()) for path in (first, second)]
-        assert all(any(word in line for word in words) for line in lines[0] ^ lines[1])
-
-
-def test_a_run_that_diverges_is_told_and_the_others_complete(command, tmp_path):
-    tracing.EVENTS.clear()
-    callback = "+hydra.callbacks.trace._target_=tests.tracing.Trace"
-    sweep = ("-m", "agent.learning_rate=1e-3,1e30,2e-3", "hydra.sweep.dir=s", callback)
-    ended = command(*sweep)
-    assert ended.status == 1
-    lines = ended.err.strip().splitlines()
-    assert (
-        lines[0].startswith("Run 1 (agent.learning_rate=1e+30)")
-        and "diverged: Loss or parameters not finite" in lines[0]
-    )
-    assert lines[0].endswith("See s/1_learning_rate=1e+30/train.log.")
-    assert lines[1].endswith("python -m dqn_exp.resume s --retry-failed")
-    assert lines[2].endswith("tensorboard --logdir s") and len(lines) == 3
-    assert "2 of 3 runs completed." in ended.out and "Traceback" not in ended.err
-    rows = table_of(tmp_path / "s")
-    assert [row["status"] for row in rows] == ["completed", "diverged", "completed"]
-    assert rows[1]["objective"] == ""
-    assert tracing.EVENTS[:3] == [("start", 0), ("start", 1), ("start", 2)]
-    assert [event[:3] for event in tracing.EVENTS[3:6]] == [
-        ("end", 0, "COMPLETED"), ("end", 1, "FAILED"), ("end", 2, "COMPLETED")
-    ]  # fmt: skip
-    assert tracing.EVENTS[3][3] == float(rows[0]["objective"])
-    assert tracing.EVENTS[6:] == [("multirun end",)]
-
-
-def test_a_population_that_fails_does_not_stop_the_next(command, tmp_path):
-    from tests import probes
-
-    probes.register()
-    sweep = ("-m", "env.id=ProbeCounting-v0", "env.max_episode_steps=8", "hydra.sweep.dir=s")
-    ended = command(*sweep, "+env.kwargs.is_broken_at=5,null", "seed=1,2")
-    assert ended.status == 1
-    rows = table_of(tmp_path / "s")
-    assert [row["status"] for row in rows] == ["failed", "failed", "completed", "completed"]
-    assert "RuntimeError: the environment is broken See s/0_" in ended.err
-    for row in rows[:2]:
-        log = (tmp_path / "s" / row["dir"] / "train.log").read_text()
-        assert "Traceback" in log and "the environment is broken" in log
-
-
-def test_a_single_run_that_diverges_ends_with_status_1(command, tmp_path):
-    ended = command("agent.learning_rate=1e30", "hydra.run.dir=r")
-    assert ended.status == 1
-    assert re.fullmatch(
-        r"diverged: Loss or parameters not finite at step \d+\. See r/train\.log\.",
-        ended.err.splitlines()[-1],
-    )
-    assert "Traceback" not in ended.err
 
 
 def test_a_recipe_that_declares_a_sweep_gives_way_to_the_command_line(command, tmp_path):
@@ -253,20 +136,6 @@ def test_tensorboard_shows_each_run_once_with_its_hyperparameters_and_final_metr
     assert objectives == {round(float(row["objective"]), 4) for row in rows}
 
 
-@pytest.mark.slow
-def test_open_files_do_not_grow_with_the_number_of_runs(tmp_path):
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-
-    arguments = [*SHORT, "trainer.total_steps=30", "-m", "seed=range(80)", "hydra.sweep.dir=s"]
-    done = subprocess.run(
-        [sys.executable, "-m", "dqn_exp.train", *arguments],
-        cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [row["status"] for row in table_of(tmp_path / "s")] == ["completed"] * 80
-
-
 @pytest.mark.parametrize("arguments", [["seed=1"], ["-m", "seed=1,2"]])
 def test_an_interruption_ends_with_130_and_whole_files(tmp_path, arguments):
     long = [*SHORT, "trainer.total_steps=1_000_000", "hydra.run.dir=s/0", "hydra.sweep.dir=s"]
@@ -292,25 +161,6 @@ def test_an_interruption_ends_with_130_and_whole_files(tmp_path, arguments):
         assert [row["status"] for row in table_of(tmp_path / "s")] == ["interrupted"] * 2
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["--cfg", "job"], ["--cfg", "job", "experiment=book"]]
-)
-def test_asking_for_help_or_the_config_loads_nothing_heavy(tmp_path, arguments):
-    code = (
-        "import sys, atexit\n"
-        "heavy = {'torch', 'gymnasium', 'tensorboard', 'pydantic', 'numpy'}\n"
-        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
-        "from dqn_exp.train import main\n"
-        "main()\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-    assert done.stderr.strip() == "[]" and "gamma: 0.98" in done.stdout
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_plugins_are_discovered():
     names = {
         plugin.__name__
@@ -318,12 +168,3 @@ def test_the_plugins_are_discovered():
         for plugin in Plugins.instance().discover(kind)
     }
     assert {"PopulationLauncher", "PopulationSweeper"} <= names
-
-
-def test_the_console_script_is_the_same_command(tmp_path):
-    script = Path(sys.executable).with_name("dqn-exp")
-    done = subprocess.run(
-        [script, "agent.gama=1"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2 and "Did you mean agent.gamma?" in done.stderr
-    assert run_apart(["agent.gama=1"], tmp_path) == (2, done.stdout, done.stderr)

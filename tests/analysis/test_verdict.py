@@ -1,0 +1,74 @@
+"""What a report says of the best setting."""
+
+import numpy as np
+
+from dqn_exp.analysis.aggregates import make_curve, make_settings
+from dqn_exp.analysis.run_reader import read_sources
+from tests.analysis.test_statistics import naive_mann_whitney_p
+from tests.sweep_files import lines_of, report_of, rows_of, write_sweep
+
+SCORES = {0.9: [10, 20, 30, 40, 50], 0.98: [45, 60, 70, 80, 200], 0.99: [5, 20, 35, 45, 48]}
+
+
+def test_what_is_said_of_the_best_is_what_its_numbers_say(tmp_path):
+    swept = {"agent.gamma": list(SCORES), "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: float(SCORES[v["agent.gamma"]][v["seed"]])})
+    report_of([tmp_path / "s"])
+    text, rows = lines_of(tmp_path / "s"), rows_of(tmp_path / "s")
+    assert [row["agent.gamma"] for row in rows] == ["0.98", "0.99", "0.9"]
+    best = SCORES[0.98]
+    for gamma in (0.99, 0.9):
+        wins = np.mean([(a > b) + 0.5 * (a == b) for a in best for b in SCORES[gamma]])
+        assert f"- over gamma={gamma}: {wins:.2f} [" in text
+    share = 100 * float(rows[0]["probability_of_being_best"])
+    assert f"It ranks first in {share:.0f} % of resamples" in text and share > 90
+    p = naive_mann_whitney_p(best, SCORES[0.99])
+    assert p < 0.05 and f"(Mann-Whitney p = {p:.2g})." in text and "not significant" not in text
+
+
+def test_settings_that_cannot_be_told_apart_are_not_told_apart(tmp_path):
+    scores = {0.9: [10, 20, 30, 40, 50], 0.98: [15, 25, 35, 45, 55]}
+    swept = {"agent.gamma": list(scores), "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: float(scores[v["agent.gamma"]][v["seed"]])})
+    report_of([tmp_path / "s"])
+    assert "the difference is not significant (Mann-Whitney p = 0.69)" in lines_of(tmp_path / "s")
+    few = {"agent.gamma": list(SCORES), "seed": range(3)}
+    write_sweep(tmp_path / "t", few, lambda v: {100: 100 * v["agent.gamma"] + v["seed"] / 10})
+    report_of([tmp_path / "t"])
+    # All pairs are won, and yet three seeds tell nothing beyond chance.
+    assert "1.00 [0.50, 1.00]; the difference is not significant" in lines_of(tmp_path / "t")
+    assert "ranks first" not in lines_of(tmp_path / "t")
+
+
+def test_ties_and_different_environments_have_no_winner(tmp_path):
+    swept = {"agent.gamma": [0.9, 0.98, 0.99], "seed": [0, 1]}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: 9.0 if v["agent.gamma"] < 0.99 else 8.0})
+    report_of([tmp_path / "s"])
+    said = "Of 3 settings, 2 share the highest final return of 9 [9, 9]: gamma=0.9; gamma=0.98."
+    assert said in lines_of(tmp_path / "s")
+    envs = {"env.id": ["CartPole-v1", "Acrobot-v1"], "seed": [0, 1]}
+    write_sweep(tmp_path / "e", envs, lambda v: {100: 9.0 if "Cart" in v["env.id"] else -80.0})
+    report_of([tmp_path / "e"])
+    assert "different environments, whose returns cannot be compared" in lines_of(tmp_path / "e")
+
+
+def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
+    def status(values) -> str:
+        return "diverged" if values["agent.gamma"] == 0.9 and values["seed"] else "completed"
+
+    write_sweep(
+        tmp_path / "s",
+        {"agent.gamma": [0.9, 0.98], "seed": range(4)},
+        lambda values: {
+            50: 9e9 if status(values) == "diverged" else 1.0,
+            100: 200.0 if values["agent.gamma"] == 0.9 else 100.0,
+        },
+        status,
+    )
+    report_of([tmp_path / "s"])
+    text = lines_of(tmp_path / "s")
+    assert "The best of 2 settings is gamma=0.9, with a final return of 200 (one seed)" in text
+    assert "3 of its 4 runs failed or have not ended, and are not counted." in text
+    sources = read_sources([tmp_path / "s"])
+    setting = make_settings(sources[0].runs, ["agent.gamma"], None)[0]
+    assert make_curve(setting).returns.value.max() == 200  # What has diverged is not in it.

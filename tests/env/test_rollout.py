@@ -1,0 +1,57 @@
+"""Episodes of a policy that are shown."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from dqn_exp.env.rollout import FPS, check_visible, fps_of, make_visible, play
+from tests import probes
+
+probes.register()
+
+
+class Frames:
+    """Counts frames."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def add(self, frame) -> None:
+        self.shapes.append(frame.shape)
+
+
+def right(observations: np.ndarray) -> np.ndarray:
+    return np.tile([0.0, 1.0], (len(observations), 1))
+
+
+def test_a_policy_is_played_as_gymnasium_plays_its_actions():
+    env = make_visible("CartPole-v1", 30, {}, None)
+    played = list(play(env, right, [3, 4]))
+    naive = gymnasium.make("CartPole-v1", max_episode_steps=30)
+    for seed, found in zip((3, 4), played, strict=True):
+        naive.reset(seed=seed)
+        rewards, terminated, truncated = [], False, False
+        while not (terminated or truncated):
+            _, reward, terminated, truncated, _ = naive.step(1)
+            rewards.append(reward)
+        assert found == (seed, sum(rewards), len(rewards), terminated)
+
+
+def test_every_observation_is_a_frame():
+    env, frames = make_visible("CartPole-v1", 5, {}, "rgb_array"), Frames()
+    (episode,) = play(env, right, [0], [frames])
+    env.close()
+    assert len(frames.shapes) == episode.length + 1 and frames.shapes[0][2] == 3
+
+
+def test_frames_per_second_are_those_of_the_environment():
+    env = gymnasium.make("CartPole-v1")
+    assert fps_of(env) == 50
+    env.unwrapped.metadata = {}
+    assert fps_of(env) == FPS
+
+
+def test_an_environment_without_images_is_refused_with_the_key():
+    check_visible("CartPole-v1", 5, {})
+    with pytest.raises(ValueError, match=r"log\.video: env\.id: .* render mode rgb_array"):
+        check_visible("ProbeWalk-v0", None, {})

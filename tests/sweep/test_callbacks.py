@@ -1,0 +1,51 @@
+"""What happens at the end of a sweep."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.command import table_of
+from tests.sweep_files import page_of, rows_of
+
+
+def test_a_sweep_ends_with_a_report_unless_it_is_not_wanted(command, tmp_path):
+    sweep = ("-m", "seed=1,2", "agent.gamma=0.9,0.99")
+    ended = command(*sweep, "hydra.sweep.dir=s", "report=true")
+    where = "The report is in s/report/index.html. View the runs with: tensorboard --logdir s"
+    assert ended.status == 0 and ended.out.splitlines()[-1].endswith(where)
+    assert {row["n"] for row in rows_of(tmp_path / "s")} == {"2"}
+    returns = {row["agent.gamma"]: float(row["mean"]) for row in rows_of(tmp_path / "s")}
+    for gamma, mean in returns.items():
+        rows = [row for row in table_of(tmp_path / "s") if row["agent.gamma"] == gamma]
+        assert mean == pytest.approx(np.mean([float(row["objective"]) for row in rows]))
+    command(*sweep, "hydra.sweep.dir=t")  # With report=false.
+    assert not (tmp_path / "t/report").exists()
+
+
+def test_a_report_that_cannot_be_written_costs_the_sweep_nothing(command, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("dqn_exp.analysis.report.write_report", fail)
+    ended = command("-m", "seed=1,2", "hydra.sweep.dir=s", "report=true")
+    assert ended.status == 0 and "The report could not be written" in ended.out
+    assert {row["status"] for row in table_of(tmp_path / "s")} == {"completed"}
+
+
+def test_a_sweep_whose_runs_fail_and_one_that_is_resumed_have_their_reports(
+    command, tmp_path, monkeypatch, capsys
+):  # fmt: skip
+    ended = command(
+        "-m", "seed=1,2", "agent.learning_rate=1e-3,1e30", "hydra.sweep.dir=s", "report=true"
+    )
+    assert ended.status == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s")
+    shutil.rmtree(tmp_path / "s/report")
+    done = subprocess.run(
+        [sys.executable, "-m", "dqn_exp.resume", "s"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s"), done

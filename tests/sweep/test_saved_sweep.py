@@ -1,0 +1,48 @@
+"""A saved sweep and the changes with which it goes on."""
+
+import shutil
+
+import pytest
+
+from tests.command import files_below
+from tests.resuming import (
+    empty,
+    interrupt,
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "expected the directory of a run or of a sweep"),
+        (["s", "agent.gamma=0.5"], "agent.gamma: would change the results"),
+        (["s", "hydra/launcher=ray"], "hydra/launcher=ray: expected one of population,"),
+        (["s", "hydra.launcher.num_wrokers=3"], "hydra.launcher.num_wrokers: expected one of"),
+        (["s", "hydra.launcher.max_population_size=0"], "expected at least 1, got 0"),
+        (["s", "log.progres=true"], "log.progres: unknown key."),
+        (["s", "device=cuda:99"], "device: expected a device of this machine"),
+        (["s/unknown"], "it lists no run in unknown"),
+    ],
+)
+def test_bad_input_is_told_in_a_line_and_nothing_changes(
+    command, resumed, tmp_path, arguments, message
+):
+    command("-m", "seed=1,2", "hydra.sweep.dir=s")
+    interrupt(tmp_path / "s/0_seed=1")
+    before = files_below(tmp_path)
+    ended = resumed(*arguments)
+    assert ended.status == 2 and message in ended.err, ended
+    assert files_below(tmp_path) == before
+
+
+def test_what_does_not_change_results_may_be_other_than_before(command, resumed, tmp_path):
+    command("-m", "seed=1,2", "hydra.sweep.dir=s")
+    shutil.copytree(tmp_path / "s", tmp_path / "peace")
+    for run in (tmp_path / "s").glob("*_*"):
+        empty(run)
+    ended = resumed("s", "log.tensorboard=false", "hydra.launcher.max_population_size=1")
+    assert ended.status == 0 and "Training 2 runs as 2 populations." in ended.out, ended
+    for run in (tmp_path / "s").glob("*_*"):
+        assert not list(run.glob("events.*"))
+        for name in ("episodes.csv", "evaluations.csv"):
+            assert (run / name).read_bytes() == (tmp_path / "peace" / run.name / name).read_bytes()

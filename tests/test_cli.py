@@ -1,0 +1,54 @@
+"""Exit statuses of the commands."""
+
+import signal
+import sys
+
+import pytest
+from hydra.errors import ConfigCompositionException
+
+from dqn_exp.cli import run_command
+from dqn_exp.core.errors import ConfigError, RunError
+
+
+@pytest.fixture(autouse=True)
+def keep_process(monkeypatch):
+    """The command changes the path of imports and a signal handler of its process."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (RunError("Run 1 diverged."), 1, "Run 1 diverged.\n"),
+        (ConfigError(["a: wrong.", "b: wrong."]), 2, "a: wrong.\nb: wrong.\n"),
+        (OSError("No space left on device"), 2, "No space left on device\n"),
+        (KeyboardInterrupt("Resume with: x"), 130, "Interrupted. Resume with: x\n"),
+        (KeyboardInterrupt(), 130, "Interrupted.\n"),
+        (
+            ConfigCompositionException("Could not override 'agent.gama'. No match."), 2,
+            "agent.gama: unknown key. Did you mean agent.gamma?\n",
+        ),
+    ],
+)  # fmt: skip
+def test_an_error_ends_with_its_status_and_message(error, status, message, capsys):
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(command)
+    assert ended.value.code == status and capsys.readouterr().err == message
+
+
+def test_a_defect_of_the_package_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: 1 / 0)
+
+
+def test_modules_of_the_working_directory_are_found(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != ""])
+    run_command(lambda: None)
+    assert sys.path[0] == str(tmp_path)
