@@ -16,30 +16,52 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from dqn_exp.analysis.report import write_report
+from dqn_exp.config.validation import to_config
+from dqn_exp.files.job_list import read_job_list
+from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.progress import NoProgress
 from scripts.browser import IS_INSTALLED, browser, complaints, resize
-from tests.command import SHORT
+from tests.conftest import ignore_results
+from tests.sweep_files import write_sweep
 
 pytestmark = [
     pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver."),
     pytest.mark.xdist_group("browser"),  # So that there is one sweep for all of them.
 ]
 
+SWEPT = {
+    "agent.gamma": [0.9, 0.95, 0.98, 0.99],
+    "agent.epsilon": [0.01, 0.05, 0.1, 0.2],
+    "seed": range(10),
+}
 NUM_RUNS = 160
-SWEEP = (
-    *("agent.gamma=0.9,0.95,0.98,0.99", "agent.epsilon=0.01,0.05,0.1,0.2", "seed=range(10)"),
-    *("trainer.total_steps=100", "eval.every_steps=50", "log.every_steps=50", "report=true"),
-    *("eval.episodes=2", "checkpoint.every_steps=null", "network.hidden_sizes=[8]"),
-)
+SMALL = {
+    "agent__learning_starts": 20,
+    "agent__batch_size": 8,
+    "env__max_episode_steps": 20,
+    "eval__episodes": 2,
+    "eval__every_steps": 50,
+    "log__every_steps": 50,
+    "checkpoint__every_steps": None,
+    "network__hidden_sizes": [8],
+    "trainer__total_steps": 100,
+}
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory) -> Path:
     """A sweep of 4 x 4 settings with ten seeds each, and its report."""
-    folder = tmp_path_factory.mktemp("browser")
-    command = [sys.executable, "-m", "dqn_exp.train", "-m", *SHORT, *SWEEP, "hydra.sweep.dir=s"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done
-    return folder / "s"
+    folder = tmp_path_factory.mktemp("browser") / "s"
+    write_sweep(folder, SWEPT, lambda values: None, **SMALL)
+    _, entries = read_job_list(folder)
+    runs = []
+    for entry in entries:
+        (folder / entry.directory).mkdir()
+        runs.append(Run(to_config(entry.config), folder / entry.directory, entry.swept))
+    train_population(runs, ignore_results, lambda: False, NoProgress())
+    write_report([folder], folder / "report")
+    return folder
 
 
 @pytest.fixture(scope="module")
