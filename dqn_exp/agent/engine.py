@@ -34,9 +34,16 @@ class Diagnostics(NamedTuple):
 
 
 class Engine(Protocol):
-    """Acts and learns, on state that the agent, the optimizer and the buffer hold."""
+    """Acts and learns, on state that the agent, the optimizer and the buffer hold.
+
+    Attributes:
+        learning_rate: of the runs.
+        target_distances: `[N]` distances of the target parameters, see `Agent.target_distance`,
+            before the newest learning; NaN where they have not been measured.
+    """
 
     learning_rate: Schedule
+    target_distances: Float32Array
 
     def act(self, observations: Float32Array, steps: IntArray) -> IntArray:
         """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`."""

@@ -52,8 +52,8 @@ class EngineState(PerRunState):
     All engines save and load the same state, so a run can change its engine when it resumes.
     """
 
-    rows: ClassVar[tuple[str, ...]] = ("losses", "grad_norms", "td_errors", "predictions")
-    saved: ClassVar[tuple[str, ...]] = rows
+    saved: ClassVar[tuple[str, ...]] = ("losses", "grad_norms", "td_errors", "predictions")
+    rows: ClassVar[tuple[str, ...]] = (*saved, "target_distances")
     parts: ClassVar[tuple[str, ...]] = (
         "agent",
         "optimizer",
@@ -78,6 +78,8 @@ class EngineState(PerRunState):
         self.learning_rate = parts.learning_rate
         online = parts.agent.online
         self.losses, self.grad_norms = online.new_full((2, len(online)), torch.nan)
+        # Before the newest learning, if it was measured.
+        self.target_distances = np.full(len(online), np.nan, dtype=np.float32)
         self.td_errors, self.predictions = online.new_full((2, len(online), batch_size), torch.nan)
 
     def q_values(self, runs: IntArray, observations: Float32Array) -> Float32Array:
@@ -93,7 +95,7 @@ class EngineState(PerRunState):
     def diagnostics(self, runs: IntArray) -> Diagnostics:
         """Returns diagnostics of the newest batches of runs `[M]`."""
         losses, norms, errors, predictions = (
-            torch.as_tensor(getattr(self, name)).cpu().numpy()[runs] for name in EngineState.rows
+            torch.as_tensor(getattr(self, name)).cpu().numpy()[runs] for name in EngineState.saved
         )
         p10, p50, p90 = np.quantile(errors, [0.1, 0.5, 0.9], axis=1)
         magnitudes = np.abs(errors).mean(1)

@@ -1,6 +1,6 @@
 """Optimizers of flat parameters, with hyperparameters and update counts per run."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,26 +15,6 @@ BETA1, BETA2 = 0.9, 0.999
 FLUSH_BELOW = 1e-30
 """Moments below this are set to 0. They are too small to move a parameter, but the moments of a
 unit that is never active would decay into denormal numbers, which processors handle slowly."""
-
-
-class AdamState(NamedTuple):
-    """State of Adam for all runs, as compiled code takes it.
-
-    Attributes:
-        exp_avg: `[N, P]` moving averages of the gradients.
-        exp_avg_sq: `[N, P]` moving averages of the squared gradients.
-        beta1_power: `[N]` decay rate of `exp_avg` to the power of the updates.
-        beta2_power: `[N]` decay rate of `exp_avg_sq` to the power of the updates.
-        epsilon: `[N]` added to the denominator.
-        weight_decay: `[N]` decoupled weight decay.
-    """
-
-    exp_avg: Float32Array
-    exp_avg_sq: Float32Array
-    beta1_power: Float64Array
-    beta2_power: Float64Array
-    epsilon: Float32Array
-    weight_decay: Float64Array
 
 
 class Optimizer(Protocol):
@@ -74,7 +54,7 @@ class Adam(PerRunState):
     """
 
     rows = (
-        *("_epsilon", "_weight_decay", "beta1_power", "beta2_power"),
+        *("_epsilon", "weight_decay", "beta1_power", "beta2_power"),
         *("exp_avg", "exp_avg_sq", "_scratch"),
     )
     saved = ("beta1_power", "beta2_power", "exp_avg", "exp_avg_sq")
@@ -100,7 +80,7 @@ class Adam(PerRunState):
         self.exp_avg_sq = torch.zeros_like(self.exp_avg)
         self._scratch = torch.zeros_like(self.exp_avg)
         self._epsilon = _to_column(epsilon, device)
-        self._weight_decay = weight_decay.copy()
+        self.weight_decay = weight_decay.copy()
         self._is_decaying = bool(weight_decay.any())
         # Running products of the decay rates. A power function would round differently in the
         # vectorised part of an array than in its tail, and so depend on the neighbours.
@@ -108,16 +88,9 @@ class Adam(PerRunState):
         self.beta2_power = np.ones(count)
 
     @property
-    def state(self) -> AdamState:
-        """The state of all runs for compiled code, in the memory of this object."""
-        return AdamState(
-            self.exp_avg.numpy(),
-            self.exp_avg_sq.numpy(),
-            self.beta1_power,
-            self.beta2_power,
-            self._epsilon[:, 0].numpy(),
-            self._weight_decay,
-        )
+    def epsilon(self) -> Float32Array:
+        """The constants `[N]` that are added to the denominators."""
+        return self._epsilon[:, 0].numpy()
 
     def step(
         self, parameters: Tensor, gradients: Tensor, rates: Float64Array, learning: BoolArray
@@ -136,7 +109,7 @@ class Adam(PerRunState):
         scratch.mul_(_to_column(1.0 / np.sqrt(correction2), device)).add_(self._epsilon)
         torch.div(self.exp_avg, scratch, out=scratch)
         if self._is_decaying:
-            kept = 1.0 - learning * rates * self._weight_decay
+            kept = 1.0 - learning * rates * self.weight_decay
             parameters.mul_(_to_column(kept, device))
         parameters.sub_(scratch.mul_(_to_column(learning * rates / correction1, device)))
 

@@ -7,7 +7,7 @@ import numpy as np
 from dqn_exp.buffer import sum_tree
 from dqn_exp.core import philox
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray, UInt32Array
-from dqn_exp.core.jit import cached_jit, exact_kernel
+from dqn_exp.core.jit import cached_jit, kernel
 
 
 class Priorities(NamedTuple):
@@ -32,52 +32,18 @@ class Priorities(NamedTuple):
     max_masses: Float64Array
 
 
-@exact_kernel
-def sample_by_priority(
-    numbers: UInt32Array,
-    size: int,
-    priorities: Priorities,
-    run: int,
-    importance: float,
-    leaves: IntArray,
-    weights: Float32Array,
-) -> None:
-    """Samples one transition from each of B equal parts of the total, with importance weights.
-
-    Args:
-        numbers: `[B]` random numbers.
-        size: transitions stored.
-        priorities: of all runs.
-        run: row of the run.
-        importance: exponent of the weights.
-        leaves: `[B]`, written; 0 where there is no transition.
-        weights: `[B]`, written, relative to the largest of the batch.
-    """
-    count, least = len(leaves), np.inf
-    offsets = priorities.offsets[run]
-    first = offsets[-1]
-    for b in range(count):
-        share = (b + philox.to_unit(numbers[b])) / count
-        leaf = sum_tree.find(priorities.nodes, offsets, share * priorities.totals[run])
-        leaves[b] = min(leaf, max(size - 1, 0))
-        least = min(least, priorities.nodes[first + leaves[b]])
-    # The size of the buffer and the total are the same for the whole batch, and cancel.
-    for b in range(count):
-        weights[b] = (least / priorities.nodes[first + leaves[b]]) ** importance
+@kernel
+def sample_part(
+    nodes: Float64Array, offsets: IntArray, run: int, position: float, size: int
+) -> int:
+    """Returns the leaf at a position of the total; 0 if there is no transition."""
+    return min(sum_tree.find(nodes, offsets, run, position), max(size - 1, 0))
 
 
-@exact_kernel
-def prioritize(priorities: Priorities, run: int, leaves: IntArray, errors: Float32Array) -> None:
-    """Updates the priorities of `leaves [B]` of a run to the magnitudes of `errors [B]`."""
-    exponent, epsilon = priorities.exponents[run], priorities.epsilons[run]
-    for b in range(len(leaves)):
-        priority = abs(np.float64(errors[b])) + epsilon
-        if not priority <= priorities.max_priorities[run]:
-            priorities.max_priorities[run] = priority
-        priorities.totals[run] = sum_tree.put(
-            priorities.nodes, priorities.offsets[run], leaves[b], priority**exponent
-        )
-    priorities.max_masses[run] = priorities.max_priorities[run] ** exponent
+@kernel
+def mass_of(nodes: Float64Array, offsets: IntArray, run: int, leaf: int) -> float:
+    """Returns the mass of a leaf."""
+    return nodes[offsets[run, offsets.shape[1] - 1] + leaf]
 
 
 @cached_jit
@@ -89,18 +55,45 @@ def sample_all_by_priority(
     leaves: IntArray,
     weights: Float32Array,
 ) -> None:
-    """Calls `sample_by_priority` for all runs, with arrays `[N, ...]`."""
+    """Samples one transition from each of B equal parts of each total, with importance weights.
+
+    Args:
+        numbers: `[N, B]` random numbers.
+        sizes: `[N]` transitions stored.
+        priorities: of all runs.
+        importance: `[N]` exponents of the weights.
+        leaves: `[N, B]`, written; 0 where there is no transition.
+        weights: `[N, B]`, written, relative to the largest of the batch.
+    """
+    nodes, offsets = priorities.nodes, priorities.offsets
     for run in range(len(sizes)):
-        sample_by_priority(
-            numbers[run], sizes[run], priorities, run, importance[run], leaves[run], weights[run]
-        )
+        count, least = numbers.shape[1], np.inf
+        for b in range(count):
+            share = (b + philox.to_unit(numbers[run, b])) / count
+            total, size = priorities.totals[run], sizes[run]
+            leaf = sample_part(nodes, offsets, run, share * total, size)
+            leaves[run, b] = leaf
+            least = min(least, mass_of(nodes, offsets, run, leaf))
+        # The size of the buffer and the total are the same for the whole batch, and cancel.
+        for b in range(count):
+            ratio = least / mass_of(nodes, offsets, run, leaves[run, b])
+            weights[run, b] = ratio ** importance[run]
 
 
 @cached_jit
 def prioritize_all(
     priorities: Priorities, learning: BoolArray, leaves: IntArray, errors: Float32Array
 ) -> None:
-    """Calls `prioritize` for the runs `[N]` that learn, with arrays `[N, B]`."""
+    """Updates priorities of the runs `[N]` that learn to the magnitudes of errors `[N, B]`."""
     for run in range(len(learning)):
-        if learning[run]:
-            prioritize(priorities, run, leaves[run], errors[run])
+        if not learning[run]:
+            continue
+        exponent, epsilon = priorities.exponents[run], priorities.epsilons[run]
+        for b in range(leaves.shape[1]):
+            priority = abs(np.float64(errors[run, b])) + epsilon
+            if not priority <= priorities.max_priorities[run]:
+                priorities.max_priorities[run] = priority
+            priorities.totals[run] = sum_tree.put(
+                priorities.nodes, priorities.offsets, run, leaves[run, b], priority**exponent
+            )
+        priorities.max_masses[run] = priorities.max_priorities[run] ** exponent

@@ -24,9 +24,15 @@ class PrioritizedBuffer(UniformBuffer):
     largest weight of the batch.
     """
 
-    rows = (*UniformBuffer.rows, "_exponent", "_epsilon", "max_priority", "max_mass")
+    rows = (
+        *UniformBuffer.rows,
+        "priority_exponent",
+        "priority_epsilon",
+        "max_priority",
+        "max_mass",
+    )
     saved = (*UniformBuffer.saved, "max_priority", "max_mass")
-    parts = ("tree", "_importance_exponent")
+    parts = ("tree", "importance_exponent")
 
     def __init__(
         self,
@@ -49,11 +55,11 @@ class PrioritizedBuffer(UniformBuffer):
             importance_exponent: in [0, 1]; 1 corrects the whole bias.
         """
         super().__init__(capacities, layout, device)
-        self._exponent = priority_exponent.copy()
-        self._epsilon = priority_epsilon.copy()
+        self.priority_exponent = priority_exponent.copy()
+        self.priority_epsilon = priority_epsilon.copy()
         self.max_priority = np.ones(len(capacities))
         self.max_mass = self.max_priority.copy()
-        self._importance_exponent = importance_exponent
+        self.importance_exponent = importance_exponent
         self.tree = SumTree(capacities)
 
     def add(self, runs: IntArray, transition: Transition) -> None:
@@ -83,15 +89,15 @@ class PrioritizedBuffer(UniformBuffer):
             self.tree.nodes,
             self.tree.offsets,
             self.tree.totals,
-            self._exponent,
-            self._epsilon,
+            self.priority_exponent,
+            self.priority_epsilon,
             self.max_priority,
             self.max_mass,
         )
 
     def importance(self, steps: IntArray) -> Float64Array:
         """Returns the exponents `[N]` of the importance weights at the runs' own steps `[N]`."""
-        return self._importance_exponent.value(steps)
+        return self.importance_exponent.value(steps)
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns the transitions of one run, their masses, and the position in its ring."""

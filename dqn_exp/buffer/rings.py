@@ -1,10 +1,9 @@
-"""Compiled kernels of ring buffers: storing and uniform sampling, one run at a time."""
+"""Compiled kernels that store transitions in the ring buffers of all runs."""
 
 from typing import NamedTuple
 
-from dqn_exp.core import philox
-from dqn_exp.core.arrays import Float32Array, IntArray, UInt32Array
-from dqn_exp.core.jit import cached_jit, exact_kernel
+from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.transition import Transition, TransitionLayout
 
 
@@ -22,13 +21,6 @@ class Rings(NamedTuple):
     capacities: IntArray
     positions: IntArray
     sizes: IntArray
-
-
-@exact_kernel
-def sample_uniformly(numbers: UInt32Array, size: int, leaves: IntArray) -> None:
-    """Samples `leaves [B]` of `[0, size)` with random `numbers [B]`; 0 from an empty buffer."""
-    for b in range(len(leaves)):
-        leaves[b] = philox.to_range(numbers[b], size)
 
 
 @cached_jit

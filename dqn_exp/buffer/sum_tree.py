@@ -3,7 +3,7 @@
 import numpy as np
 
 from dqn_exp.core.arrays import Float64Array, IntArray
-from dqn_exp.core.jit import cached_jit, exact_kernel
+from dqn_exp.core.jit import cached_jit, kernel
 from dqn_exp.core.per_run import PerRunState
 
 ARITY = 8
@@ -62,38 +62,40 @@ class SumTree(PerRunState):
         return leaves
 
 
-@exact_kernel
-def put(nodes: Float64Array, offsets: IntArray, leaf: int, mass: float) -> float:
+@kernel
+def put(nodes: Float64Array, offsets: IntArray, run: int, leaf: int, mass: float) -> float:
     """Sets the mass of one leaf; returns the new total.
 
     Args:
         nodes: of all runs.
-        offsets: `[H]` first nodes of the levels of the run.
+        offsets: `[N, H]` first nodes of the levels of each run.
+        run: row of the run.
         leaf: from 0.
         mass: at least 0.
     """
     node, total = leaf, mass
-    for level in range(len(offsets) - 1, -1, -1):
-        nodes[offsets[level] + node] = total
+    for level in range(offsets.shape[1] - 1, -1, -1):
+        nodes[offsets[run, level] + node] = total
         node //= ARITY
-        first, total = offsets[level] + node * ARITY, 0.0
+        first, total = offsets[run, level] + node * ARITY, 0.0
         for child in range(first, first + ARITY):
             total += nodes[child]
     return total
 
 
-@exact_kernel
-def find(nodes: Float64Array, offsets: IntArray, position: float) -> int:
+@kernel
+def find(nodes: Float64Array, offsets: IntArray, run: int, position: float) -> int:
     """Returns the leaf that contains a position, as `SumTree.find` does.
 
     Args:
         nodes: of all runs.
-        offsets: `[H]` first nodes of the levels of the run.
+        offsets: `[N, H]` first nodes of the levels of each run.
+        run: row of the run.
         position: at least 0.
     """
     leaf = 0
-    for level in range(len(offsets)):
-        first = offsets[level] + leaf * ARITY
+    for level in range(offsets.shape[1]):
+        first = offsets[run, level] + leaf * ARITY
         total = 0.0
         for child in range(ARITY):
             total += nodes[first + child]
@@ -121,8 +123,7 @@ def _put_all(
     masses: Float64Array,
 ) -> None:
     for i in range(len(runs)):
-        run = runs[i]
-        totals[run] = put(nodes, offsets[run], leaves[i], masses[i])
+        totals[runs[i]] = put(nodes, offsets, runs[i], leaves[i], masses[i])
 
 
 @cached_jit
@@ -134,4 +135,4 @@ def _find_all(
     leaves: IntArray,
 ) -> None:
     for i in range(len(runs)):
-        leaves[i] = find(nodes, offsets[runs[i]], positions[i])
+        leaves[i] = find(nodes, offsets, runs[i], positions[i])

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import numba
 from numba import config
 
+from dqn_exp.core.kernel_compiler import KernelCompiler
+
 log = logging.getLogger(__name__)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -29,20 +31,28 @@ IMPORT = re.compile(
 )
 NAME = re.compile(r"\w+")
 
-REORDERABLE = {"reassoc", "contract", "nsz", "arcp"}
-"""Fast-math flags: sums may be reordered, so that they can be vectorised. Infinities and NaN keep
-their meaning, since they are how a diverging run is detected."""
+KERNEL: dict[str, Any] = {
+    "error_model": "numpy",
+    "nogil": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": KernelCompiler,
+}
+"""Options of functions that only compiled functions call."""
 
 
 def kernel(function: Function) -> Function:
-    """Compiles a function that compiled functions call; sums may be reordered."""
-    compiled: Function = numba.njit(error_model="numpy", nogil=True, fastmath=REORDERABLE)(function)
+    """Compiles a function that compiled functions call, as a part of them.
+
+    Operations are rounded as they are written.
+    """
+    compiled: Function = numba.njit(**KERNEL, forceinline=True)(function)
     return compiled
 
 
-def exact_kernel(function: Function) -> Function:
-    """Compiles a function that compiled functions call; operations are rounded as written."""
-    compiled: Function = numba.njit(error_model="numpy", nogil=True)(function)
+def called_kernel(function: Function) -> Function:
+    """Compiles a long function that compiled functions call, as one function for all of them."""
+    compiled: Function = numba.njit(**KERNEL)(function)
     return compiled
 
 
@@ -52,16 +62,6 @@ def cached_jit(function: Function) -> Function:
     Its own operations are rounded as they are written.
     """
     return _compile(function)
-
-
-def cached_parallel_jit(function: Function) -> Function:
-    """Compiles a function as `cached_jit` does, with threads for loops over `numba.prange`."""
-    return _compile(function, parallel=True)
-
-
-def num_threads(limit: int) -> int:
-    """Returns the threads that compiled code may use, at most `limit`."""
-    return min(limit, int(config.NUMBA_NUM_THREADS))
 
 
 def announce_compilation(module: str) -> None:

@@ -12,7 +12,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from dqn_exp.core.arrays import UInt32Array
-from dqn_exp.core.jit import exact_kernel
+from dqn_exp.core.jit import kernel
 
 MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 WEYL_0, WEYL_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
@@ -33,7 +33,7 @@ def high_product(_context: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@exact_kernel
+@kernel
 def fill(numbers: UInt32Array, seed: np.uint64, stream: int, first: int) -> None:
     """Fills `[M]` with numbers of a stream, uniform on `[0, 2 ** 32)`.
 
@@ -46,24 +46,31 @@ def fill(numbers: UInt32Array, seed: np.uint64, stream: int, first: int) -> None
     position, end = first // 8 * 8, first + len(numbers)
     while position < end:
         # Numpy's generator increments its counter before it draws.
-        words = _block(np.uint64(position // 8 + 1), seed, np.uint64(stream))
+        words = block(np.uint64(position // 8 + 1), seed, np.uint64(stream))
         for place in range(max(position, first), min(position + 8, end)):
             word = words[(place - position) // 2]
-            numbers[place - first] = word >> HALF if place % 2 else word & LOW
+            numbers[place - first] = half_of(word, place % 2)
         position += 8
 
 
-@exact_kernel
+@kernel
 def pair(seed: np.uint64, stream: int, index: int) -> tuple[np.uint32, np.uint32]:
     """Returns numbers `2 * index` and `2 * index + 1` of a stream."""
-    word = _block(np.uint64(index // 4 + 1), seed, np.uint64(stream))[index % 4]
+    word = block(np.uint64(index // 4 + 1), seed, np.uint64(stream))[index % 4]
     return np.uint32(word & LOW), np.uint32(word >> HALF)
 
 
-@exact_kernel
-def _block(
+@kernel
+def half_of(word: np.uint64, half: int) -> np.uint32:
+    """Returns the lower or, for 1, the upper half of a word."""
+    return np.uint32(word >> HALF) if half else np.uint32(word & LOW)
+
+
+@kernel
+def block(
     counter: np.uint64, seed: np.uint64, stream: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Returns four words, which are eight numbers of a stream."""
     zero = np.uint64(0)
     a, b, c, d = counter, zero, zero, zero
     key_0, key_1 = seed, stream
@@ -76,13 +83,13 @@ def _block(
     return a, b, c, d
 
 
-@exact_kernel
+@kernel
 def to_unit(number: np.uint32) -> float:
     """Converts a number to the interval `[0, 1)`."""
     return np.float64(number) * UNIT
 
 
-@exact_kernel
+@kernel
 def to_range(number: np.uint32, size: int) -> int:
     """Converts a number to an integer of `[0, size)`, size at most `2 ** 31`."""
     return int(np.int64(number) * size >> 32)

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.compile_time import Static
 from dqn_exp.core.per_run import PerRunState
-from dqn_exp.env.classic_control_physics import Physics
+from dqn_exp.env.classic_control_physics import Physics, begin_all, step_all
 from dqn_exp.env.vector_env import StepResult
 
 
@@ -30,39 +31,36 @@ class ClassicControlVectorEnv(PerRunState):
             max_episode_steps: time limit.
             argument: value of `physics.argument`.
         """
-        self._physics, self._limit, self._argument = physics, max_episode_steps, argument
-        state = physics.begin(np.random.default_rng(0))
-        self.state = np.zeros((count, len(state)))
-        self.steps = np.zeros(count, dtype=np.int32)
+        self.physics, self.limit, self.argument = physics, max_episode_steps, argument
+        self._static = Static(physics.name)
+        self.state = np.zeros((count, physics.num_numbers))
+        self.steps = np.zeros(count, dtype=np.int64)
         self.errors: dict[int, Exception] = {}
 
     def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
-        observations = np.empty((len(runs), self._physics.num_features), dtype=np.float32)
-        for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
-            # The generator that Gymnasium derives from a seed.
-            generator = np.random.Generator(np.random.PCG64(seed))
-            self.state[run] = self._physics.begin(generator)
-            observations[row] = self._physics.observe(self.state[run])
+        observations = np.empty((len(self.state), self.physics.num_features), dtype=np.float32)
+        begin_all(self._static, self.state, runs, seeds, observations)
         self.steps[runs] = 0
-        return observations
+        return observations[runs]
 
     def step(self, actions: IntArray) -> StepResult:
         """Takes one action `[N]` in every environment."""
         count = len(actions)
-        observations = np.empty((count, self._physics.num_features), dtype=np.float32)
+        observations = np.empty((count, self.physics.num_features), dtype=np.float32)
         rewards, ends = np.empty(count, dtype=np.float32), np.empty((3, count), dtype=np.bool_)
-        self._physics.step(
+        result = rewards, ends[0], ends[1], ends[2]
+        step_all(
+            self._static,
             self.state,
             self.steps,
             actions,
-            self._limit,
-            self._argument,
+            self.limit,
+            self.argument,
             observations,
-            rewards,
-            ends,
+            result,
         )
-        return StepResult(observations, rewards, *ends)
+        return StepResult(observations, *result)
 
     def restore(self, run: int, state: dict[str, Any], observation: Float32Array) -> str | None:
         """Restores the current episode of one run; returns why it cannot be, or None."""

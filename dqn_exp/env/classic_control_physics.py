@@ -5,139 +5,217 @@ follows the order of operations of its source.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
-from dqn_exp.core.jit import cached_jit, exact_kernel
+from dqn_exp.core.compile_time import Static, chosen
+from dqn_exp.core.jit import cached_jit, kernel
+from dqn_exp.env.pcg64 import make_generator, next_unit
 
-Lengths = npt.NDArray[np.int32]
+CART_POLE, MOUNTAIN_CAR, ACROBOT = "cart_pole", "mountain_car", "acrobot"
+
+STEEPEST = 12 * 2 * math.pi / 360
 
 
 class Physics(NamedTuple):
-    """Physics of one environment, with D features per observation and S numbers of state.
+    """An environment with compiled physics.
 
     Attributes:
-        num_features: D.
-        begin: draws the initial state `[S]` of an episode.
-        observe: returns the observation `[D]` of a state.
-        step: steps all runs: updates states `[N, S]` and lengths of episodes `[N]`, given actions
-            `[N]`, the time limit and an argument; writes observations `[N, D]`, rewards `[N]`, and
-            `[3, N]` whether the task has ended, whether the limit is reached, and whether either.
-        argument: name of the keyword argument that `step` supports; None for none.
+        name: by which compiled code is chosen.
+        num_features: D of an observation.
+        num_numbers: S of its state.
+        argument: name of the keyword argument that the physics support; None for none.
         default: of the argument.
     """
 
+    name: str
     num_features: int
-    begin: Callable[[np.random.Generator], Float64Array]
-    observe: Callable[[Float64Array], Float32Array]
-    step: Callable[
-        [Float64Array, Lengths, IntArray, int, float, Float32Array, Float32Array, BoolArray], None
-    ]
+    num_numbers: int
     argument: str | None
     default: float
 
 
-@cached_jit
-def _step_cart_poles(
-    states: Float64Array,
-    lengths: Lengths,
-    actions: IntArray,
-    limit: int,
-    has_sutton_reward: float,
-    observations: Float32Array,
-    rewards: Float32Array,
-    ends: BoolArray,
-) -> None:
-    """CartPole; shapes as in `Physics.step`."""
-    steepest = 12 * 2 * math.pi / 360
-    for run in range(len(states)):
-        x, x_dot, theta, theta_dot = states[run]
-        cosine, sine = math.cos(theta), math.sin(theta)
-        force = 10.0 if actions[run] == 1 else -10.0
-        temporary = (force + 0.05 * (theta_dot * theta_dot) * sine) / 1.1
-        acceleration = (9.8 * sine - cosine * temporary) / (
-            0.5 * (4.0 / 3.0 - 0.1 * (cosine * cosine) / 1.1)
-        )
-        x_acceleration = temporary - 0.05 * acceleration * cosine / 1.1
-        x, x_dot = x + 0.02 * x_dot, x_dot + 0.02 * x_acceleration
-        theta, theta_dot = theta + 0.02 * theta_dot, theta_dot + 0.02 * acceleration
-        states[run, 0], states[run, 1], states[run, 2], states[run, 3] = x, x_dot, theta, theta_dot
-        for feature in range(4):
-            observations[run, feature] = states[run, feature]
-        has_fallen = x < -2.4 or x > 2.4 or theta < -steepest or theta > steepest
-        _end_step(run, lengths, limit, has_fallen, ends)
-        rewards[run] = 1.0
-        if has_sutton_reward:
-            rewards[run] = -1.0 if has_fallen else 0.0
+PHYSICS: dict[Any, Physics] = {
+    "gymnasium.envs.classic_control.cartpole:CartPoleEnv": Physics(
+        CART_POLE, 4, 4, "sutton_barto_reward", 0.0
+    ),
+    "gymnasium.envs.classic_control.mountain_car:MountainCarEnv": Physics(
+        MOUNTAIN_CAR, 2, 2, "goal_velocity", 0.0
+    ),
+    "gymnasium.envs.classic_control.acrobot:AcrobotEnv": Physics(ACROBOT, 6, 4, None, 2.0),
+}
+"""Physics by Gymnasium's entry point."""
 
 
 @cached_jit
-def _step_mountain_cars(
+def step_all(
+    physics: Static,
     states: Float64Array,
-    lengths: Lengths,
+    lengths: IntArray,
     actions: IntArray,
     limit: int,
-    goal_velocity: float,
+    argument: float,
     observations: Float32Array,
-    rewards: Float32Array,
-    ends: BoolArray,
+    result: tuple[Float32Array, BoolArray, BoolArray, BoolArray],
 ) -> None:
-    """MountainCar; shapes as in `Physics.step`."""
+    """Steps all environments.
+
+    Args:
+        physics: name.
+        states: `[N, S]`, updated.
+        lengths: `[N]` steps of the episodes, updated.
+        actions: `[N]`.
+        limit: of the length of an episode.
+        argument: of the physics.
+        observations: `[N, D]`, written.
+        result: rewards, terminated, truncated and ended, all `[N]`, written.
+    """
+    rewards, terminated, truncated, ended = result
     for run in range(len(states)):
-        position, velocity = states[run]
-        velocity += (actions[run] - 1) * 0.001 + math.cos(3 * position) * (-0.0025)
-        velocity = min(max(velocity, -0.07), 0.07)
-        position = min(max(position + velocity, -1.2), 0.6)
-        if position == -1.2 and velocity < 0:
-            velocity = 0.0
-        states[run, 0], states[run, 1] = position, velocity
-        observations[run, 0], observations[run, 1] = position, velocity
-        _end_step(run, lengths, limit, position >= 0.5 and velocity >= goal_velocity, ends)
-        rewards[run] = -1.0
+        rewards[run], terminated[run] = step(physics, states, run, actions[run], argument)
+        observe(physics, states, run, observations)
+        lengths[run] += 1
+        truncated[run] = lengths[run] >= limit
+        ended[run] = terminated[run] or truncated[run]
 
 
 @cached_jit
-def _step_acrobots(
+def begin_all(
+    physics: Static,
     states: Float64Array,
-    lengths: Lengths,
-    actions: IntArray,
-    limit: int,
-    two: float,
+    runs: IntArray,
+    seeds: IntArray,
     observations: Float32Array,
-    rewards: Float32Array,
-    ends: BoolArray,
 ) -> None:
-    """Acrobot; shapes as in `Physics.step`."""
-    for run in range(len(states)):
-        state = states[run]
-        _integrate(state, actions[run] - 1.0, two)
-        state[0], state[1] = _wrap(state[0]), _wrap(state[1])
-        state[2] = min(max(state[2], -4 * math.pi), 4 * math.pi)
-        state[3] = min(max(state[3], -9 * math.pi), 9 * math.pi)
-        for angle in range(2):
-            observations[run, 2 * angle] = math.cos(state[angle])
-            observations[run, 2 * angle + 1] = math.sin(state[angle])
-            observations[run, 4 + angle] = state[2 + angle]
-        is_high = -math.cos(state[0]) - math.cos(state[1] + state[0]) > 1.0
-        _end_step(run, lengths, limit, is_high, ends)
-        rewards[run] = 0.0 if is_high else -1.0
+    """Begins episodes of runs `[M]` with seeds `[M]`; writes `observations [N, D]` of these."""
+    for i in range(len(runs)):
+        begin(physics, states, runs[i], seeds[i])
+        observe(physics, states, runs[i], observations)
 
 
-@exact_kernel
-def _end_step(run: int, lengths: Lengths, limit: int, terminated: bool, ends: BoolArray) -> None:
-    """Counts a step in `lengths [N]` and writes the ends of episodes to `ends [3, N]`."""
-    lengths[run] += 1
-    ends[0, run], ends[1, run] = terminated, lengths[run] >= limit
-    ends[2, run] = ends[0, run] or ends[1, run]
+@kernel
+def _step_cart_pole(
+    _physics: Static, states: Float64Array, run: int, action: int, has_sutton_reward: float
+) -> tuple[float, bool]:
+    x, x_dot, theta, theta_dot = states[run, 0], states[run, 1], states[run, 2], states[run, 3]
+    cosine, sine = math.cos(theta), math.sin(theta)
+    force = 10.0 if action == 1 else -10.0
+    temporary = (force + 0.05 * (theta_dot * theta_dot) * sine) / 1.1
+    acceleration = (9.8 * sine - cosine * temporary) / (
+        0.5 * (4.0 / 3.0 - 0.1 * (cosine * cosine) / 1.1)
+    )
+    x_acceleration = temporary - 0.05 * acceleration * cosine / 1.1
+    x, x_dot = x + 0.02 * x_dot, x_dot + 0.02 * x_acceleration
+    theta, theta_dot = theta + 0.02 * theta_dot, theta_dot + 0.02 * acceleration
+    states[run, 0], states[run, 1], states[run, 2], states[run, 3] = x, x_dot, theta, theta_dot
+    has_fallen = x < -2.4 or x > 2.4 or theta < -STEEPEST or theta > STEEPEST
+    if has_sutton_reward:
+        return -1.0 if has_fallen else 0.0, has_fallen
+    return 1.0, has_fallen
 
 
-@exact_kernel
-def _integrate(state: Float64Array, torque: float, two: float) -> None:
-    """Integrates `state [4]` over 0.2 s with one Runge-Kutta step."""
+@kernel
+def _step_mountain_car(
+    _physics: Static, states: Float64Array, run: int, action: int, goal_velocity: float
+) -> tuple[float, bool]:
+    position, velocity = states[run, 0], states[run, 1]
+    velocity += (action - 1) * 0.001 + math.cos(3 * position) * (-0.0025)
+    velocity = min(max(velocity, -0.07), 0.07)
+    position = min(max(position + velocity, -1.2), 0.6)
+    if position == -1.2 and velocity < 0:
+        velocity = 0.0
+    states[run, 0], states[run, 1] = position, velocity
+    return -1.0, position >= 0.5 and velocity >= goal_velocity
+
+
+@kernel
+def _step_acrobot(
+    _physics: Static, states: Float64Array, run: int, action: int, two: float
+) -> tuple[float, bool]:
+    _integrate(states, run, action - 1.0, two)
+    states[run, 0], states[run, 1] = _wrap(states[run, 0]), _wrap(states[run, 1])
+    states[run, 2] = min(max(states[run, 2], -4 * math.pi), 4 * math.pi)
+    states[run, 3] = min(max(states[run, 3], -9 * math.pi), 9 * math.pi)
+    angle1, angle2 = states[run, 0], states[run, 1]
+    is_high = -math.cos(angle1) - math.cos(angle2 + angle1) > 1.0
+    return 0.0 if is_high else -1.0, is_high
+
+
+@chosen
+def step(physics: str) -> Any:
+    """Updates a row of `states [N, S]` by an action; returns reward and whether the task ended."""
+    kernels = {
+        CART_POLE: _step_cart_pole,
+        MOUNTAIN_CAR: _step_mountain_car,
+        ACROBOT: _step_acrobot,
+    }
+    return kernels[physics]
+
+
+@kernel
+def _observe_state(
+    _physics: Static, states: Float64Array, run: int, observations: Float32Array
+) -> None:
+    for i in range(states.shape[1]):
+        observations[run, i] = states[run, i]
+
+
+@kernel
+def _observe_acrobot(
+    _physics: Static, states: Float64Array, run: int, observations: Float32Array
+) -> None:
+    for angle in range(2):
+        observations[run, 2 * angle] = math.cos(states[run, angle])
+        observations[run, 2 * angle + 1] = math.sin(states[run, angle])
+        observations[run, 4 + angle] = states[run, 2 + angle]
+
+
+@chosen
+def observe(physics: str) -> Any:
+    """Writes the observation of a row of `states [N, S]` to `observations [N, D]`."""
+    return _observe_acrobot if physics == ACROBOT else _observe_state
+
+
+@kernel
+def _begin_cart_pole(_physics: Static, states: Float64Array, run: int, seed: int) -> None:
+    generator = make_generator(seed)
+    for i in range(4):
+        unit, generator = next_unit(generator)
+        states[run, i] = -0.05 + (0.05 - -0.05) * unit
+
+
+@kernel
+def _begin_mountain_car(_physics: Static, states: Float64Array, run: int, seed: int) -> None:
+    unit, _ = next_unit(make_generator(seed))
+    states[run, 0], states[run, 1] = -0.6 + (-0.4 - -0.6) * unit, 0.0
+
+
+@kernel
+def _begin_acrobot(_physics: Static, states: Float64Array, run: int, seed: int) -> None:
+    generator = make_generator(seed)
+    for i in range(4):
+        unit, generator = next_unit(generator)
+        # Gymnasium rounds only this environment's state to single precision.
+        states[run, i] = np.float32(-0.1 + (0.1 - -0.1) * unit)
+
+
+@chosen
+def begin(physics: str) -> Any:
+    """Draws the initial state of an episode with a seed, in a row of `states [N, S]`."""
+    kernels = {
+        CART_POLE: _begin_cart_pole,
+        MOUNTAIN_CAR: _begin_mountain_car,
+        ACROBOT: _begin_acrobot,
+    }
+    return kernels[physics]
+
+
+@kernel
+def _integrate(states: Float64Array, run: int, torque: float, two: float) -> None:
+    """Integrates a row of `states [N, 4]` over 0.2 s with one Runge-Kutta step."""
+    state = states[run, 0], states[run, 1], states[run, 2], states[run, 3]
     step = 0.2
     half = step / 2.0
     k1 = _slopes(state, (0.0, 0.0, 0.0, 0.0), half, torque, two)
@@ -145,12 +223,12 @@ def _integrate(state: Float64Array, torque: float, two: float) -> None:
     k3 = _slopes(state, k2, half, torque, two)
     k4 = _slopes(state, k3, step, torque, two)
     for i in range(4):
-        state[i] += step / 6.0 * (k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i])
+        states[run, i] += step / 6.0 * (k1[i] + 2 * k2[i] + 2 * k3[i] + k4[i])
 
 
-@exact_kernel
+@kernel
 def _slopes(
-    state: Float64Array,
+    state: tuple[float, float, float, float],
     slopes: tuple[float, float, float, float],
     step: float,
     torque: float,
@@ -177,47 +255,10 @@ def _slopes(
     return dtheta1, dtheta2, ddtheta1, ddtheta2
 
 
-@exact_kernel
+@kernel
 def _wrap(angle: float) -> float:
     while angle > math.pi:
         angle -= 2 * math.pi
     while angle < -math.pi:
         angle += 2 * math.pi
     return angle
-
-
-def _begin_acrobot(generator: np.random.Generator) -> Float64Array:
-    # Gymnasium rounds only this environment's state to single precision.
-    return generator.uniform(-0.1, 0.1, size=4).astype(np.float32).astype(np.float64)
-
-
-def _observe_acrobot(state: Float64Array) -> Float32Array:
-    angle1, angle2, speed1, speed2 = state.astype(np.float32)
-    seen = [np.cos(angle1), np.sin(angle1), np.cos(angle2), np.sin(angle2), speed1, speed2]
-    return np.array(seen, dtype=np.float32)
-
-
-def _begin_mountain_car(generator: np.random.Generator) -> Float64Array:
-    return np.array([generator.uniform(-0.6, -0.4), 0.0])
-
-
-def _begin_cart_pole(generator: np.random.Generator) -> Float64Array:
-    return generator.uniform(-0.05, 0.05, size=4)
-
-
-def _observe_state(state: Float64Array) -> Float32Array:
-    return state.astype(np.float32)
-
-
-PHYSICS: dict[Any, Physics] = {
-    "gymnasium.envs.classic_control.cartpole:CartPoleEnv": Physics(
-        4, _begin_cart_pole, _observe_state, _step_cart_poles, "sutton_barto_reward", 0.0
-    ),
-    "gymnasium.envs.classic_control.mountain_car:MountainCarEnv": Physics(
-        2, _begin_mountain_car, _observe_state, _step_mountain_cars, "goal_velocity", 0.0
-    ),
-    "gymnasium.envs.classic_control.acrobot:AcrobotEnv": Physics(
-        6, _begin_acrobot, _observe_acrobot, _step_acrobots, None, 2.0
-    ),
-}
-"""Physics by Gymnasium's entry point."""

@@ -1,5 +1,7 @@
 """Assembly of the engine of a population from N configs."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -7,9 +9,9 @@ from dqn_exp.agent.dqn import Agent, AgentHyperparameters
 from dqn_exp.agent.engine_state import EngineParts, UpdateSettings
 from dqn_exp.agent.losses import HuberLoss, SquaredLoss
 from dqn_exp.agent.native.engine import NativeEngine
-from dqn_exp.agent.native.layers import ACTIVATIONS
-from dqn_exp.agent.native.network import make_shape
-from dqn_exp.agent.native.targets import Rules
+from dqn_exp.agent.native.memory import is_narrow_layer
+from dqn_exp.agent.native.records import to_records
+from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.normalization import NoNormalization, Normalization, RunningNormalization
 from dqn_exp.agent.optimizer import Adam, Optimizer, RMSProp
 from dqn_exp.agent.td_target import (
@@ -18,7 +20,6 @@ from dqn_exp.agent.td_target import (
     MunchausenTarget,
     RewardRule,
     TargetRule,
-    reward_factors,
 )
 from dqn_exp.agent.torch_engine import Roles, TorchEngine
 from dqn_exp.agent.value import CategoricalValue, QuantileValue, ScalarValue, Value
@@ -47,6 +48,7 @@ from dqn_exp.env.gymnasium_env import EnvShape
 from dqn_exp.network.base import Network
 from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
+from dqn_exp.training.segment import RECORD
 
 COMPILED = (MLP, UniformBuffer, PrioritizedBuffer, Adam, ScalarValue, GreedyTarget, DoubleTarget)
 """Classes that compiled code supports; their subclasses are not among them."""
@@ -77,25 +79,56 @@ def _make_native_engine(configs: Configs, parts: EngineParts) -> NativeEngine:
     first, target_rule = configs[0], make_target_rule(configs, parts.value)
     _check_support(parts.network, parts.buffer, parts.optimizer, parts.value, target_rule)
     assert isinstance(parts.network, MLP)
-    gamma = to_floats(config.agent.gamma for config in configs)
-    reward_limits = to_floats(config.agent.reward_clip for config in configs)
-    huber_deltas = to_floats(config.agent.huber_delta for config in configs)
+    layers = parts.network.layers
+    spec = Spec(
+        activation=first.network.activation,
+        is_narrow=is_narrow_layer(layers, layers[-1]),
+        is_deep=len(layers) > 2,
+        is_dueling=first.network.dueling,
+        is_noisy=first.network.noisy,
+        is_normalized=first.agent.normalize_observations,
+        value=first.agent.value.kind,
+        loss=first.agent.loss,
+        target=first.agent.target.kind,
+        optimizer=first.agent.optimizer.kind,
+        is_prioritized=first.buffer.kind == "prioritized",
+    )
     return NativeEngine(
         parts,
         _update_settings(configs),
-        shape=make_shape(
-            parts.network.layers, ACTIVATIONS[first.network.activation], first.network.dueling
-        ),
-        rules=Rules(
-            factors=reward_factors(gamma, first.agent.n_step),
-            reward_limits=reward_limits.astype(np.float32),
-            huber_deltas=huber_deltas.astype(np.float32),
-            is_double=isinstance(target_rule, DoubleTarget),
-            is_huber=first.agent.loss == "huber",
-        ),
-        seeds=[config.seed for config in configs],
-        num_threads=first.num_threads or num_cores(),
+        spec=spec,
+        constants=_constants(configs, parts),
+        record_type=RECORD,
     )
+
+
+def _constants(configs: Configs, parts: EngineParts) -> dict[str, Any]:
+    """Returns the hyperparameters of compiled code, by the fields of its records."""
+    agent, buffer = parts.agent, parts.buffer
+    found = {
+        "seed": np.array([config.seed for config in configs], dtype=np.uint64),
+        "gamma": to_floats(config.agent.gamma for config in configs),
+        "bootstrap_truncated": to_bools(config.agent.bootstrap_truncated for config in configs),
+        "learning_starts": to_ints(config.agent.learning_starts for config in configs),
+        "train_every": to_ints(config.agent.train_every for config in configs),
+        "target_update_period": agent.target_update_period,
+        "target_update_tau": agent.target_update_tau,
+        "reward_limit": to_floats(config.agent.reward_clip for config in configs),
+        "huber_delta": to_floats(config.agent.huber_delta for config in configs),
+        "n_step": configs[0].agent.n_step,
+        "offset": buffer.offsets,
+        "capacity": buffer.capacities,
+        "epsilon": to_records(agent.epsilon),
+        "learning_rate": to_records(parts.learning_rate),
+    }
+    if isinstance(parts.optimizer, Adam):
+        found["optimizer_epsilon"] = parts.optimizer.epsilon
+        found["weight_decay"] = parts.optimizer.weight_decay
+    if isinstance(buffer, PrioritizedBuffer):
+        found["priority_exponent"] = buffer.priority_exponent
+        found["priority_epsilon"] = buffer.priority_epsilon
+        found["importance_exponent"] = to_records(buffer.importance_exponent)
+    return found
 
 
 def _check_support(*parts: object) -> None:

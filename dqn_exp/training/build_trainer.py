@@ -6,14 +6,17 @@ from functools import partial
 import numpy as np
 import torch
 
+from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.config.per_run_arrays import Configs, sections, to_bools, to_floats, to_ints
 from dqn_exp.config.schema import PrioritizedConfig
+from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import Stream, evaluation_seeds
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.core.transition import make_layout
+from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.gymnasium_env import EnvShape, describe
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.vector_env import VectorEnv
@@ -22,7 +25,10 @@ from dqn_exp.training.build_engine import make_engine, make_stream
 from dqn_exp.training.due import Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
+from dqn_exp.training.lockstep import LockStep
 from dqn_exp.training.progress import Progress
+from dqn_exp.training.segments import Segments
+from dqn_exp.training.stretch import Stepper
 from dqn_exp.training.trainer import Components, Trainer
 
 
@@ -40,15 +46,21 @@ def make_trainer(
     make_env = partial(make_vector_env, env.id, env.max_episode_steps, env.kwargs or {})
     buffer = _make_buffer(configs, shape)
     engine = make_engine(configs, shape, buffer)
+    count, num_threads = len(configs), configs[0].num_threads or num_cores()
+    n_step = NStep(count, shape.num_features, configs[0].agent.n_step)
+    vector_env = make_env(count)
+    episodes = Episodes(vector_env, make_stream(configs, Stream.EPISODES, 2), count)
+    stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
+    if isinstance(engine, NativeEngine) and isinstance(vector_env, ClassicControlVectorEnv):
+        stepper = Segments(engine, n_step, episodes, vector_env, num_threads)
     return Trainer(
         Components(
             agent=engine.agent,
             engine=engine,
-            n_step=NStep(len(configs), shape.num_features, configs[0].agent.n_step),
+            stepper=stepper,
+            n_step=n_step,
             buffer=buffer,
-            episodes=Episodes(
-                make_env(len(configs)), make_stream(configs, Stream.EPISODES, 2), len(configs)
-            ),
+            episodes=episodes,
             evaluation=_make_evaluation(configs, make_env),
         ),
         records,

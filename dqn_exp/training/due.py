@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
-from dqn_exp.core.per_run import PerRunState, is_due
+from dqn_exp.core.per_run import NEVER, PerRunState, is_due
 
 
 class Due(NamedTuple):
@@ -63,15 +63,16 @@ class Timetable(PerRunState):
         is_over: BoolArray = (steps >= self._total_steps) | (episodes >= self._total_episodes)
         return is_over
 
-    def rows_with_entries(self, previous: IntArray, steps: IntArray) -> IntArray:
-        """Returns the rows with an entry at these steps, unless a run ends unexpectedly."""
-        is_last = steps >= self._total_steps
-        return np.flatnonzero(is_due(previous, steps, self._periods[:, 0]) | is_last)
+    @property
+    def total_episodes(self) -> IntArray:
+        """Budgets `[N]` of episodes."""
+        return self._total_episodes
 
-    def steps_until_due(self, steps: IntArray) -> int:
-        """Returns the steps until something is due for any run; an episode may end earlier."""
-        to_periods = self._periods - steps[:, None] % self._periods
-        return int(min(to_periods.min(), (self._total_steps - steps).min()))
+    def next_due(self, steps: IntArray) -> IntArray:
+        """Returns the next steps `[N]` at which something is due; an episode may end earlier."""
+        to_periods = (self._periods - steps[:, None] % self._periods).min(1)
+        # A budget of episodes alone has no last step, and `NEVER` must not be exceeded.
+        return np.minimum(steps + np.minimum(to_periods, NEVER // 2), self._total_steps)
 
     def shares_done(self, steps: IntArray, episodes: IntArray) -> Float64Array:
         """Returns the shares `[N]` of the budgets that are spent."""

@@ -1,5 +1,6 @@
 """The current training episodes of all runs."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ class FinishedEpisodes(NamedTuple):
     Attributes:
         rows: of their runs.
         numbers: of the episodes in their runs, from 0.
+        steps: of the runs when they finished.
         returns: undiscounted returns.
         lengths: lengths in steps.
         terminated: whether the task ended, rather than a limit.
@@ -24,9 +26,26 @@ class FinishedEpisodes(NamedTuple):
 
     rows: IntArray
     numbers: IntArray
+    steps: IntArray
     returns: Float64Array
     lengths: IntArray
     terminated: BoolArray
+
+
+NO_EPISODES = FinishedEpisodes(
+    *np.zeros((3, 0), dtype=np.int64),
+    np.zeros(0),
+    np.zeros(0, dtype=np.int64),
+    np.zeros(0, dtype=np.bool_),
+)
+
+
+def join_finished(parts: Sequence[FinishedEpisodes]) -> FinishedEpisodes:
+    """Returns finished episodes one after the other."""
+    some = [part for part in parts if len(part.rows)]
+    if len(some) < 2:
+        return some[0] if some else NO_EPISODES
+    return FinishedEpisodes(*(np.concatenate(columns) for columns in zip(*some, strict=True)))
 
 
 class Episodes(PerRunState):
@@ -34,7 +53,7 @@ class Episodes(PerRunState):
 
     rows = ("counts", "observations", "newest_returns", "returns", "lengths", "recent")
     saved = rows
-    parts = ("_env", "_seeds")
+    parts = ("env", "_seeds")
 
     def __init__(self, env: VectorEnv, seeds: RandomStream, count: int) -> None:
         """Starts the first episodes.
@@ -44,7 +63,7 @@ class Episodes(PerRunState):
             seeds: random stream with two numbers per episode.
             count: N.
         """
-        self._env, self._seeds = env, seeds
+        self.env, self._seeds = env, seeds
         self.counts, self.lengths = np.zeros((2, count), dtype=np.int64)  # counts: of finished.
         self.returns = np.zeros(count)
         self.recent = np.zeros((count, 3))  # Since the last entry: count and sums.
@@ -54,32 +73,48 @@ class Episodes(PerRunState):
 
     def step(self, actions: IntArray) -> StepResult:
         """Takes one action `[N]` in every environment."""
-        result = self._env.step(actions)
+        result = self.env.step(actions)
         _count(result.rewards, self.returns, self.lengths)
         self.observations = result.observations
         return result
 
-    def end(self, result: StepResult) -> FinishedEpisodes | None:
-        """Starts new episodes where a step ended one; returns the finished ones, if any."""
+    def end(self, result: StepResult, steps: IntArray) -> FinishedEpisodes:
+        """Starts new episodes where a step ended one; returns the finished ones.
+
+        Args:
+            result: of the step.
+            steps: `[N]` the runs' own steps after it.
+        """
         if not np.count_nonzero(result.ended):
-            return None
+            return NO_EPISODES
         ended = np.flatnonzero(result.ended)
-        returns, lengths = self.returns[ended], self.lengths[ended]
-        terminated = result.terminated[ended]
-        finished = FinishedEpisodes(ended, self.counts[ended], returns, lengths, terminated)
-        self.recent[ended] += np.stack([np.ones(len(ended)), returns, lengths], 1)
-        self.newest_returns[ended] = returns
+        finished = FinishedEpisodes(
+            ended,
+            self.counts[ended],
+            steps[ended],
+            self.returns[ended],
+            self.lengths[ended],
+            result.terminated[ended],
+        )
+        self.note(finished)
         self.returns[ended] = self.lengths[ended] = 0
         self.counts[ended] += 1
         # In place: the buffer already holds copies of these observations.
         self.observations[ended] = self._start(ended)
         return finished
 
+    def note(self, finished: FinishedEpisodes) -> None:
+        """Counts finished episodes among the recent ones."""
+        rows, returns = finished.rows, finished.returns
+        sums = np.stack([np.ones(len(rows)), returns, finished.lengths], 1)
+        np.add.at(self.recent, rows, sums)
+        self.newest_returns[rows] = returns
+
     def take_errors(self) -> dict[int, Exception]:
         """Returns the errors that environments raised since the last call, by row."""
-        errors = self._env.errors
+        errors = self.env.errors
         if errors:
-            self._env.errors = {}
+            self.env.errors = {}
         return errors
 
     def take_means(self, rows: IntArray) -> Float64Array:
@@ -103,8 +138,8 @@ class Episodes(PerRunState):
         """
         self._check_names(state, {*self.saved, "env"})
         self._load_rows(run, state)
-        self._env.errors.pop(run, None)  # Errors of an episode that is not continued.
-        problem = self._env.restore(run, state["env"], self.observations[run])
+        self.env.errors.pop(run, None)  # Errors of an episode that is not continued.
+        problem = self.env.restore(run, state["env"], self.observations[run])
         if problem is not None:
             self.lost[run] = problem
             self.returns[run] = self.lengths[run] = 0
@@ -112,11 +147,11 @@ class Episodes(PerRunState):
 
     def close(self) -> None:
         """Closes the environments."""
-        self._env.close()
+        self.env.close()
 
     def _start(self, rows: IntArray) -> Float32Array:
         seeds = episode_seeds(self._seeds.read(rows, self.counts[rows]))
-        return self._env.reset(rows, seeds)
+        return self.env.reset(rows, seeds)
 
 
 @cached_jit

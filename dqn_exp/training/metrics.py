@@ -32,16 +32,6 @@ class MetricCollector:
         """Takes the parts whose metrics are collected."""
         self._agent, self._engine = agent, engine
         self._buffer, self._episodes = buffer, episodes
-        self._distances: dict[int, float] = {}
-
-    def observe_before_learning(self, rows: IntArray) -> None:
-        """Records metrics that learning may change, for rows `[M]` with an entry after this tick.
-
-        If a copy to the target network falls on every entry, its distance would always be 0.
-        """
-        with _undisturbed():
-            distances = self._agent.target_distance(rows)
-        self._distances = dict(zip(rows.tolist(), distances.tolist(), strict=True))
 
     def collect(
         self, rows: IntArray, steps: IntArray, seconds: Float64Array
@@ -102,11 +92,10 @@ class MetricCollector:
         return {Tag(f"train/{name}"): values for name, values in newest.items()}
 
     def _take_distances(self, rows: IntArray) -> Column:
-        before, self._distances = self._distances, {}
-        # A run may have ended unexpectedly, as by diverging.
-        if not before.keys() >= set(rows.tolist()):
-            return self._agent.target_distance(rows)
-        return np.array([before[row] for row in rows.tolist()])
+        # Before learning: a copy to the target network may fall on every entry.
+        before = self._engine.target_distances[rows]
+        self._engine.target_distances[rows] = np.nan
+        return np.where(np.isnan(before), self._agent.target_distance(rows), before)
 
     def _action_gaps(self, rows: IntArray) -> Float32Array:
         """Returns the mean difference `[M]` of the values of the best and second-best action."""

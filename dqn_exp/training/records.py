@@ -33,11 +33,12 @@ class Records(PerRunState):
         """Returns the number of live runs."""
         return len(self.runs)
 
-    def add_episodes(self, finished: FinishedEpisodes, steps: IntArray) -> None:
-        """Adds finished episodes, given the runs' own steps `[N]`."""
-        rows, *columns, terminated = finished
-        values = [column.tolist() for column in (*columns, terminated.astype(np.int64))]
-        add_episodes([self[row] for row in rows], steps[rows], values)
+    def add_episodes(self, finished: FinishedEpisodes) -> None:
+        """Adds finished episodes."""
+        rows, numbers, steps, returns, lengths, terminated = finished
+        columns = (numbers, returns, lengths, terminated.astype(np.int64))
+        records = [self[row] for row in rows.tolist()]
+        add_episodes(records, steps, [column.tolist() for column in columns])
 
     def add_scalars(
         self, rows: IntArray, steps: IntArray, all_values: Sequence[Mapping[str, float]]

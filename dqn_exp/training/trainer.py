@@ -1,4 +1,4 @@
-"""The training loop: in every tick, each live run makes one step and learns from its own steps."""
+"""The training loop: runs advance until something is due for them, which is then done."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,11 +11,9 @@ from dqn_exp.agent.dqn import Agent
 from dqn_exp.agent.engine import Engine
 from dqn_exp.buffer.base import Buffer
 from dqn_exp.buffer.n_step import NStep
-from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
 from dqn_exp.core.errors import describe_error
 from dqn_exp.core.per_run import PerRunState
-from dqn_exp.core.transition import Transition
-from dqn_exp.env.vector_env import StepResult
 from dqn_exp.files.result import Status
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.checkpoint_schedule import CheckpointSchedule
@@ -25,6 +23,7 @@ from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.progress import Progress, ProgressSnapshot
 from dqn_exp.training.records import Records
+from dqn_exp.training.stretch import Stepper
 
 FLUSH_SECONDS = 5.0
 
@@ -38,6 +37,7 @@ class Components:
 
     agent: Agent
     engine: Engine
+    stepper: Stepper
     n_step: NStep
     buffer: Buffer
     episodes: Episodes
@@ -72,10 +72,11 @@ class Trainer(PerRunState):
             timetable: budgets and periods.
             on_end: called when runs have ended, after their results are written.
             progress: shows the progress.
-            should_stop: called every tick; if it returns true, the runs are interrupted.
+            should_stop: called several times a second; if it returns true, the runs are interrupted.
         """
         count = len(records)
         self._agent, self._engine = components.agent, components.engine
+        self._stepper = components.stepper
         self._n_step, self._buffer = components.n_step, components.buffer
         self._episodes, self._evaluation = components.episodes, components.evaluation
         self._records, self._timetable = Records(records), timetable
@@ -84,7 +85,6 @@ class Trainer(PerRunState):
         self.evaluated_at = np.full(count, -1)
         self._earlier_seconds = np.array([record.result.seconds for record in records])
         self._ended_steps = 0
-        self._ticks_until_due = 0
         self._began = time.perf_counter()
         self._next_flush = self._began + FLUSH_SECONDS
         self._metrics = MetricCollector(
@@ -98,7 +98,7 @@ class Trainer(PerRunState):
         is_over = self._timetable.is_over(self.steps, self._episodes.counts)
         self._end(dict.fromkeys(np.flatnonzero(is_over).tolist(), ("completed", None)))
         while len(self._records) and not self._should_stop():
-            self.tick()
+            self.advance()
             now = time.perf_counter()
             if now > self._next_flush:
                 self._flush()
@@ -107,24 +107,16 @@ class Trainer(PerRunState):
         self._fail(self._save(range(len(self._records))))
         self.end_all("interrupted")
 
-    def tick(self) -> None:
-        """Makes one step of every live run, and everything that is due after it."""
-        observations = self._episodes.observations
-        actions = self._engine.act(observations, self.steps)
-        result = self._episodes.step(actions)
-        self._store(observations, actions, result)
-        previous, self.steps = self.steps, self.steps + 1
-        has_ended = self._end_episodes(result)
-        learning = self._agent.is_learning(previous, self.steps, self._buffer.sizes)
-        if self._ticks_until_due <= 1:
-            rows = self._timetable.rows_with_entries(previous, self.steps)
-            self._metrics.observe_before_learning(rows)
-        diverged = self._learn(learning)
-        errors = self._episodes.take_errors()
-        self._ticks_until_due -= 1
-        if self._ticks_until_due <= 0 or has_ended or diverged is not None or errors:
-            is_diverged = np.zeros_like(learning) if diverged is None else diverged
-            self._handle_due(previous, is_diverged, errors)
+    def advance(self) -> None:
+        """Lets all live runs advance, and does everything that is due afterwards."""
+        previous = self.steps
+        until = self._timetable.next_due(previous)
+        stretch = self._stepper.advance(previous, until, self._timetable.total_episodes)
+        self.steps = stretch.steps
+        self._records.add_episodes(stretch.finished)
+        due = self._timetable.due(previous, self.steps, self._episodes.counts)
+        if stretch.errors or due.any() or stretch.diverged.any():
+            self._record(due, stretch.diverged, dict(stretch.errors))
         if errors := self._save(self._schedule.due_rows()):
             self._fail(errors)
 
@@ -138,7 +130,6 @@ class Trainer(PerRunState):
         Raises:
             ValueError: If the state does not fit; the run is then unusable.
         """
-        self._ticks_until_due = 0
         super().load_state_dict(run, state)
         if (reason := self._episodes.lost.pop(run, None)) is not None:
             self._n_step.forget(run)
@@ -162,43 +153,10 @@ class Trainer(PerRunState):
         self._fail(errors)
 
     def close(self) -> None:
-        """Closes the environments."""
+        """Ends the threads, and closes the environments."""
+        self._stepper.close()
         self._episodes.close()
         self._evaluation.close()
-
-    def _store(self, observations: Float32Array, actions: IntArray, result: StepResult) -> None:
-        discounts = self._agent.discounts(result.terminated, result.truncated)
-        step = Transition(
-            observations, actions, result.rewards[:, None], discounts, result.observations
-        )
-        self._buffer.add(*self._n_step.push(step, result.ended))
-
-    def _end_episodes(self, result: StepResult) -> bool:
-        """Records the episodes that have ended; returns whether there are any."""
-        finished = self._episodes.end(result)
-        if finished is None:
-            return False
-        self._records.add_episodes(finished, self.steps)
-        return True
-
-    def _learn(self, learning: BoolArray) -> BoolArray | None:
-        """Lets the marked runs `[N]` learn; returns those that diverged, if any."""
-        # Ten times faster than `any`.
-        if not np.count_nonzero(learning):
-            return None
-        diverged = self._engine.learn(learning, self.steps)
-        return diverged if np.count_nonzero(diverged) else None
-
-    def _handle_due(
-        self, previous: IntArray, diverged: BoolArray, errors: dict[int, Exception]
-    ) -> None:
-        """Handles what is due since the previous steps `[N]`, and the ends of runs."""
-        due = self._timetable.due(previous, self.steps, self._episodes.counts)
-        if errors or due.any() or diverged.any():
-            self._record(due, diverged, errors)
-        if len(self._records):
-            # Nothing is due earlier, except by the end of an episode or an error.
-            self._ticks_until_due = self._timetable.steps_until_due(self.steps)
 
     def _record(self, due: Due, diverged: BoolArray, errors: dict[int, Exception]) -> None:
         for row in errors:

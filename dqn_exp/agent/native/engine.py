@@ -1,138 +1,111 @@
 """The native engine: acts and learns in compiled code on the CPU.
 
-It computes multi-layer perceptrons with scalar values, on the same state as the torch engine.
+It computes multi-layer perceptrons, on the same state as the torch engine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import numba
 import numpy as np
 from torch import Tensor
 
 from dqn_exp.agent.engine import Policy
 from dqn_exp.agent.engine_state import EngineParts, EngineState, UpdateSettings
-from dqn_exp.agent.native.network import INPUTS, MLPShape, make_workspaces
-from dqn_exp.agent.native.population import act, learn
-from dqn_exp.agent.native.state import (
-    BufferState,
-    Newest,
-    Parameters,
-    Parts,
-    Sampled,
-    make_population,
-)
-from dqn_exp.agent.native.targets import Rules, make_batches
-from dqn_exp.agent.optimizer import Adam
-from dqn_exp.buffer.priorities import Priorities
+from dqn_exp.agent.native.entries import act, act_greedily, learn, learn_given
+from dqn_exp.agent.native.memory import Memory, make_memory
+from dqn_exp.agent.native.spec import Spec
+from dqn_exp.agent.native.update import Stores
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.rings import write_rows
 from dqn_exp.buffer.uniform import UniformBuffer
-from dqn_exp.core import jit
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.compile_time import Static
 from dqn_exp.core.transition import Transition
+from dqn_exp.network.mlp import MLP
 
 
 class NativeEngine(EngineState):
-    """Acts and learns for all runs of a population, each run on one thread at a time."""
+    """Acts and learns for all runs of a population, one after the other."""
 
-    rows = (
-        *("_seeds", "_max_grad_norm", "_factors", "_reward_limits", "_huber_deltas"),
-        *("_leaves", "_weights", "_numbers", "_actions"),
-        *EngineState.rows,
-    )
+    rows = ("_constants", *EngineState.rows)
     parts = (*EngineState.parts, "value")
 
-    optimizer: Adam
+    network: MLP
     buffer: UniformBuffer
+    optimizer: Any
 
     def __init__(
         self,
         parts: EngineParts,
         updates: UpdateSettings,
         *,
-        shape: MLPShape,
-        rules: Rules,
-        seeds: Sequence[int],
-        num_threads: int,
+        spec: Spec,
+        constants: dict[str, Any],
+        record_type: np.dtype[Any],
     ) -> None:
-        """Binds the parts and compiles the code that they need.
+        """Binds the parts.
 
         Args:
-            parts: hold the state that the engine works on; the optimizer is Adam.
+            parts: hold the state that the engine works on.
             updates: how updates are made.
-            shape: of the network.
-            rules: how targets and losses are computed.
-            seeds: of the N runs.
-            num_threads: limit of threads.
+            spec: choices of the agent.
+            constants: `[N]` hyperparameters of the runs, by the fields of their records.
+            record_type: type of the records.
         """
         super().__init__(parts, updates.batch_size)
-        jit.announce_compilation("population")
-        count, batch_size = len(self.agent.online), updates.batch_size
-        self._shape, self._rules = shape, rules
-        self._gradient_steps = updates.gradient_steps
-        self._max_grad_norm = updates.max_grad_norm
-        self._factors, self._reward_limits = rules.factors, rules.reward_limits
-        self._huber_deltas = rules.huber_deltas
-        self._seeds = np.array(seeds, dtype=np.uint64)
-        self._leaves = np.zeros((count, batch_size), dtype=np.int64)
-        self._weights = np.ones((count, batch_size), dtype=np.float32)
-        self._numbers = np.zeros((count, batch_size), dtype=np.uint32)
-        self._actions = np.zeros((count, 1), dtype=np.int64)
-        self._num_threads = jit.num_threads(num_threads)
-        self._batches = make_batches(self._num_threads, batch_size)
-        self._num_rows = batch_size  # Observations that the workspaces have room for.
-        self._bind()
-        self._compile()
+        self.spec, self._batch_size = Static(spec), updates.batch_size
+        self._is_dueling = spec.is_dueling
+        self._constants = np.zeros(len(self.agent.online), dtype=record_type)
+        for name, values in constants.items():
+            self._constants[name] = values
+        self._constants["num_actions"] = self.agent.num_actions
+        self._constants["gradient_steps"] = updates.gradient_steps
+        self._constants["max_grad_norm"] = updates.max_grad_norm
+        self.memory = self.make_memory()
+
+    def make_memory(self) -> Memory:
+        """Allocates the memory of a thread."""
+        return make_memory(
+            self.network.layers,
+            num_outputs=self.value.num_outputs,
+            is_dueling=self._is_dueling,
+            num_rows=self._batch_size,
+            batch_size=self._batch_size,
+            num_copies=1,
+        )
 
     def act(self, observations: Float32Array, steps: IntArray) -> IntArray:
-        """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`.
-
-        The next call overwrites them.
-        """
-        act(
-            self._threads,
-            self._population,
-            self._runs,
-            observations[:, None],
-            self.agent.epsilon.value(steps),
-            steps,
-            self._actions,
-        )
-        return self._actions[:, 0]
+        """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`."""
+        actions: IntArray = np.zeros(len(steps), dtype=np.int64)
+        records = self.load(steps)
+        act(self.spec, self.stores(), records, self.memory, observations, actions)
+        return actions
 
     @contextmanager
     def policy(self, runs: IntArray) -> Iterator[Policy]:
         """Provides the current greedy policies of runs `[M]`."""
-        epsilon, steps = np.zeros(len(runs)), np.zeros_like(runs)
+        records, stores = self._constants, self.stores()
 
         def policy(observations: Float32Array) -> IntArray:
             actions: IntArray = np.zeros(observations.shape[:2], dtype=np.int64)
-            if actions.shape[1] > self._num_rows:
-                self._num_rows = actions.shape[1]
-                self._bind()
-            act(self._threads, self._population, runs, observations, epsilon, steps, actions)
+            act_greedily(self.spec, stores, records, self.memory, runs, observations, actions)
             return actions
 
         yield policy
 
     def learn(self, learning: BoolArray, steps: IntArray) -> BoolArray:
         """Makes the updates of the learning runs that are due, as `TorchEngine.learn` does."""
-        rates = self.learning_rate.value(steps)
-        importance = rates
-        if isinstance(self.buffer, PrioritizedBuffer):
-            importance = self.buffer.importance(steps)
-        updates, diverged = self._gradient_steps, np.empty_like(learning)
-        learn(
-            self._threads, self._population, learning, rates, importance, updates, False, diverged
-        )
+        records, diverged = self.load(steps), np.empty_like(learning)
+        learn(self.spec, self.stores(), records, self.memory, learning, diverged)
+        self.store(records)
         return diverged
 
     def learn_from(
         self, batch: Transition, weights: Tensor, rates: Float64Array, learning: BoolArray
     ) -> tuple[BoolArray, Tensor]:
         """Makes one update with a given batch, as `TorchEngine.learn_from` does."""
-        count, size = self._leaves.shape
+        count, size = self.td_errors.shape
         storage = np.zeros((count * size, self.buffer.layout.width), dtype=np.float32)
         kinds = (np.float32, np.int64, np.float32, np.float64, np.float32)
         fields = (
@@ -140,72 +113,67 @@ class NativeEngine(EngineState):
             for field, kind in zip(batch, kinds, strict=True)
         )
         write_rows(storage, self.buffer.layout, np.arange(count * size), Transition(*fields))
-        self._leaves[:] = np.arange(size)
-        self._weights[:] = weights
-        buffer = self._parts.buffer._replace(storage=storage, offsets=np.arange(count) * size)
-        population = make_population(self._parts._replace(buffer=buffer))
-        diverged = np.empty_like(learning)
-        learn(self._threads, population, learning, rates, rates, 1, True, diverged)
-        self._weights[:] = 1.0
-        return ~diverged, self.td_errors.abs()
+        records = self.load(np.zeros(count, dtype=np.int64))
+        for name in ("start", "end"):
+            records["learning_rate"][name] = rates
+        stores = self.stores()._replace(storage=storage.ravel())
+        factors = np.ascontiguousarray(weights.expand(count, size).numpy())
+        learn_given(self.spec, stores, records, self.memory, learning, factors)
+        first = self.memory.factors
+        self.memory.numbers[first : first + size] = 1.0
+        self.store(records)
+        return np.isfinite(records["loss"]), self.td_errors.abs()
 
-    def retire(self, run: int) -> None:
-        """Removes a run; the last row replaces it."""
-        super().retire(run)
-        self._bind()
+    def load(self, steps: IntArray) -> Any:
+        """Returns records of all runs at their own steps `[N]`."""
+        records = self._constants.copy()
+        records["step"] = steps
+        for name, values in self._state().items():
+            records[name] = values
+        return records
 
-    def _compile(self) -> None:
-        """Compiles or loads the code before the wall time of the runs begins."""
-        steps = np.zeros_like(self._runs)
-        num_features = int(self._shape.layers[0, INPUTS])
-        self.act(np.zeros((len(steps), num_features), dtype=np.float32), steps)
-        self.learn(np.zeros(len(steps), dtype=np.bool_), steps)  # No run learns.
+    def store(self, records: Any) -> None:
+        """Takes over what compiled code has changed in the records."""
+        for name, values in self._state().items():
+            values[:] = records[name]
 
-    def _bind(self) -> None:
-        """Collects the arrays for compiled code, which share the memory of the parts."""
-        self._runs = np.arange(len(self._seeds))
-        self._threads = max(1, min(self._num_threads, len(self._runs)))
-        numba.set_num_threads(self._threads)
-        self._rules = self._rules._replace(
-            factors=self._factors,
-            reward_limits=self._reward_limits,
-            huber_deltas=self._huber_deltas,
-        )
-        self._parts = Parts(
-            self._shape,
-            self._rules,
-            self._parameters(),
-            self.optimizer.state,
-            self._buffer_state(),
-            self.buffer.priorities
-            if isinstance(self.buffer, PrioritizedBuffer)
-            else no_priorities(),
-            Sampled(self._seeds, self._leaves, self._weights, self._numbers),
-            Newest(*(getattr(self, name).numpy() for name in EngineState.rows)),
-            make_workspaces(self._shape, self._num_threads, self._num_rows),
-            self._batches,
-        )
-        self._population = make_population(self._parts)
-
-    def _parameters(self) -> Parameters:
-        agent = self.agent
-        return Parameters(
-            agent.online.numpy(),
-            agent.target.numpy(),
-            agent.updates,
-            agent.target_update_period,
-            agent.target_update_tau,
-            self._max_grad_norm,
-        )
-
-    def _buffer_state(self) -> BufferState:
-        buffer = self.buffer
+    def stores(self) -> Stores:
+        """Returns the arrays of all runs, in the memory of their owners."""
+        agent, optimizer, buffer = self.agent, self.optimizer, self.buffer
         is_prioritized = isinstance(buffer, PrioritizedBuffer)
-        storage = buffer.storage.numpy()
-        return BufferState(storage, buffer.layout, buffer.offsets, buffer.sizes, is_prioritized)
+        return Stores(
+            online=_flat(agent.online),
+            target=_flat(agent.target),
+            first=_flat(optimizer.exp_avg),
+            second=_flat(optimizer.exp_avg_sq),
+            storage=_flat(buffer.storage),
+            layout=buffer.layout,
+            nodes=buffer.tree.nodes if is_prioritized else np.zeros(0),
+            levels=buffer.tree.offsets if is_prioritized else np.zeros((0, 0), dtype=np.int64),
+            errors=self.td_errors.numpy(),
+            predictions=self.predictions.numpy(),
+        )
+
+    def _state(self) -> dict[str, Any]:
+        """Returns the arrays `[N]` of what training changes, by the fields of the records."""
+        buffer, optimizer = self.buffer, self.optimizer
+        found = {
+            "updates": self.agent.updates,
+            "position": buffer.positions,
+            "size": buffer.sizes,
+            "loss": self.losses.numpy(),
+            "grad_norm": self.grad_norms.numpy(),
+            "target_distance": self.target_distances,
+        }
+        for name in ("beta1_power", "beta2_power"):
+            if hasattr(optimizer, name):
+                found[name] = getattr(optimizer, name)
+        if isinstance(buffer, PrioritizedBuffer):
+            found["total_mass"] = buffer.tree.totals
+            found["max_priority"], found["max_mass"] = buffer.max_priority, buffer.max_mass
+        return found
 
 
-def no_priorities() -> Priorities:
-    """Returns empty priorities, for uniform sampling."""
-    none = np.zeros(0)
-    return Priorities(none, np.zeros((0, 0), dtype=np.int64), none, none, none, none, none)
+def _flat(tensor: Tensor) -> Float32Array:
+    flat: Float32Array = tensor.numpy().reshape(-1)
+    return flat

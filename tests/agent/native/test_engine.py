@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from dqn_exp.agent.native.engine import NativeEngine
-from dqn_exp.agent.native.population import NEIGHBOURS, place_of
 from dqn_exp.agent.torch_engine import TorchEngine
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.core.errors import ConfigError
@@ -228,15 +227,6 @@ def test_whatever_others_do_a_run_that_learns_does_the_same(tmp_path, num_thread
     assert trainer._agent.updates.tolist() == [0, 3 * steps_each, 0, 0, 3 * steps_each]
     for run in np.flatnonzero(some):
         assert_equal_states(trainer._engine.state_dict(run), twin._engine.state_dict(run))
-
-
-def test_threads_come_to_every_place_once_and_share_alike():
-    for count, num_threads in product(range(1, 100), range(1, 9)):
-        turns = product(range(num_threads), range(count))
-        places = [place_of(turn, thread, num_threads, count) for thread, turn in turns]
-        assert sorted(place for place in places if place < count) == list(range(count))
-        shares = (np.reshape(places, (num_threads, count)) < count).sum(1)
-        assert shares.max() <= -(-count // num_threads) + NEIGHBOURS // 2, (count, num_threads)
 
 
 def test_a_loss_that_is_not_finite_is_told_also_where_the_next_one_is(tmp_path):

@@ -1,0 +1,33 @@
+"""The choices by which compiled code differs from agent to agent."""
+
+from typing import NamedTuple
+
+
+class Spec(NamedTuple):
+    """Choices that are known when code is compiled.
+
+    Attributes:
+        activation: of the hidden layers, relu or tanh.
+        is_narrow: whether the last layer is narrow, see `dense.Layer`.
+        is_deep: whether there is more than one hidden layer.
+        is_dueling: whether value and advantages have separate heads.
+        is_noisy: whether weights have noise with trained scales.
+        is_normalized: whether observations are normalized.
+        value: scalar, categorical or quantile.
+        loss: of scalar values, mse or huber.
+        target: greedy, double or munchausen.
+        optimizer: adam or rmsprop.
+        is_prioritized: whether the buffer is prioritized.
+    """
+
+    activation: str
+    is_narrow: bool
+    is_deep: bool
+    is_dueling: bool = False
+    is_noisy: bool = False
+    is_normalized: bool = False
+    value: str = "scalar"
+    loss: str = "mse"
+    target: str = "greedy"
+    optimizer: str = "adam"
+    is_prioritized: bool = False

@@ -1,0 +1,248 @@
+"""One gradient update of one run, in compiled code."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dqn_exp.agent.native.dense import ROWS
+from dqn_exp.agent.native.memory import Memory
+from dqn_exp.agent.native.mlp import backward, forward, set_head_deltas
+from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
+from dqn_exp.agent.native.spec import Spec
+from dqn_exp.agent.native.values import best_action, bounded, compute_loss, set_target
+from dqn_exp.buffer import sum_tree
+from dqn_exp.buffer.priorities import mass_of, sample_part
+from dqn_exp.core import philox
+from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.compile_time import Static, chosen
+from dqn_exp.core.jit import kernel
+from dqn_exp.core.random_streams import Stream
+from dqn_exp.core.schedule import value_at
+from dqn_exp.core.transition import TransitionLayout
+
+SAMPLING = int(Stream.SAMPLING)
+ZERO, ONE = np.float32(0), np.float32(1)
+
+
+class Stores(NamedTuple):
+    """Arrays of all runs that updates read and write.
+
+    Attributes:
+        online: parameters of the online networks, a row of P numbers per run, flat.
+        target: those of the target networks.
+        first: first moments of the optimizer.
+        second: second moments of the optimizer.
+        storage: transitions of all replay buffers, flat.
+        layout: of a transition.
+        nodes: of the sum trees of all runs, see `buffer.sum_tree`.
+        levels: `[N, H]` first nodes of the levels of each tree.
+        errors: `[N, B]` TD errors of the newest batches.
+        predictions: `[N, B]` values of the actions taken in them.
+    """
+
+    online: Float32Array
+    target: Float32Array
+    first: Float32Array
+    second: Float32Array
+    storage: Float32Array
+    layout: TransitionLayout
+    nodes: Float64Array
+    levels: IntArray
+    errors: Float32Array
+    predictions: Float32Array
+
+
+@kernel
+def make_update(spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
+    """Makes one update of a run with a batch that it samples.
+
+    Args:
+        spec: of the agent.
+        stores: of all runs.
+        record: numbers of the run.
+        run: its row.
+        memory: of the thread, with the packed parameters of the run.
+    """
+    draw_batch(spec, stores, record, run, memory)
+    update_from_batch(spec, stores, record, run, memory)
+    prioritize(spec, stores, record, run, memory)
+
+
+@kernel
+def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
+    """Makes one update of a run with the batch in `memory.leaves`."""
+    count, size = len(memory.leaves), memory.num_parameters
+    set_targets(spec, stores, record, memory)
+    read_observations(spec, stores, record, memory, stores.layout.observation)
+    forward(spec, memory, memory.online, padded(count))
+    record.loss = _differentiate_loss(spec, stores, record, run, memory)
+    backward(spec, memory, memory.online, count)
+    record.grad_norm = limit_norm(memory.numbers, memory.gradient, size, record.max_grad_norm)
+    step_optimizer(spec, memory, record, size, schedule_of(record.learning_rate, record.step))
+    record.updates += 1
+    if record.updates % record.target_update_period == 0:
+        tau = record.target_update_tau
+        move_target(memory.numbers, memory.target, memory.online, size, tau)
+
+
+@kernel
+def padded(count: int) -> int:
+    """Returns the rows that hold a number of observations."""
+    return -(-count // ROWS) * ROWS
+
+
+@kernel
+def _differentiate_loss(
+    spec: Static, stores: Stores, record: Any, run: int, memory: Memory
+) -> np.float32:
+    """Writes the deltas of the heads; returns the mean loss, by importance weight."""
+    numbers, layout, count = memory.numbers, stores.layout, len(memory.leaves)
+    mean, num_outputs = ZERO, memory.num_outputs
+    for b in range(count):
+        action = int(stores.storage[memory.leaves[b] * layout.width + layout.action])
+        place = memory.outputs + b * memory.stride + action * num_outputs
+        loss, prediction, error, priority = compute_loss(spec, memory, record, b, place)
+        memory.priorities[b] = priority
+        factor = numbers[memory.factors + b] / np.float32(count)
+        for output in range(num_outputs):
+            numbers[memory.slopes + b * num_outputs + output] *= factor
+        set_head_deltas(spec, memory, b, action)
+        stores.errors[run, b], stores.predictions[run, b] = error, prediction
+        mean += loss * factor
+    return mean
+
+
+@kernel
+def fill_numbers(record: Any, memory: Memory) -> None:
+    """Writes the random numbers of the next batch."""
+    count = len(memory.leaves)
+    philox.fill(memory.random, record.seed, SAMPLING, record.updates * count)
+
+
+@kernel
+def _draw_uniformly(_spec: Static, _stores: Stores, record: Any, _run: int, memory: Memory) -> None:
+    fill_numbers(record, memory)
+    for b in range(len(memory.leaves)):
+        memory.leaves[b] = record.offset + philox.to_range(memory.random[b], record.size)
+
+
+@kernel
+def _draw_by_priority(_spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
+    """Samples one transition from each of B equal parts of the total."""
+    fill_numbers(record, memory)
+    nodes, levels, least, count = stores.nodes, stores.levels, np.inf, len(memory.leaves)
+    for b in range(count):
+        share = (b + philox.to_unit(memory.random[b])) / count
+        leaf = sample_part(nodes, levels, run, share * record.total_mass, record.size)
+        least = min(least, mass_of(nodes, levels, run, leaf))
+        memory.leaves[b] = record.offset + leaf
+    importance = schedule_of(record.importance_exponent, record.step)
+    for b in range(count):
+        mass = mass_of(nodes, levels, run, memory.leaves[b] - record.offset)
+        memory.numbers[memory.factors + b] = (least / mass) ** importance
+
+
+@chosen
+def draw_batch(spec: Spec) -> Any:
+    """Samples the rows of a batch, with their importance weights."""
+    return _draw_by_priority if spec.is_prioritized else _draw_uniformly
+
+
+@kernel
+def _keep_priorities(
+    _spec: Static, _stores: Stores, _record: Any, _run: int, _memory: Memory
+) -> None:
+    pass
+
+
+@kernel
+def _prioritize(_spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
+    for b in range(len(memory.leaves)):
+        priority = np.float64(memory.priorities[b]) + record.priority_epsilon
+        if not priority <= record.max_priority:
+            record.max_priority = priority
+        leaf, mass = memory.leaves[b] - record.offset, priority**record.priority_exponent
+        record.total_mass = sum_tree.put(stores.nodes, stores.levels, run, leaf, mass)
+    record.max_mass = record.max_priority**record.priority_exponent
+
+
+@chosen
+def prioritize(spec: Spec) -> Any:
+    """Updates the priorities of a batch."""
+    return _prioritize if spec.is_prioritized else _keep_priorities
+
+
+@kernel
+def schedule_of(schedule: Any, step: int) -> float:
+    """Returns the value of a schedule at a step."""
+    return value_at(
+        schedule.start, schedule.end, schedule.decay_steps, schedule.is_exponential, step
+    )
+
+
+@kernel
+def _copy_observations(
+    _spec: Static, stores: Stores, _record: Any, memory: Memory, first: int
+) -> None:
+    storage, layout, numbers = stores.storage, stores.layout, memory.numbers
+    place = memory.units
+    for b in range(len(memory.leaves)):
+        row = memory.leaves[b] * layout.width + first
+        for feature in range(layout.num_features):
+            numbers[place] = storage[row + feature]
+            place += 1
+
+
+@chosen
+def read_observations(spec: Spec) -> Any:
+    """Copies the observations of a batch, from an offset in its transitions, to the units."""
+    return {False: _copy_observations}[spec.is_normalized]
+
+
+@kernel
+def reward_of(stores: Stores, record: Any, leaf: int) -> np.float32:
+    """Returns the reward of a transition: those of its steps, clipped and discounted."""
+    layout, total, factor = stores.layout, ZERO, 1.0
+    first = leaf * layout.width + layout.rewards
+    for step in range(layout.width - layout.rewards):
+        total += np.float32(factor) * bounded(stores.storage[first + step], record.reward_limit)
+        factor *= record.gamma
+    return total
+
+
+@kernel
+def _bootstrap(
+    spec: Static, stores: Stores, record: Any, memory: Memory, b: int, action: int
+) -> None:
+    """Sets the target of a transition, given the outputs for its next observation."""
+    leaf, layout = memory.leaves[b], stores.layout
+    discount = stores.storage[leaf * layout.width + layout.discount]
+    place = memory.outputs + b * memory.stride + action * memory.num_outputs
+    set_target(spec, memory, record, b, place, reward_of(stores, record, leaf), discount)
+
+
+@kernel
+def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
+    count = len(memory.leaves)
+    read_observations(spec, stores, record, memory, stores.layout.next_observation)
+    forward(spec, memory, memory.target, padded(count))
+    for b in range(count):
+        _bootstrap(spec, stores, record, memory, b, best_action(spec, memory, record, b))
+
+
+@kernel
+def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
+    count = len(memory.leaves)
+    read_observations(spec, stores, record, memory, stores.layout.next_observation)
+    forward(spec, memory, memory.online, padded(count))
+    for b in range(count):
+        memory.chosen[b] = best_action(spec, memory, record, b)
+    forward(spec, memory, memory.target, padded(count))
+    for b in range(count):
+        _bootstrap(spec, stores, record, memory, b, memory.chosen[b])
+
+
+@chosen
+def set_targets(spec: Spec) -> Any:
+    """Computes the targets of a batch."""
+    return {"greedy": _set_greedy_targets, "double": _set_double_targets}[spec.target]

@@ -1,0 +1,238 @@
+"""Vectors of 16 single-precision numbers in compiled code.
+
+Left to itself, LLVM prefers narrow registers on some processors, and does not vectorise loops whose
+number of iterations it does not know. With explicit vectors, registers are as wide as the machine
+has. Sums are computed in the order that is written, but a product and a sum may be fused.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+from numba.np.arrayobj import make_array
+
+from dqn_exp.core.arrays import Float32Array
+
+LANES = 16
+ALIGNMENT = 4 * LANES
+"""Of vectors in memory, in bytes: a vector that crosses a cache line takes twice as long to read."""
+
+NUMBER, INDEX = ir.FloatType(), ir.IntType(32)
+NUMBERS, INDICES = ir.VectorType(NUMBER, LANES), ir.VectorType(INDEX, LANES)
+ZEROS = ir.Constant(NUMBERS, None)
+FUSED = ("contract",)
+
+
+class VectorType(types.Type):  # type: ignore[misc]
+    """Type of a vector in compiled code."""
+
+    def __init__(self) -> None:
+        """Takes nothing: all vectors have the same type."""
+        super().__init__("Vector")
+
+
+Vector = VectorType()
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, NUMBERS)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(_context: Any, array: Any, start: Any) -> Any:
+    """Returns 16 numbers of a flat array from `start` on, which is aligned to 16 numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        found = builder.load(_address(context, builder, signature, arguments))
+        found.align = ALIGNMENT
+        return found
+
+    return Vector(array, start), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(_context: Any, array: Any, start: Any, vector: Any) -> Any:
+    """Writes a vector to a flat array from `start` on, which is aligned to 16 numbers."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature, arguments)
+        builder.store(arguments[2], address).align = ALIGNMENT
+        return context.get_dummy_value()
+
+    return types.void(array, start, vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fill(_context: Any, number: Any) -> Any:
+    """Returns a vector with the same number in all lanes."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _fill(builder, context.cast(builder, arguments[0], number, types.float32))
+
+    return Vector(number), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def zeros(_context: Any) -> Any:
+    """Returns a vector of zeros."""
+
+    def generate(_context: Any, _builder: Any, _signature: Any, _arguments: Any) -> Any:
+        return ZEROS
+
+    return Vector(), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def total(_context: Any, vector: Any) -> Any:
+    """Returns the sum of the lanes, added in pairs."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (found,) = arguments
+        for half in (8, 4, 2, 1):
+            indices = [(lane + half) % LANES for lane in range(LANES)]
+            others = builder.shuffle_vector(found, found, ir.Constant(INDICES, indices))
+            found = builder.fadd(found, others)
+        return builder.extract_element(found, INDEX(0))
+
+    return types.float32(vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def positive_part(_context: Any, vector: Any) -> Any:
+    """Returns the greater of each number and 0; NaN stays NaN."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (given,) = arguments
+        return builder.select(builder.fcmp_ordered("<", given, ZEROS), ZEROS, given)
+
+    return Vector(vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def where_positive(_context: Any, condition: Any, vector: Any) -> Any:
+    """Returns the numbers where a condition is positive, and 0 elsewhere."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        given, values = arguments
+        return builder.select(builder.fcmp_ordered(">", given, ZEROS), values, ZEROS)
+
+    return Vector(condition, vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def where_small(_context: Any, vector: Any, limit: Any, small: Any, large: Any) -> Any:
+    """Returns the numbers of `small` where the magnitude of a vector is at most a limit.
+
+    Elsewhere, and where the vector is NaN, it returns those of `large`.
+    """
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        given, greatest, of_small, of_large = arguments
+        magnitudes = _call(builder, "fabs.v16f32", NUMBERS, [given])
+        is_small = builder.fcmp_ordered("<=", magnitudes, greatest)
+        return builder.select(is_small, of_small, of_large)
+
+    return Vector(vector, limit, small, large), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bounded(_context: Any, vector: Any, low: Any, high: Any) -> Any:
+    """Returns the numbers, bounded; NaN stays NaN."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        given, least, greatest = arguments
+        found = builder.select(builder.fcmp_ordered("<", given, least), least, given)
+        return builder.select(builder.fcmp_ordered(">", found, greatest), greatest, found)
+
+    return Vector(vector, low, high), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def whole(_context: Any, vector: Any) -> Any:
+    """Returns the numbers, rounded to integers."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, "rint.v16f32", NUMBERS, arguments)
+
+    return Vector(vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def power_of_two(_context: Any, exponents: Any) -> Any:
+    """Returns 2 to the power of integers in [-126, 127]."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        exponent = builder.fptosi(arguments[0], INDICES)
+        biased = builder.add(exponent, ir.Constant(INDICES, [127] * LANES))
+        bits = builder.shl(biased, ir.Constant(INDICES, [23] * LANES))
+        return builder.bitcast(bits, NUMBERS)
+
+    return Vector(exponents), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def square_root(_context: Any, vector: Any) -> Any:
+    """Returns the square roots."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, "sqrt.v16f32", NUMBERS, arguments)
+
+    return Vector(vector), generate
+
+
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    array, start = signature.args[:2]
+    data = make_array(array)(context, builder, arguments[0]).data
+    place = context.cast(builder, arguments[1], start, types.intp)
+    return builder.bitcast(builder.gep(data, [place]), NUMBERS.as_pointer())
+
+
+def _fill(builder: Any, value: Any) -> Any:
+    undefined = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+    first = builder.insert_element(undefined, value, INDEX(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(INDICES, None))
+
+
+def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}")
+    return builder.call(function, arguments)
+
+
+def _define_operator(symbol: Callable[[Any, Any], Any], instruction: str) -> None:
+    @type_callable(symbol)  # type: ignore[untyped-decorator]
+    def infer(_context: Any) -> Any:
+        return lambda first, second: Vector if first == second == Vector else None
+
+    @lower_builtin(symbol, Vector, Vector)  # type: ignore[untyped-decorator]
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return getattr(builder, instruction)(*arguments, flags=FUSED)
+
+
+for _symbols, _instruction in (
+    ((operator.add, operator.iadd), "fadd"),
+    ((operator.sub, operator.isub), "fsub"),
+    ((operator.mul, operator.imul), "fmul"),
+    ((operator.truediv, operator.itruediv), "fdiv"),
+):
+    for _symbol in _symbols:
+        _define_operator(_symbol, _instruction)
+
+
+def aligned_zeros(count: int) -> Float32Array:
+    """Returns `[count]` zeros whose first number is aligned."""
+    memory = np.zeros(count + LANES, dtype=np.float32)
+    first = -memory.ctypes.data % ALIGNMENT // memory.itemsize
+    return memory[first : first + count]
+
+
+def pad(count: int, multiple: int = LANES) -> int:
+    """Returns the smallest multiple that is at least `count`."""
+    return -(-count // multiple) * multiple

@@ -1,0 +1,161 @@
+"""Segments: stretches of steps of one run, in compiled code without the interpreter lock."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dqn_exp.agent.native.entries import explore, give_back, greedy_action, learn_once, take_in
+from dqn_exp.agent.native.memory import Memory
+from dqn_exp.agent.native.optimizers import target_distance
+from dqn_exp.agent.native.records import HYPERPARAMETERS, STATE
+from dqn_exp.agent.native.remember import Waiting, remember
+from dqn_exp.agent.native.update import Stores
+from dqn_exp.core.arrays import Float32Array, Float64Array
+from dqn_exp.core.compile_time import Static
+from dqn_exp.core.jit import cached_jit, kernel
+from dqn_exp.core.philox import pair
+from dqn_exp.core.random_streams import Stream
+from dqn_exp.env import classic_control_physics as physics_of
+
+EPISODES = int(Stream.EPISODES)
+
+FIELDS: dict[str, Any] = {
+    "action": "i8",
+    "reward": "f4",
+    "discount": "f8",
+    "until": "i8",
+    "last_episode": "i8",
+    "episode": "i8",
+    "episode_return": "f8",
+    "episode_length": "i8",
+    "env_steps": "i8",
+    "num_finished": "i8",
+    "is_diverged": "?",
+}
+"""Fields of a run's record that segments add to those of the agent."""
+
+RECORD = np.dtype([*HYPERPARAMETERS.items(), *STATE.items(), *FIELDS.items()], align=True)
+"""Type of a run's record."""
+
+FINISHED = np.dtype(
+    [("number", "i8"), ("step", "i8"), ("return_", "f8"), ("length", "i8"), ("terminated", "?")],
+    align=True,
+)
+"""Fields of a finished episode."""
+
+
+class World(NamedTuple):
+    """Environments of all runs and their current episodes.
+
+    Attributes:
+        states: `[N, S]`.
+        observations: `[N, D]` newest ones.
+        following: `[N, D]`, scratch.
+        waiting: steps that are not stored yet.
+        limit: of the length of an episode.
+        argument: of the physics.
+    """
+
+    states: Float64Array
+    observations: Float32Array
+    following: Float32Array
+    waiting: Waiting
+    limit: int
+    argument: float
+
+
+@cached_jit
+def advance(
+    spec: Static,
+    physics: Static,
+    stores: Stores,
+    world: World,
+    records: Any,
+    run: int,
+    memory: Memory,
+    finished: npt.NDArray[Any],
+) -> None:
+    """Advances a run until its own step `until`, or the end of its last episode.
+
+    It stops early if it diverges, or if there is no room for another finished episode.
+
+    Args:
+        spec: of the agent.
+        physics: of the environment.
+        stores: of all runs.
+        world: of all runs.
+        records: `[N]`.
+        run: row of the run.
+        memory: of the thread.
+        finished: episodes that finish, written.
+    """
+    record, size = records[run], len(stores.online) // len(records)
+    take_in(stores, run, size, memory)
+    record.num_finished = 0
+    while (
+        record.step < record.until
+        and record.episode < record.last_episode
+        and record.num_finished < len(finished)
+        and not record.is_diverged
+    ):
+        _step(spec, physics, stores, world, record, run, memory, finished)
+    give_back(stores, run, size, memory)
+
+
+@kernel
+def _step(
+    spec: Static,
+    physics: Static,
+    stores: Stores,
+    world: World,
+    record: Any,
+    run: int,
+    memory: Memory,
+    finished: npt.NDArray[Any],
+) -> None:
+    """Acts, steps the environment, stores the step, and learns if it is due."""
+    greedy = greedy_action(spec, record, memory, memory.online, world.observations, run)
+    record.action = explore(record, greedy)
+    reward, terminated = physics_of.step(physics, world.states, run, record.action, world.argument)
+    physics_of.observe(physics, world.states, run, world.following)
+    record.env_steps += 1
+    truncated = record.env_steps >= world.limit
+    ended = terminated or truncated
+    has_no_future = terminated or (truncated and not record.bootstrap_truncated)
+    record.reward, record.discount = reward, 0.0 if has_no_future else record.gamma
+    remember(spec, stores, world.waiting, record, run, world.observations, world.following, ended)
+    record.step += 1
+    record.episode_return += reward
+    record.episode_length += 1
+    if ended:
+        _end_episode(record, finished, terminated)
+        seed = seed_of_episode(record.seed, record.episode)
+        physics_of.begin(physics, world.states, run, seed)
+        physics_of.observe(physics, world.states, run, world.following)
+        record.env_steps = 0
+    for feature in range(world.observations.shape[1]):
+        world.observations[run, feature] = world.following[run, feature]
+    if record.step % record.train_every == 0 and record.size > record.learning_starts:
+        if record.step == record.until or record.episode == record.last_episode:
+            record.target_distance = target_distance(memory, memory.num_parameters)
+        record.is_diverged = not learn_once(spec, stores, record, run, memory)
+
+
+@kernel
+def _end_episode(record: Any, finished: npt.NDArray[Any], terminated: bool) -> None:
+    """Writes the episode that has ended, and begins to count the next one."""
+    one = finished[record.num_finished]
+    one.number, one.step = record.episode, record.step
+    one.return_, one.length = record.episode_return, record.episode_length
+    one.terminated = terminated
+    record.num_finished += 1
+    record.episode += 1
+    record.episode_return, record.episode_length = 0.0, 0
+
+
+@kernel
+def seed_of_episode(seed: np.uint64, number: int) -> int:
+    """Returns the seed of a training episode, as `random_streams.episode_seeds` does."""
+    high, low = pair(seed, EPISODES, number)
+    return (((np.int64(high) >> 2) << 32) | np.int64(low)) << 1
