@@ -80,8 +80,8 @@ def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Tr
     trainer = make_trainer(
         configs, records, on_end=lambda: None, progress=NoProgress(), should_stop=lambda: False
     )
-    for _ in range(LEARNING_STARTS + 50):
-        trainer.tick()
+    while trainer.steps[0] < LEARNING_STARTS + 50:
+        trainer.advance()
     return trainer
 
 
@@ -90,10 +90,11 @@ def measure(populations: Mapping[str, Trainer], rounds: int, steps: int) -> dict
     seconds: dict[str, list[float]] = {name: [] for name in populations}
     for _ in tqdm(range(rounds), desc="measuring", disable=None):
         for name, trainer in populations.items():
-            began = time.perf_counter()
-            for _ in range(steps):
-                trainer.tick()
-            seconds[name].append((time.perf_counter() - began) / steps)
+            began, first = time.perf_counter(), trainer.steps.sum()
+            while trainer.steps.sum() < first + steps * len(trainer.steps):
+                trainer.advance()
+            count = (trainer.steps.sum() - first) / len(trainer.steps)
+            seconds[name].append((time.perf_counter() - began) / count)
     return seconds
 
 

@@ -24,6 +24,7 @@ from dqn_exp.files.result import Result
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
 from tests.command import SHORT, Ended, run_here
+from tests.stepping import single_steps
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
@@ -123,14 +124,22 @@ def make_config(*options: str, **overrides: Any) -> Config:
     return to_config(config_values(*options, **overrides))
 
 
+def never() -> bool:
+    """Lets training go on."""
+    return False
+
+
 def train_in_folders(
     configs: Sequence[Config],
     folders: Sequence[Path],
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = never,
 ) -> list[Result]:
     """Trains configs as one population in folders that exist."""
     runs = [Run(c, f, c.hyperparameters()) for c, f in zip(configs, folders, strict=True)]
-    return train_population(runs, ignore_results, should_stop, NoProgress())
+    if should_stop is never:
+        return train_population(runs, ignore_results, never, NoProgress())
+    with single_steps():  # It is asked before each step.
+        return train_population(runs, ignore_results, should_stop, NoProgress())
 
 
 @pytest.fixture

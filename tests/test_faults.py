@@ -25,6 +25,7 @@ from tests import probes
 from tests.command import SHORT, files_below, table_of
 from tests.conftest import ignore_results, make_config, results_of, train_in_folders
 from tests.resuming import SETTINGS, make_folders
+from tests.stepping import single_steps
 
 probes.register()
 
@@ -103,15 +104,16 @@ def test_a_directory_that_vanishes_fails_its_run_alone(tmp_path, monkeypatch):
 def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
     command, tmp_path, monkeypatch
 ):  # fmt: skip
-    tick, ticks = trainer.Trainer.tick, iter(range(10**9))
+    advance, ticks = trainer.Trainer.advance, iter(range(10**9))
 
     def ticking(self) -> None:
         if next(ticks) == 60:
             shutil.rmtree(tmp_path / "s/1_seed=2")
-        tick(self)
+        advance(self)
 
-    monkeypatch.setattr(trainer.Trainer, "tick", ticking)
-    ended = command("-m", "seed=1,2,3", "hydra.sweep.dir=s")
+    monkeypatch.setattr(trainer.Trainer, "advance", ticking)
+    with single_steps():
+        ended = command("-m", "seed=1,2,3", "hydra.sweep.dir=s")
     assert ended.status == 1 and ended.err.startswith("Run 1 (seed=2) failed: FileNotFoundError:")
     statuses = [row["status"] for row in table_of(tmp_path / "s")]
     assert statuses == ["completed", "failed", "completed"]

@@ -9,6 +9,7 @@ from tests import probes
 from tests.agent.test_torch_engine import B, learn_from, make_batch, make_engine
 from tests.conftest import make_config
 from tests.files.test_run_record import load_events
+from tests.stepping import tick
 from tests.training.test_population import make_bare_trainer
 from tests.training.test_trainer import COUNTING, LIMIT
 
@@ -43,7 +44,7 @@ def test_targets_never_cross_an_end_nor_start_from_a_reset(tmp_path, n_step, buf
     )
     trainer = make_bare_trainer([config], tmp_path)
     for _ in range(600):
-        trainer.tick()
+        tick(trainer)
     buffer_ = trainer._buffer
     transitions = buffer_.read(np.arange(buffer_.sizes[0])[None])
     stored = [[field[0, k].numpy() for field in transitions] for k in range(buffer_.sizes[0])]
@@ -187,7 +188,7 @@ def test_the_schedule_of_the_learning_rate_is_what_the_optimizer_gets(tmp_path):
         trainer = make_bare_trainer([config], tmp_path / str(end))
         engine = trainer._engine
         for _ in range(9):
-            trainer.tick()
+            tick(trainer)
         before = engine.agent.online.clone()
         engine.learn(np.array([True]), np.array([100]))
         steps[end] = engine.agent.online - before
@@ -205,7 +206,7 @@ def test_observations_and_rewards_are_stored_as_they_were(tmp_path):
     )
     for trainer in (plain, changed):
         for _ in range(100):
-            trainer.tick()
+            tick(trainer)
     assert torch.equal(plain._buffer.storage, changed._buffer.storage)
     assert plain._buffer.storage.max() > 100
 
@@ -214,7 +215,7 @@ def test_evaluation_leaves_the_normalization_as_it_is(tmp_path):
     config = make_config(**COUNTING, agent__normalize_observations=True)
     trainer = make_bare_trainer([config], tmp_path)
     for _ in range(50):
-        trainer.tick()
+        tick(trainer)
     normalization = trainer._engine.normalization
     before = normalization.state_dict(0)
     assert before["counts"] == 50

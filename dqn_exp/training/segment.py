@@ -25,6 +25,7 @@ FIELDS: dict[str, Any] = {
     "reward": "f4",
     "discount": "f8",
     "until": "i8",
+    "due": "i8",
     "last_episode": "i8",
     "episode": "i8",
     "episode_return": "f8",
@@ -137,7 +138,7 @@ def _step(
     for feature in range(world.observations.shape[1]):
         world.observations[run, feature] = world.following[run, feature]
     if record.step % record.train_every == 0 and record.size > record.learning_starts:
-        if record.step == record.until or record.episode == record.last_episode:
+        if record.step == record.due or record.episode == record.last_episode:
             record.target_distance = target_distance(memory, memory.num_parameters)
         record.is_diverged = not learn_once(spec, stores, record, run, memory)
 

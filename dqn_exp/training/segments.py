@@ -120,7 +120,7 @@ class _Stretch:
     ) -> None:
         self._segments, self._until = segments, until
         self._records = segments.load(steps)
-        self._records["last_episode"] = last_episodes
+        self._records["due"], self._records["last_episode"] = until, last_episodes
         self._stores, self._world = segments._engine.stores(), segments.world()
         self._waiting = deque(range(len(steps)))
         self._deadline = time.perf_counter() + SECONDS

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.conftest import make_config
+from tests.stepping import tick
 from tests.training.test_population import make_bare_trainer
 
 SMALL = {
@@ -20,7 +21,7 @@ def engine(request, tmp_path):
     configs = [make_config(seed=seed, engine=request.param, **SMALL) for seed in range(3)]
     trainer = make_bare_trainer(configs, tmp_path)
     for _ in range(30):
-        trainer.tick()
+        tick(trainer)
     return trainer._engine
 
 

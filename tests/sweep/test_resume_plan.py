@@ -13,6 +13,7 @@ from tests.files.test_checkpoint import Malicious
 from tests.resuming import (
     interrupt,
 )
+from tests.stepping import single_steps
 
 
 def test_a_run_is_recognised_by_its_config_whatever_its_directory_is_called(
@@ -107,10 +108,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
     run = tmp_path / "r"
     from dqn_exp.training import trainer
 
-    tick, ticks = trainer.Trainer.tick, []
+    advance, ticks = trainer.Trainer.advance, []
 
     def ticking(self) -> None:
-        tick(self)
+        advance(self)
         ticks.append(1)
         if len(ticks) == 130:
             self._save(range(len(self._records)))  # Whatever time there is.
@@ -118,8 +119,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
             self._save(range(len(self._records)))
             self._should_stop = lambda: True
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.Trainer, "tick", ticking)
+    with single_steps(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.Trainer, "advance", ticking)
         assert command(*arguments, "hydra.run.dir=r").status == 130
     (run / NEWEST).write_bytes((run / NEWEST).read_bytes()[:-50])
     dry = resumed("r", "--dry-run")

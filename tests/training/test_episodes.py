@@ -16,11 +16,11 @@ def play(episodes: Episodes, num_steps: int) -> list[list[tuple[int, float, int,
     """Returns the finished episodes of each run, always pushing the cart to the right."""
     count = len(episodes.counts)
     found = [[] for _ in range(count)]
-    for _ in range(num_steps):
-        finished = episodes.end(episodes.step(np.ones(count, dtype=np.int64)))
-        if finished is not None:
-            for row, *values in zip(*finished, strict=True):
-                found[row].append(tuple(value.item() for value in values))
+    right = np.ones(count, dtype=np.int64)
+    for step in range(num_steps):
+        finished = episodes.end(episodes.step(right), np.full(count, step + 1))
+        for row, number, _, *values in zip(*finished, strict=True):
+            found[row].append((number.item(), *(value.item() for value in values)))
     return found
 
 
@@ -60,13 +60,13 @@ def test_an_open_episode_goes_on_in_another_row():
 def test_an_episode_that_cannot_be_restored_is_lost_with_its_reason(monkeypatch):
     first, second = make_episodes([3]), make_episodes([3])
     play(first, 5)
-    monkeypatch.setattr(second._env, "restore", lambda *arguments: "it is gone")
+    monkeypatch.setattr(second.env, "restore", lambda *arguments: "it is gone")
     second.load_state_dict(0, first.state_dict(0))
     assert second.lost == {0: "it is gone"} and second.lengths.tolist() == [0]
 
 
-def test_errors_of_environments_are_taken_once():
+def test_errors_ofenvironments_are_taken_once():
     episodes = make_episodes([3, 4])
     error = RuntimeError("broken")
-    episodes._env.errors[1] = error
+    episodes.env.errors[1] = error
     assert episodes.take_errors() == {1: error} and episodes.take_errors() == {}

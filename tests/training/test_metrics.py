@@ -9,6 +9,7 @@ from dqn_exp.training.build_engine import make_network, make_value
 from dqn_exp.training.evaluation import EvaluationEpisodes
 from tests.conftest import make_config, train_in_folders
 from tests.files.test_run_record import load_events
+from tests.stepping import tick
 from tests.training.test_population import make_bare_trainer
 
 SETTINGS = {
@@ -29,7 +30,7 @@ def make_trainer(folder, num_ticks: int, **overrides):
     ]
     trainer = make_bare_trainer(configs, folder)
     for _ in range(num_ticks):
-        trainer.tick()
+        tick(trainer)
     return configs, trainer
 
 
@@ -140,7 +141,7 @@ def test_values_of_a_population_are_those_of_runs_alone(tmp_path):
         config = make_config(seed=run, agent__gamma=gamma, **SETTINGS)
         alone = make_bare_trainer([config], tmp_path / str(run))
         for _ in range(60):
-            alone.tick()
+            tick(alone)
         (found,) = entries_of(alone)
         assert found == together[run]
 

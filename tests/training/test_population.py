@@ -17,6 +17,7 @@ from dqn_exp.training.progress import NoProgress
 from dqn_exp.training.trainer import Trainer
 from tests import probes
 from tests.conftest import make_config, results_of
+from tests.stepping import tick
 
 SHORT = {
     "agent__learning_starts": 40,
@@ -191,12 +192,12 @@ def test_a_serial_environment_is_brought_back_by_its_actions(tmp_path):
     config = make_config(**SHORT, env__id="ProbeWalk-v0")
     first = make_bare_trainer([config], tmp_path / "first")
     for _ in range(77):
-        first.tick()
+        tick(first)
     second = make_bare_trainer([config], tmp_path / "second")
     second.load_state_dict(0, first.state_dict(0))
     for trainer in (first, second):
         for _ in range(40):
-            trainer.tick()
+            tick(trainer)
     assert_equal_states(first.state_dict(0), second.state_dict(0))
 
 
@@ -224,11 +225,11 @@ def check_staggered(configs: list[Config], folder: Path, starts: list[int]) -> N
     together = make_bare_trainer(configs, folder / "together")
     for row, (trainer, start) in enumerate(zip(alone, starts, strict=True)):
         for _ in range(start):
-            trainer.tick()
+            tick(trainer)
         together.load_state_dict(row, trainer.state_dict(0))
     for trainer in (together, *alone):
         for _ in range(60):
-            trainer.tick()
+            tick(trainer)
     for row, trainer in enumerate(alone):
         assert_equal_states(trainer.state_dict(0), together.state_dict(row))
 

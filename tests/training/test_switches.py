@@ -14,6 +14,7 @@ from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.network.mlp import MLP
 from tests import probes
 from tests.conftest import results_of
+from tests.stepping import tick
 from tests.switches import ALL, COVERING, POSSIBLE_PAIRS, Switches
 from tests.training.test_population import assert_equal_states, check_staggered, make_bare_trainer
 from tests.training.test_probes import CASES, PROBE
@@ -151,7 +152,7 @@ def test_a_reward_that_is_no_number_stays_with_its_run(tmp_path, switches, poiso
     trainer, twin = (make_bare_trainer(configs, tmp_path / name) for name in ("a", "b"))
     for number in range(80):
         for each_trainer in (trainer, twin):
-            each_trainer.tick()
+            tick(each_trainer)
         if number == 60:
             buffer = trainer._buffer
             ring = slice(buffer.offsets[1], buffer.offsets[1] + buffer.sizes[1])

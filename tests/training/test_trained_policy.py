@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.training.trained_policy import load_q_values
+from tests.stepping import tick
 from tests.switches import COVERING
 from tests.training.test_population import make_bare_trainer
 
@@ -20,7 +21,7 @@ def test_what_is_read_back_is_the_greedy_policy_of_the_run(tmp_path, switches, o
     ]
     trainer = make_bare_trainer(configs, tmp_path)
     for _ in range(60):
-        trainer.tick()
+        tick(trainer)
     seen = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     for run in range(2):
         assert not trainer._save([run])

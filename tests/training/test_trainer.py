@@ -10,6 +10,7 @@ import pytest
 from dqn_exp.training.trainer import Trainer
 from tests import probes
 from tests.conftest import make_config
+from tests.stepping import single_steps, tick
 from tests.training.test_population import make_bare_trainer
 
 probes.register()
@@ -53,7 +54,7 @@ def test_every_stored_transition_is_the_one_that_happened(tmp_path):
     ]
     trainer = make_bare_trainer(configs, tmp_path)
     for _ in range(400):
-        trainer.tick()
+        tick(trainer)
     for run in range(3):
         transitions, ends = stored(trainer, run), {"terminated": 0, "truncated": 0}
         assert len(transitions) == 400
@@ -97,7 +98,7 @@ def test_runs_learn_when_they_should(tmp_path, train_every, gradient_steps):
     ]
     trainer = make_bare_trainer(configs, tmp_path)
     for step in range(1, 40):
-        trainer.tick()
+        tick(trainer)
         for run, start in enumerate(starts):
             times = sum(
                 1 for past in range(1, step + 1) if past > start and past % train_every == 0
@@ -158,7 +159,8 @@ def test_a_stopped_population_leaves_whole_files(tmp_path):
     )
     ticks = iter([False] * 50 + [True])
     trainer._should_stop = lambda: next(ticks)
-    trainer.train()
+    with single_steps():
+        trainer.train()
     for run in range(2):
         result = json.loads((tmp_path / str(run) / "result.json").read_text())
         assert result["status"] == "interrupted" and result["steps"] == 50

@@ -12,7 +12,7 @@ import numpy as np
 from dqn_exp.agent.native.dense import COLUMNS, ROWS, Layer
 from dqn_exp.core.arrays import Float32Array, IntArray, UInt32Array
 from dqn_exp.core.jit import called_kernel, kernel
-from dqn_exp.core.vector import aligned_zeros, pad
+from dqn_exp.core.vector import LANES, aligned_zeros, pad, store, zeros
 from dqn_exp.network.layers import Linear
 
 NARROW = 8
@@ -160,6 +160,9 @@ def layer_of(memory: Memory, index: int) -> Layer:
 @called_kernel
 def pack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
     """Copies parameters `[P]` from `first` on in a flat array to the memory."""
+    # Padding too: it may hold what a run that diverges has left.
+    for i in range(packed, packed + memory.num_parameters, LANES):
+        store(memory.numbers, i, zeros())
     for index in range(len(memory.layers)):
         row = memory.layers[index]
         place = first + row[FLAT]

@@ -1,0 +1,24 @@
+"""Training by single steps, for tests that look at each of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from dqn_exp.training import lockstep, segments
+from dqn_exp.training.trainer import Trainer
+
+
+@contextmanager
+def single_steps() -> Iterator[None]:
+    """Makes every stretch one step long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lockstep, "SECONDS", 0.0)
+        patch.setattr(segments, "SECONDS", 0.0)
+        yield
+
+
+def tick(trainer: Trainer) -> None:
+    """Advances all runs by one step."""
+    with single_steps():
+        trainer.advance()
