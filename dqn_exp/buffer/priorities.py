@@ -43,7 +43,8 @@ def sample_part(
 @kernel
 def mass_of(nodes: Float64Array, offsets: IntArray, run: int, leaf: int) -> float:
     """Returns the mass of a leaf."""
-    return nodes[offsets[run, offsets.shape[1] - 1] + leaf]
+    mass: float = nodes[offsets[run, offsets.shape[1] - 1] + leaf]
+    return mass
 
 
 @cached_jit

@@ -37,7 +37,7 @@ class Static:
         self._numba_type_ = StaticType(value)
 
 
-@typeof_impl.register(Static)
+@typeof_impl.register(Static)  # type: ignore[untyped-decorator]
 def _typeof(value: Static, _context: Any) -> StaticType:
     return value._numba_type_
 
@@ -67,7 +67,7 @@ def chosen(choose: Callable[[Any], Any]) -> Any:
         raise TypeError(f"{choose.__name__} can be called by compiled code only.")
 
     @overload(function, strict=False, jit_options={**KERNEL, "forceinline": True})  # type: ignore[untyped-decorator]
-    def _implement(static, *_arguments):  # type: ignore[no-untyped-def]
+    def _implement(static: Any, *_arguments: Any) -> Any:
         return choose(static.value).py_func
 
     return function

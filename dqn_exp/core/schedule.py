@@ -50,7 +50,8 @@ def value_at(start: float, end: float, decay_steps: int, is_exponential: bool, s
         return end
     if is_exponential:
         # One number at a time: in an array, a power may be rounded as its place has it.
-        return start * (end / start) ** (step / decay_steps)
+        value: float = start * (end / start) ** (step / decay_steps)
+        return value
     return end + (start - end) * (1.0 - step / decay_steps)
 
 

@@ -20,7 +20,7 @@ from dqn_exp.core.arrays import Float32Array
 
 LANES = 16
 ALIGNMENT = 4 * LANES
-"""Of vectors in memory, in bytes: a vector that crosses a cache line takes twice as long to read."""
+"""Of vectors in memory, in bytes: one that crosses a cache line takes twice as long to read."""
 
 NUMBER, INDEX = ir.FloatType(), ir.IntType(32)
 NUMBERS, INDICES = ir.VectorType(NUMBER, LANES), ir.VectorType(INDEX, LANES)

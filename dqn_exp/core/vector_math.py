@@ -3,6 +3,8 @@
 The polynomials are those of the Cephes library in single precision, https://www.netlib.org/cephes.
 """
 
+from typing import Any
+
 import numpy as np
 
 from dqn_exp.core.jit import kernel
@@ -16,7 +18,7 @@ LOG_2, LOG_2_REST = np.float32(0.693359375), np.float32(-2.12194440e-4)
 
 
 @kernel
-def exponential(vector):  # type: ignore[no-untyped-def]
+def exponential(vector: Any) -> Any:
     """Returns the exponential function of the numbers of a vector."""
     x = bounded(vector, fill(LOWEST), fill(HIGHEST))
     exponent = whole(x * fill(PER_LOG_2))
@@ -31,7 +33,7 @@ def exponential(vector):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def tanh(vector):  # type: ignore[no-untyped-def]
+def tanh(vector: Any) -> Any:
     """Returns the hyperbolic tangent of the numbers of a vector."""
     square = vector * vector
     sums = fill(-5.70498872745e-3)

@@ -105,6 +105,7 @@ def _make_native_engine(configs: Configs, parts: EngineParts) -> NativeEngine:
 def _constants(configs: Configs, parts: EngineParts) -> dict[str, Any]:
     """Returns the hyperparameters of compiled code, by the fields of its records."""
     agent, buffer = parts.agent, parts.buffer
+    assert isinstance(buffer, UniformBuffer)
     found = {
         "seed": np.array([config.seed for config in configs], dtype=np.uint64),
         "gamma": to_floats(config.agent.gamma for config in configs),

@@ -72,7 +72,9 @@ class Timetable(PerRunState):
         """Returns the next steps `[N]` at which something is due; an episode may end earlier."""
         to_periods = (self._periods - steps[:, None] % self._periods).min(1)
         # A budget of episodes alone has no last step, and `NEVER` must not be exceeded.
-        return np.minimum(steps + np.minimum(to_periods, NEVER // 2), self._total_steps)
+        following = steps + np.minimum(to_periods, NEVER // 2)
+        until: IntArray = np.minimum(following, self._total_steps)
+        return until
 
     def shares_done(self, steps: IntArray, episodes: IntArray) -> Float64Array:
         """Returns the shares `[N]` of the budgets that are spent."""

@@ -32,12 +32,8 @@ class FinishedEpisodes(NamedTuple):
     terminated: BoolArray
 
 
-NO_EPISODES = FinishedEpisodes(
-    *np.zeros((3, 0), dtype=np.int64),
-    np.zeros(0),
-    np.zeros(0, dtype=np.int64),
-    np.zeros(0, dtype=np.bool_),
-)
+_NONE = np.zeros(0, dtype=np.int64)
+NO_EPISODES = FinishedEpisodes(_NONE, _NONE, _NONE, np.zeros(0), _NONE, np.zeros(0, dtype=np.bool_))
 
 
 def join_finished(parts: Sequence[FinishedEpisodes]) -> FinishedEpisodes:

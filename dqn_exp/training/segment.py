@@ -156,7 +156,7 @@ def _end_episode(record: Any, finished: npt.NDArray[Any], terminated: bool) -> N
 
 
 @kernel
-def seed_of_episode(seed: np.uint64, number: int) -> int:
+def seed_of_episode(seed: np.uint64, number: int) -> np.int64:
     """Returns the seed of a training episode, as `random_streams.episode_seeds` does."""
     high, low = pair(seed, EPISODES, number)
     return (((np.int64(high) >> 2) << 32) | np.int64(low)) << 1

@@ -72,7 +72,7 @@ class Trainer(PerRunState):
             timetable: budgets and periods.
             on_end: called when runs have ended, after their results are written.
             progress: shows the progress.
-            should_stop: called several times a second; if it returns true, the runs are interrupted.
+            should_stop: asked several times a second; true interrupts the runs.
         """
         count = len(records)
         self._agent, self._engine = components.agent, components.engine

@@ -140,7 +140,9 @@ class NativeEngine(EngineState):
     def stores(self) -> Stores:
         """Returns the arrays of all runs, in the memory of their owners."""
         agent, optimizer, buffer = self.agent, self.optimizer, self.buffer
-        is_prioritized = isinstance(buffer, PrioritizedBuffer)
+        nodes, levels = np.zeros(0), np.zeros((0, 0), dtype=np.int64)
+        if isinstance(buffer, PrioritizedBuffer):
+            nodes, levels = buffer.tree.nodes, buffer.tree.offsets
         return Stores(
             online=_flat(agent.online),
             target=_flat(agent.target),
@@ -148,8 +150,8 @@ class NativeEngine(EngineState):
             second=_flat(optimizer.exp_avg_sq),
             storage=_flat(buffer.storage),
             layout=buffer.layout,
-            nodes=buffer.tree.nodes if is_prioritized else np.zeros(0),
-            levels=buffer.tree.offsets if is_prioritized else np.zeros((0, 0), dtype=np.int64),
+            nodes=nodes,
+            levels=levels,
             errors=self.td_errors.numpy(),
             predictions=self.predictions.numpy(),
         )

@@ -87,7 +87,7 @@ def _backward_wide(spec: Static, memory: Memory, parameters: int, count: int) ->
 
 @kernel
 def _backward_layer(spec: Static, memory: Memory, index: int, parameters: int, count: int) -> None:
-    """Computes the gradient of a wide layer and the deltas of its inputs, if it has a layer below."""
+    """Computes the gradient of a wide layer, and the deltas of its inputs if there is one below."""
     layer = layer_of(memory, index)
     numbers, units, deltas = memory.numbers, memory.units, memory.deltas
     wide_gradient(numbers, layer, memory.gradient, units, deltas, count)

@@ -30,7 +30,8 @@ def best_action(spec: Static, memory: Memory, record: Any, row: int) -> int:
 
 @kernel
 def _scalar_mean(_spec: Static, memory: Memory, _record: Any, place: int) -> np.float32:
-    return memory.numbers[place]
+    value: np.float32 = memory.numbers[place]
+    return value
 
 
 @chosen
