@@ -122,7 +122,7 @@ class RMSProp(PerRunState):
     of the summed loss; for the mean over B transitions, that constant is 0.01 / B**2.
     """
 
-    rows = ("_step_size", "_epsilon", "exp_avg", "exp_avg_sq", "_scratch")
+    rows = ("step_size", "_epsilon", "exp_avg", "exp_avg_sq", "_scratch")
     saved = ("exp_avg", "exp_avg_sq")
 
     def __init__(
@@ -140,17 +140,22 @@ class RMSProp(PerRunState):
             num_parameters: P.
             device: of the moving averages.
         """
-        self._step_size = 1.0 - decay
+        self.step_size = 1.0 - decay
         self._epsilon = _to_column(epsilon, device)
         self.exp_avg = torch.zeros(len(decay), num_parameters, device=device)
         self.exp_avg_sq = torch.zeros_like(self.exp_avg)
         self._scratch = torch.zeros_like(self.exp_avg)
 
+    @property
+    def epsilon(self) -> Float32Array:
+        """The constants `[N]` that are added to the variances."""
+        return self._epsilon[:, 0].numpy()
+
     def step(
         self, parameters: Tensor, gradients: Tensor, rates: Float64Array, learning: BoolArray
     ) -> None:
         """Makes one update of the learning runs, as `Optimizer.step` describes."""
-        scratch, step_sizes = self._scratch, np.where(learning, self._step_size, 0.0)
+        scratch, step_sizes = self._scratch, np.where(learning, self.step_size, 0.0)
         torch.mul(gradients, gradients, out=scratch)
         _average(self.exp_avg, gradients, step_sizes)
         _average(self.exp_avg_sq, scratch, step_sizes)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.agent.losses import Loss, QuantileHuber
-from dqn_exp.core.arrays import IntArray
+from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.per_run import PerRunState
 
 
@@ -116,6 +116,16 @@ class CategoricalValue(PerRunState):
         shares = torch.linspace(0, 1, num_atoms, dtype=torch.float64, device=v_min.device)
         widths = (v_max - v_min).double()[:, None]
         self._support = (v_min.double()[:, None] + widths * shares).float()[:, None]  # [N, 1, K]
+
+    @property
+    def v_min(self) -> Float32Array:
+        """The smallest atoms `[N]`."""
+        return self._v_min[:, 0, 0].numpy()
+
+    @property
+    def v_max(self) -> Float32Array:
+        """The largest atoms `[N]`."""
+        return self._v_max[:, 0, 0].numpy()
 
     def means(self, outputs: Tensor, runs: IntArray | None = None) -> Tensor:
         """Returns values Q `[N, B, A]` of outputs `[N, B, A, K]`, of all runs or of `runs`."""

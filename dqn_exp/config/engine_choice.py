@@ -47,15 +47,11 @@ def reasons_against_native(config: Config) -> Iterator[str]:
         yield f"device={config.device}"
     if config.network.kind != "mlp":
         yield f"network={config.network.kind}"
-    if config.network.noisy:
-        yield "network.noisy=true"
-    if agent.value.kind != "scalar":
+    if agent.value.kind not in ("scalar", "categorical", "quantile"):
         yield f"agent/value={agent.value.kind}"
-    if agent.target.kind not in ("greedy", "double"):
+    if agent.target.kind not in ("greedy", "double", "munchausen"):
         yield f"agent/target={agent.target.kind}"
     if config.buffer.kind not in ("uniform", "prioritized"):
         yield f"buffer={config.buffer.kind}"
-    if agent.optimizer.kind != "adam":
+    if agent.optimizer.kind not in ("adam", "rmsprop"):
         yield f"agent/optimizer={agent.optimizer.kind}"
-    if agent.normalize_observations:
-        yield "agent.normalize_observations=true"

@@ -127,6 +127,16 @@ def where_positive(_context: Any, condition: Any, vector: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def magnitude(_context: Any, vector: Any) -> Any:
+    """Returns the numbers without their signs."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return _call(builder, "fabs.v16f32", NUMBERS, arguments)
+
+    return Vector(vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def where_small(_context: Any, vector: Any, limit: Any, small: Any, large: Any) -> Any:
     """Returns the numbers of `small` where the magnitude of a vector is at most a limit.
 

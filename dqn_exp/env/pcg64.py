@@ -96,7 +96,9 @@ def _fill_words(seed: np.uint64, words: UInt32Array) -> None:
 
 
 @kernel
-def _hash(value: np.uint32, constant: np.uint32, multiplier: np.uint32) -> tuple[np.uint32, np.uint32]:
+def _hash(
+    value: np.uint32, constant: np.uint32, multiplier: np.uint32
+) -> tuple[np.uint32, np.uint32]:
     value = np.uint32(value ^ constant)
     constant = np.uint32(constant * multiplier)
     value = np.uint32(value * constant)

@@ -47,12 +47,17 @@ class SerialVectorEnv:
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
         observations = np.zeros((len(runs), self._num_features), dtype=np.float32)
         for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
-            self._seeds[run], self._actions[run] = seed, []
-            try:
-                observations[row] = np.ravel(self._envs[run].reset(seed=seed)[0])
-            except Exception as error:  # An environment may raise any error.
-                self.errors.setdefault(run, error)
+            observations[row] = self.reset_one(run, seed)
         return observations
+
+    def reset_one(self, run: int, seed: int) -> Float32Array:
+        """Starts an episode of one run; returns its observation `[D]`, zeros after an error."""
+        self._seeds[run], self._actions[run] = seed, []
+        try:
+            return self._check(_to_row(self._envs[run].reset(seed=seed)[0]))
+        except Exception as error:  # An environment may raise any error.
+            self.errors.setdefault(run, error)
+            return np.zeros(self._num_features, dtype=np.float32)
 
     def step(self, actions: IntArray) -> StepResult:
         """Takes one action `[N]` in every environment."""
@@ -60,20 +65,38 @@ class SerialVectorEnv:
         observations = np.zeros((count, self._num_features), dtype=np.float32)
         ends = np.zeros((3, count), dtype=np.bool_)
         result = StepResult(observations, np.zeros(count, dtype=np.float32), *ends)
-        for run, (env, action) in enumerate(zip(self._envs, actions.tolist(), strict=True)):
-            try:
-                observation, reward, terminated, truncated, _ = env.step(
-                    action + self._first_action
-                )
-                result.observations[run] = np.ravel(observation)
-                result.rewards[run] = float(reward)
-                result.terminated[run] = terminated
-                result.truncated[run] = truncated
+        for run, action in enumerate(actions.tolist()):
+            if (found := self.step_one(run, action)) is not None:
+                observation, reward, terminated, truncated = found
+                result.observations[run], result.rewards[run] = observation, reward
+                result.terminated[run], result.truncated[run] = terminated, truncated
                 result.ended[run] = terminated or truncated
-            except Exception as error:  # As in `reset`.
-                self.errors.setdefault(run, error)
-            self._actions[run].append(action)
         return result
+
+    def step_one(self, run: int, action: int) -> tuple[Float32Array, float, bool, bool] | None:
+        """Takes an action in one environment.
+
+        Returns:
+            The observation `[D]`, the reward, and whether the episode was terminated or truncated;
+            None after an error.
+        """
+        self._actions[run].append(action)
+        try:
+            observation, reward, terminated, truncated, _ = self._envs[run].step(
+                action + self._first_action
+            )
+            row = self._check(_to_row(observation))
+            return row, float(reward), bool(terminated), bool(truncated)
+        except Exception as error:  # As in `reset_one`.
+            self.errors.setdefault(run, error)
+            return None
+
+    def _check(self, row: Float32Array) -> Float32Array:
+        if len(row) != self._num_features:
+            raise ValueError(
+                f"expected an observation of {self._num_features} numbers, got {len(row)}"
+            )
+        return row
 
     def retire(self, run: int) -> None:
         """Removes a run; the last environment replaces its environment."""

@@ -50,7 +50,11 @@ from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
 from dqn_exp.training.segment import RECORD
 
-COMPILED = (MLP, UniformBuffer, PrioritizedBuffer, Adam, ScalarValue, GreedyTarget, DoubleTarget)
+COMPILED = (
+    *(MLP, UniformBuffer, PrioritizedBuffer, Adam, RMSProp),
+    *(ScalarValue, CategoricalValue, QuantileValue),
+    *(GreedyTarget, DoubleTarget, MunchausenTarget),
+)
 """Classes that compiled code supports; their subclasses are not among them."""
 
 
@@ -125,6 +129,15 @@ def _constants(configs: Configs, parts: EngineParts) -> dict[str, Any]:
     if isinstance(parts.optimizer, Adam):
         found["optimizer_epsilon"] = parts.optimizer.epsilon
         found["weight_decay"] = parts.optimizer.weight_decay
+    if isinstance(parts.optimizer, RMSProp):
+        found["optimizer_epsilon"] = parts.optimizer.epsilon
+        found["optimizer_share"] = parts.optimizer.step_size
+    if isinstance(parts.value, CategoricalValue):
+        found["v_min"], found["v_max"] = parts.value.v_min, parts.value.v_max
+    if isinstance(configs[0].agent.target, MunchausenTargetConfig):
+        targets = sections((config.agent.target for config in configs), MunchausenTargetConfig)
+        for name in ("scale", "temperature", "clip"):
+            found[name] = to_floats(getattr(target, name) for target in targets)
     if isinstance(buffer, PrioritizedBuffer):
         found["priority_exponent"] = buffer.priority_exponent
         found["priority_epsilon"] = buffer.priority_epsilon

@@ -19,6 +19,7 @@ from dqn_exp.core.transition import make_layout
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.gymnasium_env import EnvShape, describe
 from dqn_exp.env.make import make_vector_env
+from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.vector_env import VectorEnv
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_engine import make_engine, make_stream
@@ -26,6 +27,7 @@ from dqn_exp.training.due import Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.lockstep import LockStep
+from dqn_exp.training.players import CompiledPlayer, Player, PythonPlayer
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.segments import Segments
 from dqn_exp.training.stretch import Stepper
@@ -48,11 +50,11 @@ def make_trainer(
     engine = make_engine(configs, shape, buffer)
     count, num_threads = len(configs), configs[0].num_threads or num_cores()
     n_step = NStep(count, shape.num_features, configs[0].agent.n_step)
-    vector_env = make_env(count)
-    episodes = Episodes(vector_env, make_stream(configs, Stream.EPISODES, 2), count)
+    episodes = Episodes(make_env(count), make_stream(configs, Stream.EPISODES, 2), count)
     stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
-    if isinstance(engine, NativeEngine) and isinstance(vector_env, ClassicControlVectorEnv):
-        stepper = Segments(engine, n_step, episodes, vector_env, num_threads)
+    if isinstance(engine, NativeEngine):
+        player = _make_player(engine, n_step, episodes)
+        stepper = Segments(engine, player, num_threads)
     return Trainer(
         Components(
             agent=engine.agent,
@@ -69,6 +71,13 @@ def make_trainer(
         progress=progress,
         should_stop=should_stop,
     )
+
+
+def _make_player(engine: NativeEngine, n_step: NStep, episodes: Episodes) -> Player:
+    if isinstance(episodes.env, ClassicControlVectorEnv):
+        return CompiledPlayer(engine, n_step, episodes, episodes.env)
+    assert isinstance(episodes.env, SerialVectorEnv)
+    return PythonPlayer(engine, n_step, episodes, episodes.env)
 
 
 def _make_timetable(configs: Configs) -> Timetable:

@@ -145,6 +145,11 @@ class Episodes(PerRunState):
         """Closes the environments."""
         self.env.close()
 
+    def seed(self, row: int, number: int) -> int:
+        """Returns the seed of an episode of a run."""
+        numbers = self._seeds.read(np.array([row]), np.array([number]))
+        return int(episode_seeds(numbers)[0])
+
     def _start(self, rows: IntArray) -> Float32Array:
         seeds = episode_seeds(self._seeds.read(rows, self.counts[rows]))
         return self.env.reset(rows, seeds)

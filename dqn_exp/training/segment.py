@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dqn_exp.agent.native.entries import explore, give_back, greedy_action, learn_once, take_in
+from dqn_exp.agent.native.entries import act_once, give_back, learn_once, take_in
 from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.optimizers import target_distance
 from dqn_exp.agent.native.records import HYPERPARAMETERS, STATE
 from dqn_exp.agent.native.remember import Waiting, remember
-from dqn_exp.agent.native.update import Stores
+from dqn_exp.agent.native.stores import Stores
 from dqn_exp.core.arrays import Float32Array, Float64Array
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import cached_jit, kernel
@@ -23,6 +23,8 @@ EPISODES = int(Stream.EPISODES)
 FIELDS: dict[str, Any] = {
     "action": "i8",
     "reward": "f4",
+    "terminated": "?",
+    "truncated": "?",
     "discount": "f8",
     "until": "i8",
     "due": "i8",
@@ -77,9 +79,7 @@ def advance(
     memory: Memory,
     finished: npt.NDArray[Any],
 ) -> None:
-    """Advances a run until its own step `until`, or the end of its last episode.
-
-    It stops early if it diverges, or if there is no room for another finished episode.
+    """Advances a run in a compiled environment, until `is_over`.
 
     Args:
         spec: of the agent.
@@ -92,22 +92,97 @@ def advance(
         finished: episodes that finish, written.
     """
     record, size = records[run], len(stores.online) // len(records)
-    take_in(stores, run, size, memory)
+    take_in(spec, stores, record, run, size, memory)
     record.num_finished = 0
-    while (
-        record.step < record.until
-        and record.episode < record.last_episode
-        and record.num_finished < len(finished)
-        and not record.is_diverged
-    ):
-        _step(spec, physics, stores, world, record, run, memory, finished)
-    give_back(stores, run, size, memory)
+    while not is_over(record, finished):
+        record.action = act_once(spec, stores, record, run, memory, world.observations)
+        reward, terminated = physics_of.step(
+            physics, world.states, run, record.action, world.argument
+        )
+        physics_of.observe(physics, world.states, run, world.following)
+        record.env_steps += 1
+        record.reward, record.terminated = reward, terminated
+        record.truncated = record.env_steps >= world.limit
+        take_step(spec, stores, world, record, run, memory, finished)
+        if record.terminated or record.truncated:
+            seed = seed_of_episode(record.seed, record.episode)
+            physics_of.begin(physics, world.states, run, seed)
+            physics_of.observe(physics, world.states, run, world.observations)
+            record.env_steps = 0
+    give_back(spec, stores, run, size, memory)
+
+
+@cached_jit
+def begin(
+    spec: Static,
+    stores: Stores,
+    records: Any,
+    run: int,
+    memory: Memory,
+    finished: npt.NDArray[Any],
+) -> bool:
+    """Begins a segment of a run whose environment is a Python object; see `advance`.
+
+    Returns:
+        Whether it is already over.
+    """
+    record = records[run]
+    take_in(spec, stores, record, run, len(stores.online) // len(records), memory)
+    record.num_finished = 0
+    return is_over(record, finished)
+
+
+@cached_jit
+def act(spec: Static, stores: Stores, records: Any, run: int, memory: Memory, world: World) -> int:
+    """Returns the action of the next step of a segment."""
+    record = records[run]
+    record.action = act_once(spec, stores, record, run, memory, world.observations)
+    return record.action
+
+
+@cached_jit
+def learn(
+    spec: Static,
+    stores: Stores,
+    world: World,
+    records: Any,
+    run: int,
+    memory: Memory,
+    finished: npt.NDArray[Any],
+) -> bool:
+    """Stores a step of a segment and learns from the buffer; returns whether the segment is over.
+
+    The record has the reward and the end of the episode, and `world.following` the observation.
+    """
+    record = records[run]
+    take_step(spec, stores, world, record, run, memory, finished)
+    return is_over(record, finished)
+
+
+@cached_jit
+def end(spec: Static, stores: Stores, records: Any, run: int, memory: Memory) -> None:
+    """Ends a segment of a run whose environment is a Python object."""
+    give_back(spec, stores, run, len(stores.online) // len(records), memory)
 
 
 @kernel
-def _step(
+def is_over(record: Any, finished: npt.NDArray[Any]) -> bool:
+    """Returns whether a segment is over.
+
+    It is at its last step, at the end of the last episode of its run, where the run diverges, and
+    where there is no room for another finished episode.
+    """
+    return (
+        record.step >= record.until
+        or record.episode >= record.last_episode
+        or record.num_finished >= len(finished)
+        or record.is_diverged
+    )
+
+
+@kernel
+def take_step(
     spec: Static,
-    physics: Static,
     stores: Stores,
     world: World,
     record: Any,
@@ -115,41 +190,32 @@ def _step(
     memory: Memory,
     finished: npt.NDArray[Any],
 ) -> None:
-    """Acts, steps the environment, stores the step, and learns if it is due."""
-    greedy = greedy_action(spec, record, memory, memory.online, world.observations, run)
-    record.action = explore(record, greedy)
-    reward, terminated = physics_of.step(physics, world.states, run, record.action, world.argument)
-    physics_of.observe(physics, world.states, run, world.following)
-    record.env_steps += 1
-    truncated = record.env_steps >= world.limit
-    ended = terminated or truncated
+    """Stores the step in a record and counts it, and learns if that is due."""
+    terminated, truncated = record.terminated, record.truncated
     has_no_future = terminated or (truncated and not record.bootstrap_truncated)
-    record.reward, record.discount = reward, 0.0 if has_no_future else record.gamma
+    record.discount = 0.0 if has_no_future else record.gamma
+    ended = terminated or truncated
     remember(spec, stores, world.waiting, record, run, world.observations, world.following, ended)
     record.step += 1
-    record.episode_return += reward
+    record.episode_return += record.reward
     record.episode_length += 1
     if ended:
-        _end_episode(record, finished, terminated)
-        seed = seed_of_episode(record.seed, record.episode)
-        physics_of.begin(physics, world.states, run, seed)
-        physics_of.observe(physics, world.states, run, world.following)
-        record.env_steps = 0
+        _end_episode(record, finished)
     for feature in range(world.observations.shape[1]):
         world.observations[run, feature] = world.following[run, feature]
     if record.step % record.train_every == 0 and record.size > record.learning_starts:
         if record.step == record.due or record.episode == record.last_episode:
-            record.target_distance = target_distance(memory, memory.num_parameters)
+            record.target_distance = target_distance(memory, memory.num_trained)
         record.is_diverged = not learn_once(spec, stores, record, run, memory)
 
 
 @kernel
-def _end_episode(record: Any, finished: npt.NDArray[Any], terminated: bool) -> None:
+def _end_episode(record: Any, finished: npt.NDArray[Any]) -> None:
     """Writes the episode that has ended, and begins to count the next one."""
     one = finished[record.num_finished]
     one.number, one.step = record.episode, record.step
     one.return_, one.length = record.episode_return, record.episode_length
-    one.terminated = terminated
+    one.terminated = record.terminated
     record.num_finished += 1
     record.episode += 1
     record.episode_return, record.episode_length = 0.0, 0

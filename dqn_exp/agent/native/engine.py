@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from dqn_exp.agent.engine import Policy
@@ -15,7 +16,8 @@ from dqn_exp.agent.engine_state import EngineParts, EngineState, UpdateSettings
 from dqn_exp.agent.native.entries import act, act_greedily, learn, learn_given
 from dqn_exp.agent.native.memory import Memory, make_memory
 from dqn_exp.agent.native.spec import Spec
-from dqn_exp.agent.native.update import Stores
+from dqn_exp.agent.native.stores import Stores
+from dqn_exp.agent.normalization import RunningNormalization
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.rings import write_rows
 from dqn_exp.buffer.uniform import UniformBuffer
@@ -55,7 +57,7 @@ class NativeEngine(EngineState):
         """
         super().__init__(parts, updates.batch_size)
         self.spec, self._batch_size = Static(spec), updates.batch_size
-        self._is_dueling = spec.is_dueling
+        self._is_dueling, self._is_noisy = spec.is_dueling, spec.is_noisy
         self._constants = np.zeros(len(self.agent.online), dtype=record_type)
         for name, values in constants.items():
             self._constants[name] = values
@@ -72,7 +74,7 @@ class NativeEngine(EngineState):
             is_dueling=self._is_dueling,
             num_rows=self._batch_size,
             batch_size=self._batch_size,
-            num_copies=1,
+            num_copies=2 if self._is_noisy else 1,
         )
 
     def act(self, observations: Float32Array, steps: IntArray) -> IntArray:
@@ -80,6 +82,7 @@ class NativeEngine(EngineState):
         actions: IntArray = np.zeros(len(steps), dtype=np.int64)
         records = self.load(steps)
         act(self.spec, self.stores(), records, self.memory, observations, actions)
+        self.store(records)
         return actions
 
     @contextmanager
@@ -118,11 +121,12 @@ class NativeEngine(EngineState):
             records["learning_rate"][name] = rates
         stores = self.stores()._replace(storage=storage.ravel())
         factors = np.ascontiguousarray(weights.expand(count, size).numpy())
-        learn_given(self.spec, stores, records, self.memory, learning, factors)
+        priorities = np.zeros_like(factors)
+        learn_given(self.spec, stores, records, self.memory, learning, factors, priorities)
         first = self.memory.factors
         self.memory.numbers[first : first + size] = 1.0
         self.store(records)
-        return np.isfinite(records["loss"]), self.td_errors.abs()
+        return np.isfinite(records["loss"]), torch.from_numpy(priorities)
 
     def load(self, steps: IntArray) -> Any:
         """Returns records of all runs at their own steps `[N]`."""
@@ -143,6 +147,9 @@ class NativeEngine(EngineState):
         nodes, levels = np.zeros(0), np.zeros((0, 0), dtype=np.int64)
         if isinstance(buffer, PrioritizedBuffer):
             nodes, levels = buffer.tree.nodes, buffer.tree.offsets
+        means = variances = np.zeros((0, 0))
+        if isinstance(self.normalization, RunningNormalization):
+            means, variances = self.normalization.means, self.normalization.variances
         return Stores(
             online=_flat(agent.online),
             target=_flat(agent.target),
@@ -152,6 +159,8 @@ class NativeEngine(EngineState):
             layout=buffer.layout,
             nodes=nodes,
             levels=levels,
+            means=means,
+            variances=variances,
             errors=self.td_errors.numpy(),
             predictions=self.predictions.numpy(),
         )
@@ -167,6 +176,8 @@ class NativeEngine(EngineState):
             "grad_norm": self.grad_norms.numpy(),
             "target_distance": self.target_distances,
         }
+        if isinstance(self.normalization, RunningNormalization):
+            found["num_observed"] = self.normalization.counts
         for name in ("beta1_power", "beta2_power"):
             if hasattr(optimizer, name):
                 found[name] = getattr(optimizer, name)

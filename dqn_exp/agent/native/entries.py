@@ -4,14 +4,19 @@ from typing import Any
 
 import numpy as np
 
+from dqn_exp.agent.native.categorical import set_support
 from dqn_exp.agent.native.dense import ROWS
-from dqn_exp.agent.native.memory import Memory, pack, unpack
+from dqn_exp.agent.native.inputs import input_of, observe_statistics, prepare_inputs
+from dqn_exp.agent.native.memory import Memory, pack, size_of, unpack
 from dqn_exp.agent.native.mlp import forward
-from dqn_exp.agent.native.update import Stores, make_update, padded, schedule_of, update_from_batch
+from dqn_exp.agent.native.noise import acting_weights
+from dqn_exp.agent.native.spec import Spec
+from dqn_exp.agent.native.stores import Stores
+from dqn_exp.agent.native.update import make_update, padded, schedule_of, update_from_batch
 from dqn_exp.agent.native.values import best_action
 from dqn_exp.core import philox
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
-from dqn_exp.core.compile_time import Static
+from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import cached_jit, kernel
 from dqn_exp.core.random_streams import Stream
 
@@ -19,23 +24,79 @@ EXPLORATION = int(Stream.EXPLORATION)
 
 
 @kernel
-def take_in(stores: Stores, run: int, size: int, memory: Memory) -> None:
-    """Packs what a run learns, of P numbers each, into the memory of a thread."""
-    first = run * size
-    pack(memory, memory.online, stores.online, first)
-    pack(memory, memory.target, stores.target, first)
-    pack(memory, memory.first, stores.first, first)
-    pack(memory, memory.second, stores.second, first)
+def _pack_plain(_spec: Static, flat: Float32Array, first: int, memory: Memory, place: int) -> None:
+    pack(memory, place, flat, first)
 
 
 @kernel
-def give_back(stores: Stores, run: int, size: int, memory: Memory) -> None:
+def _pack_noisy(_spec: Static, flat: Float32Array, first: int, memory: Memory, place: int) -> None:
+    pack(memory, place, flat, first)
+    pack(memory, place + memory.num_parameters, flat, first + size_of(memory))
+
+
+@chosen
+def pack_all(spec: Spec) -> Any:
+    """Packs the parameters from `first` on in a flat array, with the scales of noise."""
+    return _pack_noisy if spec.is_noisy else _pack_plain
+
+
+@kernel
+def _unpack_plain(
+    _spec: Static, flat: Float32Array, first: int, memory: Memory, place: int
+) -> None:
+    unpack(memory, place, flat, first)
+
+
+@kernel
+def _unpack_noisy(
+    _spec: Static, flat: Float32Array, first: int, memory: Memory, place: int
+) -> None:
+    unpack(memory, place, flat, first)
+    unpack(memory, place + memory.num_parameters, flat, first + size_of(memory))
+
+
+@chosen
+def unpack_all(spec: Spec) -> Any:
+    """Unpacks what `pack_all` has packed."""
+    return _unpack_noisy if spec.is_noisy else _unpack_plain
+
+
+@kernel
+def _prepare_other(_spec: Static, _memory: Memory, _record: Any) -> None:
+    pass
+
+
+@kernel
+def _prepare_categorical(_spec: Static, memory: Memory, record: Any) -> None:
+    set_support(memory, record)
+
+
+@chosen
+def prepare_values(spec: Spec) -> Any:
+    """Writes to the memory what the values of a run need."""
+    return _prepare_categorical if spec.value == "categorical" else _prepare_other
+
+
+@kernel
+def take_in(spec: Static, stores: Stores, record: Any, run: int, size: int, memory: Memory) -> None:
+    """Packs what a run learns, of P numbers each, into the memory of a thread."""
+    first = run * size
+    pack_all(spec, stores.online, first, memory, memory.online)
+    pack_all(spec, stores.target, first, memory, memory.target)
+    pack_all(spec, stores.first, first, memory, memory.first)
+    pack_all(spec, stores.second, first, memory, memory.second)
+    prepare_values(spec, memory, record)
+    prepare_inputs(spec, stores, run, memory)
+
+
+@kernel
+def give_back(spec: Static, stores: Stores, run: int, size: int, memory: Memory) -> None:
     """Unpacks what a run has learned."""
     first = run * size
-    unpack(memory, memory.online, stores.online, first)
-    unpack(memory, memory.target, stores.target, first)
-    unpack(memory, memory.first, stores.first, first)
-    unpack(memory, memory.second, stores.second, first)
+    unpack_all(spec, stores.online, first, memory, memory.online)
+    unpack_all(spec, stores.target, first, memory, memory.target)
+    unpack_all(spec, stores.first, first, memory, memory.first)
+    unpack_all(spec, stores.second, first, memory, memory.second)
 
 
 @kernel
@@ -55,9 +116,26 @@ def greedy_action(
 ) -> int:
     """Returns the greedy action for a row of `observations [N, D]`."""
     for feature in range(observations.shape[1]):
-        memory.numbers[memory.units + feature] = observations[run, feature]
+        value = observations[run, feature]
+        memory.numbers[memory.units + feature] = input_of(spec, memory, feature, value)
     forward(spec, memory, parameters, ROWS)
     return best_action(spec, memory, record, 0)
+
+
+@kernel
+def act_once(
+    spec: Static,
+    stores: Stores,
+    record: Any,
+    run: int,
+    memory: Memory,
+    observations: Float32Array,
+) -> int:
+    """Returns the action of a run, after its statistics are updated with its observation."""
+    observe_statistics(spec, stores, record, run, observations)
+    prepare_inputs(spec, stores, run, memory)
+    weights = acting_weights(spec, record, memory)
+    return explore(record, greedy_action(spec, record, memory, weights, observations, run))
 
 
 @cached_jit
@@ -81,10 +159,10 @@ def act(
     """
     size = len(stores.online) // len(records)
     for run in range(len(records)):
-        pack(memory, memory.online, stores.online, run * size)
         record = records[run]
-        greedy = greedy_action(spec, record, memory, memory.online, observations, run)
-        actions[run] = explore(record, greedy)
+        pack_all(spec, stores.online, run * size, memory, memory.online)
+        prepare_values(spec, memory, record)
+        actions[run] = act_once(spec, stores, record, run, memory, observations)
 
 
 @cached_jit
@@ -110,9 +188,9 @@ def learn(
     for run in range(len(records)):
         diverged[run] = False
         if learning[run]:
-            take_in(stores, run, size, memory)
+            take_in(spec, stores, records[run], run, size, memory)
             diverged[run] = not learn_once(spec, stores, records[run], run, memory)
-            give_back(stores, run, size, memory)
+            give_back(spec, stores, run, size, memory)
 
 
 @kernel
@@ -133,6 +211,7 @@ def learn_given(
     memory: Memory,
     learning: BoolArray,
     weights: Float32Array,
+    priorities: Float32Array,
 ) -> None:
     """Makes one update of the learning runs with given batches.
 
@@ -143,16 +222,18 @@ def learn_given(
         memory: of the thread.
         learning: `[N]` runs that learn.
         weights: `[N, B]` factors of the losses.
+        priorities: `[N, B]`, written.
     """
     size, count = len(stores.online) // len(records), weights.shape[1]
     for run in range(len(records)):
         if learning[run]:
-            take_in(stores, run, size, memory)
+            take_in(spec, stores, records[run], run, size, memory)
             for b in range(count):
                 memory.leaves[b] = run * count + b
                 memory.numbers[memory.factors + b] = weights[run, b]
             update_from_batch(spec, stores, records[run], run, memory)
-            give_back(stores, run, size, memory)
+            priorities[run] = memory.priorities
+            give_back(spec, stores, run, size, memory)
 
 
 @cached_jit
@@ -179,13 +260,16 @@ def act_greedily(
     size = len(stores.online) // len(records)
     _, count, num_features = observations.shape
     for i in range(len(runs)):
-        pack(memory, memory.online, stores.online, runs[i] * size)
+        pack_all(spec, stores.online, runs[i] * size, memory, memory.online)
+        prepare_values(spec, memory, records[runs[i]])
+        prepare_inputs(spec, stores, runs[i], memory)
         for first in range(0, count, memory.rows):
             rows = min(memory.rows, count - first)
             for row in range(rows):
                 for feature in range(num_features):
                     place = memory.units + row * num_features + feature
-                    memory.numbers[place] = observations[i, first + row, feature]
+                    value = observations[i, first + row, feature]
+                    memory.numbers[place] = input_of(spec, memory, feature, value)
             forward(spec, memory, memory.online, padded(rows))
             for row in range(rows):
                 actions[i, first + row] = best_action(spec, memory, records[runs[i]], row)

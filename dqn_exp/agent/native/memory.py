@@ -31,9 +31,11 @@ class Memory(NamedTuple):
         leaves: `[B]` rows of a batch in the storage of the replay buffers.
         chosen: `[B]` actions to bootstrap from.
         random: `[B]` random numbers.
+        noise_random: random numbers of the noise.
         priorities: `[B]` new priorities of the batch.
         layers: `[L, 10]` table of the layers, see `INPUTS`.
         num_parameters: packed, without the scales of noise.
+        num_trained: packed, with the scales of noise.
         num_outputs: K per action.
         rows: R, rows of the units.
         online: place of the online parameters, as they are trained.
@@ -48,15 +50,29 @@ class Memory(NamedTuple):
         wanted: of the targets of a batch, a row of K numbers per transition.
         slopes: of the derivatives of the loss, a row of K numbers per transition.
         factors: of the importance weights of a batch.
+        noise: of the noise of the weights that learn.
+        acting: of the noisy weights that act.
+        learning: of the noisy weights that learn.
+        bootstrapping: of the noisy weights of the target network.
+        choosing: of the noisy weights that choose the action to bootstrap from.
+        noise_factors: of the factors of the noise.
+        shifts: of the means of the observations.
+        scales: of the inverse standard deviations of the observations.
+        support: of the atoms of a categorical value.
+        scratch: of K numbers, padded.
+        mask: of K ones, padded with zeros.
+        bonuses: of what is added to the rewards of a batch.
     """
 
     numbers: Float32Array
     leaves: IntArray
     chosen: IntArray
     random: UInt32Array
+    noise_random: UInt32Array
     priorities: Float32Array
     layers: IntArray
     num_parameters: int
+    num_trained: int
     num_outputs: int
     rows: int
     online: int
@@ -71,6 +87,18 @@ class Memory(NamedTuple):
     wanted: int
     slopes: int
     factors: int
+    noise: int
+    acting: int
+    learning: int
+    bootstrapping: int
+    choosing: int
+    noise_factors: int
+    shifts: int
+    scales: int
+    support: int
+    scratch: int
+    mask: int
+    bonuses: int
 
 
 def make_memory(
@@ -96,13 +124,21 @@ def make_memory(
     table, num_parameters, num_units = _make_table(layers, rows)
     num_trained = num_copies * num_parameters
     num_heads = layers[-1].outputs
+    num_noise = sum(layer.num_noise for layer in layers)
     stride = num_heads - num_outputs if is_dueling else int(table[-1, OUTPUTS])
     sizes = {
         **dict.fromkeys(("online", "target", "first", "second", "gradient"), num_trained),
         **dict.fromkeys(("units", "deltas"), num_units),
         "outputs": rows * stride if is_dueling else 0,
         **dict.fromkeys(("wanted", "slopes"), batch_size * num_outputs),
-        "factors": batch_size,
+        **dict.fromkeys(("factors", "bonuses"), batch_size),
+        **dict.fromkeys(
+            ("noise", "acting", "learning", "bootstrapping", "choosing"),
+            num_parameters if num_copies > 1 else 0,
+        ),
+        "noise_factors": num_noise + 2,
+        **dict.fromkeys(("shifts", "scales"), layers[0].inputs),
+        **dict.fromkeys(("support", "scratch", "mask"), num_outputs),
     }
     places, end = {}, 0
     for name, size in sizes.items():
@@ -110,15 +146,18 @@ def make_memory(
     if not is_dueling:
         places["outputs"] = places["units"] + int(table[-1, HEADS])
     numbers = aligned_zeros(end)
-    numbers[places["factors"] : places["factors"] + batch_size] = 1.0
+    for name, size in (("factors", batch_size), ("mask", num_outputs)):
+        numbers[places[name] : places[name] + size] = 1.0
     return Memory(
         numbers=numbers,
         leaves=np.zeros(batch_size, dtype=np.int64),
         chosen=np.zeros(batch_size, dtype=np.int64),
         random=np.zeros(batch_size, dtype=np.uint32),
+        noise_random=np.zeros(num_noise + 2, dtype=np.uint32),
         priorities=np.zeros(batch_size, dtype=np.float32),
         layers=table,
         num_parameters=num_parameters,
+        num_trained=num_trained,
         num_outputs=num_outputs,
         rows=rows,
         stride=stride,
@@ -168,7 +207,7 @@ def pack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
         place = first + row[FLAT]
         outputs = row[TRUE_OUTPUTS]
         for i in range(row[TRUE_INPUTS]):
-            start, stride = _places(row, i)
+            start, stride = first_weights(row, i)
             for o in range(outputs):
                 memory.numbers[packed + start + o * stride] = flat[place + o]
             place += outputs
@@ -184,7 +223,7 @@ def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
         place = first + row[FLAT]
         outputs = row[TRUE_OUTPUTS]
         for i in range(row[TRUE_INPUTS]):
-            start, stride = _places(row, i)
+            start, stride = first_weights(row, i)
             for o in range(outputs):
                 flat[place + o] = memory.numbers[packed + start + o * stride]
             place += outputs
@@ -193,7 +232,14 @@ def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
 
 
 @kernel
-def _places(row: IntArray, i: int) -> tuple[int, int]:
+def size_of(memory: Memory) -> int:
+    """Returns the number of weights and biases (P, without the scales of noise)."""
+    last = memory.layers[len(memory.layers) - 1]
+    return last[FLAT] + last[TRUE_INPUTS] * last[TRUE_OUTPUTS] + last[TRUE_OUTPUTS]
+
+
+@kernel
+def first_weights(row: IntArray, i: int) -> tuple[int, int]:
     """Returns the place of the first weight of an input, and the distance to the next one."""
     if row[IS_NARROW]:
         return row[WEIGHT] + i, row[INPUTS]

@@ -13,7 +13,17 @@ from dqn_exp.agent.optimizer import BETA1, BETA2, FLUSH_BELOW
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import LANES, fill, load, square_root, store, total, where_small, zeros
+from dqn_exp.core.vector import (
+    LANES,
+    fill,
+    load,
+    positive_part,
+    square_root,
+    store,
+    total,
+    where_small,
+    zeros,
+)
 
 ONE, SMALLEST = np.float32(1), np.float32(1e-6)
 FLUSH = np.float32(FLUSH_BELOW)
@@ -71,10 +81,29 @@ def _step_adam(_spec: Static, memory: Memory, record: Any, count: int, rate: flo
         store(numbers, place, load(numbers, place) * kept - change)
 
 
+@kernel
+def _step_rmsprop(_spec: Static, memory: Memory, record: Any, count: int, rate: float) -> None:
+    numbers, least, share = memory.numbers, fill(FLUSH), fill(record.optimizer_share)
+    epsilon, step = fill(record.optimizer_epsilon), fill(rate)
+    for i in range(0, count, LANES):
+        slope = load(numbers, memory.gradient + i)
+        first, second = load(numbers, memory.first + i), load(numbers, memory.second + i)
+        first = first + share * (slope - first)
+        second = second + share * (slope * slope - second)
+        first = where_small(first, least, zeros(), first)
+        second = where_small(second, least, zeros(), second)
+        store(numbers, memory.first + i, first)
+        store(numbers, memory.second + i, second)
+        # Where the gradient is constant, rounding may leave a negative variance.
+        variance = positive_part(second - first * first)
+        change = step * slope / square_root(variance + epsilon)
+        store(numbers, memory.online + i, load(numbers, memory.online + i) - change)
+
+
 @chosen
 def step_optimizer(spec: Spec) -> Any:
     """Updates the online parameters by the gradient, at a learning rate."""
-    return {"adam": _step_adam}[spec.optimizer]
+    return {"adam": _step_adam, "rmsprop": _step_rmsprop}[spec.optimizer]
 
 
 @kernel

@@ -6,7 +6,7 @@ The transitions are those of `buffer.n_step`, against which they are tested.
 from typing import Any, NamedTuple
 
 from dqn_exp.agent.native.spec import Spec
-from dqn_exp.agent.native.update import Stores
+from dqn_exp.agent.native.stores import Stores
 from dqn_exp.buffer import sum_tree
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
 from dqn_exp.core.compile_time import Static, chosen

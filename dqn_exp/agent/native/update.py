@@ -1,55 +1,34 @@
 """One gradient update of one run, in compiled code."""
 
-from typing import Any, NamedTuple
+import math
+from typing import Any
 
 import numpy as np
 
 from dqn_exp.agent.native.dense import ROWS
+from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
 from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.mlp import backward, forward, set_head_deltas
+from dqn_exp.agent.native.noise import (
+    choosing_weights,
+    complete_gradient,
+    learning_weights,
+    target_weights,
+)
 from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
 from dqn_exp.agent.native.spec import Spec
+from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.native.values import best_action, bounded, compute_loss, set_target
 from dqn_exp.buffer import sum_tree
 from dqn_exp.buffer.priorities import mass_of, sample_part
 from dqn_exp.core import philox
-from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
 from dqn_exp.core.random_streams import Stream
 from dqn_exp.core.schedule import value_at
-from dqn_exp.core.transition import TransitionLayout
 
 SAMPLING = int(Stream.SAMPLING)
 ZERO, ONE = np.float32(0), np.float32(1)
-
-
-class Stores(NamedTuple):
-    """Arrays of all runs that updates read and write.
-
-    Attributes:
-        online: parameters of the online networks, a row of P numbers per run, flat.
-        target: those of the target networks.
-        first: first moments of the optimizer.
-        second: second moments of the optimizer.
-        storage: transitions of all replay buffers, flat.
-        layout: of a transition.
-        nodes: of the sum trees of all runs, see `buffer.sum_tree`.
-        levels: `[N, H]` first nodes of the levels of each tree.
-        errors: `[N, B]` TD errors of the newest batches.
-        predictions: `[N, B]` values of the actions taken in them.
-    """
-
-    online: Float32Array
-    target: Float32Array
-    first: Float32Array
-    second: Float32Array
-    storage: Float32Array
-    layout: TransitionLayout
-    nodes: Float64Array
-    levels: IntArray
-    errors: Float32Array
-    predictions: Float32Array
 
 
 @kernel
@@ -71,12 +50,15 @@ def make_update(spec: Static, stores: Stores, record: Any, run: int, memory: Mem
 @kernel
 def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
     """Makes one update of a run with the batch in `memory.leaves`."""
-    count, size = len(memory.leaves), memory.num_parameters
+    count, size = len(memory.leaves), memory.num_trained
+    prepare_inputs(spec, stores, run, memory)
     set_targets(spec, stores, record, memory)
-    read_observations(spec, stores, record, memory, stores.layout.observation)
-    forward(spec, memory, memory.online, padded(count))
+    read_observations(spec, stores, memory, stores.layout.observation)
+    weights = learning_weights(spec, record, memory)
+    forward(spec, memory, weights, padded(count))
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
-    backward(spec, memory, memory.online, count)
+    backward(spec, memory, weights, count)
+    complete_gradient(spec, memory)
     record.grad_norm = limit_norm(memory.numbers, memory.gradient, size, record.max_grad_norm)
     step_optimizer(spec, memory, record, size, schedule_of(record.learning_rate, record.step))
     record.updates += 1
@@ -181,25 +163,6 @@ def schedule_of(schedule: Any, step: int) -> float:
 
 
 @kernel
-def _copy_observations(
-    _spec: Static, stores: Stores, _record: Any, memory: Memory, first: int
-) -> None:
-    storage, layout, numbers = stores.storage, stores.layout, memory.numbers
-    place = memory.units
-    for b in range(len(memory.leaves)):
-        row = memory.leaves[b] * layout.width + first
-        for feature in range(layout.num_features):
-            numbers[place] = storage[row + feature]
-            place += 1
-
-
-@chosen
-def read_observations(spec: Spec) -> Any:
-    """Copies the observations of a batch, from an offset in its transitions, to the units."""
-    return {False: _copy_observations}[spec.is_normalized]
-
-
-@kernel
 def reward_of(stores: Stores, record: Any, leaf: int) -> np.float32:
     """Returns the reward of a transition: those of its steps, clipped and discounted."""
     layout, total, factor = stores.layout, ZERO, 1.0
@@ -224,8 +187,8 @@ def _bootstrap(
 @kernel
 def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
-    read_observations(spec, stores, record, memory, stores.layout.next_observation)
-    forward(spec, memory, memory.target, padded(count))
+    read_observations(spec, stores, memory, stores.layout.next_observation)
+    forward(spec, memory, target_weights(spec, record, memory), padded(count))
     for b in range(count):
         _bootstrap(spec, stores, record, memory, b, best_action(spec, memory, record, b))
 
@@ -233,16 +196,57 @@ def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memor
 @kernel
 def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
-    read_observations(spec, stores, record, memory, stores.layout.next_observation)
-    forward(spec, memory, memory.online, padded(count))
+    read_observations(spec, stores, memory, stores.layout.next_observation)
+    forward(spec, memory, choosing_weights(spec, record, memory), padded(count))
     for b in range(count):
         memory.chosen[b] = best_action(spec, memory, record, b)
-    forward(spec, memory, memory.target, padded(count))
+    forward(spec, memory, target_weights(spec, record, memory), padded(count))
     for b in range(count):
         _bootstrap(spec, stores, record, memory, b, memory.chosen[b])
+
+
+@kernel
+def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
+    """Bootstraps from a softmax policy; values are scalar, and transitions have one step."""
+    count, layout, storage = len(memory.leaves), stores.layout, stores.storage
+    numbers, weights = memory.numbers, target_weights(spec, record, memory)
+    read_observations(spec, stores, memory, layout.observation)
+    forward(spec, memory, weights, padded(count))
+    for b in range(count):
+        place = memory.outputs + b * memory.stride
+        action = int(storage[memory.leaves[b] * layout.width + layout.action])
+        # The temperature times the log-probability of the action.
+        own = numbers[place + action] - soft_maximum(memory, record, place)
+        bonus = record.clip if own < record.clip else own
+        numbers[memory.bonuses + b] = record.scale * bonus
+    read_observations(spec, stores, memory, layout.next_observation)
+    forward(spec, memory, weights, padded(count))
+    for b in range(count):
+        leaf = memory.leaves[b]
+        reward = reward_of(stores, record, leaf) + numbers[memory.bonuses + b]
+        discount = storage[leaf * layout.width + layout.discount]
+        value = soft_maximum(memory, record, memory.outputs + b * memory.stride)
+        numbers[memory.wanted + b] = reward + discount * value
+
+
+@kernel
+def soft_maximum(memory: Memory, record: Any, place: int) -> np.float32:
+    """Returns the temperature times the logarithm of the sum of exponentials of the values."""
+    numbers, greatest = memory.numbers, memory.numbers[place]
+    for action in range(1, record.num_actions):
+        greatest = max(greatest, numbers[place + action])
+    total = ZERO
+    for action in range(record.num_actions):
+        total += math.exp((numbers[place + action] - greatest) / record.temperature)
+    return greatest + record.temperature * math.log(total)
 
 
 @chosen
 def set_targets(spec: Spec) -> Any:
     """Computes the targets of a batch."""
-    return {"greedy": _set_greedy_targets, "double": _set_double_targets}[spec.target]
+    kernels = {
+        "greedy": _set_greedy_targets,
+        "double": _set_double_targets,
+        "munchausen": _set_munchausen_targets,
+    }
+    return kernels[spec.target]

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from dqn_exp.agent.native.categorical import categorical_loss, categorical_mean, set_categorical
 from dqn_exp.agent.native.memory import Memory
+from dqn_exp.agent.native.quantile import quantile_loss, quantile_mean, set_quantiles
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
@@ -37,11 +39,16 @@ def _scalar_mean(_spec: Static, memory: Memory, _record: Any, place: int) -> np.
 @chosen
 def mean_of(spec: Spec) -> Any:
     """Returns the value of the outputs of an action, `(memory, record, place)`."""
-    return {"scalar": _scalar_mean}[spec.value]
+    kernels = {
+        "scalar": _scalar_mean,
+        "categorical": categorical_mean,
+        "quantile": quantile_mean,
+    }
+    return kernels[spec.value]
 
 
 @kernel
-def _want_scalar(
+def _set_scalar(
     _spec: Static,
     memory: Memory,
     _record: Any,
@@ -56,7 +63,12 @@ def _want_scalar(
 @chosen
 def set_target(spec: Spec) -> Any:
     """Sets the target of a row: `reward + discount * outputs` of the action to bootstrap from."""
-    return {"scalar": _want_scalar}[spec.value]
+    kernels = {
+        "scalar": _set_scalar,
+        "categorical": set_categorical,
+        "quantile": set_quantiles,
+    }
+    return kernels[spec.value]
 
 
 @kernel
@@ -73,7 +85,12 @@ def _scalar_loss(
 @chosen
 def compute_loss(spec: Spec) -> Any:
     """Returns loss, prediction, TD error and priority of a row, and writes the slopes."""
-    return {"scalar": _scalar_loss}[spec.value]
+    kernels = {
+        "scalar": _scalar_loss,
+        "categorical": categorical_loss,
+        "quantile": quantile_loss,
+    }
+    return kernels[spec.value]
 
 
 @kernel

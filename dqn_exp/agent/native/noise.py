@@ -1,0 +1,149 @@
+"""Noisy weights of one run, in compiled code.
+
+The equations are those of `network.noisy`, against which they are tested.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dqn_exp.agent.native.memory import BIAS, TRUE_INPUTS, TRUE_OUTPUTS, Memory, first_weights
+from dqn_exp.agent.native.spec import Spec
+from dqn_exp.core import philox
+from dqn_exp.core.compile_time import Static, chosen
+from dqn_exp.core.jit import called_kernel, kernel
+from dqn_exp.core.random_streams import Stream
+from dqn_exp.core.vector import LANES, load, store
+
+ACTING, LEARNING = int(Stream.NOISE_OF_ACTING), int(Stream.NOISE_OF_LEARNING)
+TARGET, CHOOSING = int(Stream.NOISE_OF_TARGET), int(Stream.NOISE_OF_CHOICE)
+
+UNIT, HALF = 2.0**-32, 0.5
+TURN = np.float32(2 * np.pi)
+
+
+@kernel
+def _online(_spec: Static, _record: Any, memory: Memory) -> int:
+    return memory.online
+
+
+@kernel
+def _target(_spec: Static, _record: Any, memory: Memory) -> int:
+    return memory.target
+
+
+@kernel
+def _noisy_acting(_spec: Static, record: Any, memory: Memory) -> int:
+    _draw(record.seed, ACTING, record.step, memory, memory.online, memory.acting)
+    return memory.acting
+
+
+@kernel
+def _noisy_learning(_spec: Static, record: Any, memory: Memory) -> int:
+    _draw(record.seed, LEARNING, record.updates, memory, memory.online, memory.learning)
+    return memory.learning
+
+
+@kernel
+def _noisy_target(_spec: Static, record: Any, memory: Memory) -> int:
+    _draw(record.seed, TARGET, record.updates, memory, memory.target, memory.bootstrapping)
+    return memory.bootstrapping
+
+
+@kernel
+def _noisy_choosing(_spec: Static, record: Any, memory: Memory) -> int:
+    _draw(record.seed, CHOOSING, record.updates, memory, memory.online, memory.choosing)
+    return memory.choosing
+
+
+@chosen
+def acting_weights(spec: Spec) -> Any:
+    """Returns the place of the weights that act, with noise of the current step."""
+    return _noisy_acting if spec.is_noisy else _online
+
+
+@chosen
+def learning_weights(spec: Spec) -> Any:
+    """Returns the place of the weights that learn, with noise of the current update.
+
+    Their noise stays in the memory, until other noise is drawn.
+    """
+    return _noisy_learning if spec.is_noisy else _online
+
+
+@chosen
+def target_weights(spec: Spec) -> Any:
+    """Returns the place of the weights of the target network."""
+    return _noisy_target if spec.is_noisy else _target
+
+
+@chosen
+def choosing_weights(spec: Spec) -> Any:
+    """Returns the place of the online weights that choose the action to bootstrap from."""
+    return _noisy_choosing if spec.is_noisy else _online
+
+
+@kernel
+def _no_scales(_spec: Static, _memory: Memory) -> None:
+    pass
+
+
+@kernel
+def _chain_scales(_spec: Static, memory: Memory) -> None:
+    numbers, size = memory.numbers, memory.num_parameters
+    for i in range(0, size, LANES):
+        gradient = load(numbers, memory.gradient + i)
+        store(numbers, memory.gradient + size + i, gradient * load(numbers, memory.noise + i))
+
+
+@chosen
+def complete_gradient(spec: Spec) -> Any:
+    """Computes the gradient of the scales, given that of the weights."""
+    return _chain_scales if spec.is_noisy else _no_scales
+
+
+@called_kernel
+def _draw(
+    seed: np.uint64, stream: int, index: int, memory: Memory, parameters: int, weights: int
+) -> None:
+    """Writes the weights with the noise at an index of a stream, and the noise."""
+    _draw_factors(seed, stream, index, memory)
+    numbers, size = memory.numbers, memory.num_parameters
+    first = memory.noise_factors + index * (len(memory.noise_random) - 2) % 2
+    for layer in range(len(memory.layers)):
+        row = memory.layers[layer]
+        inputs, outputs = row[TRUE_INPUTS], row[TRUE_OUTPUTS]
+        for i in range(inputs):
+            start, stride = first_weights(row, i)
+            for o in range(outputs):
+                noise = numbers[first + i] * numbers[first + inputs + o]
+                numbers[memory.noise + start + o * stride] = noise
+        for o in range(outputs):
+            numbers[memory.noise + row[BIAS] + o] = numbers[first + inputs + o]
+        first += inputs + outputs
+    for i in range(0, size, LANES):
+        scale = load(numbers, parameters + size + i)
+        noise = load(numbers, memory.noise + i)
+        store(numbers, weights + i, load(numbers, parameters + i) + scale * noise)
+
+
+@kernel
+def _draw_factors(seed: np.uint64, stream: int, index: int, memory: Memory) -> None:
+    """Writes the factors of the noise at an index, from an even position of the stream on."""
+    numbers, random = memory.numbers, memory.noise_random
+    width = len(random) - 2
+    first = index * width
+    philox.fill(random, seed, stream, first - first % 2)
+    for place in range(0, width + 1, 2):
+        # As in `random_streams.to_normal`.
+        radius = math.sqrt(np.float32(-2.0) * math.log(np.float32((random[place] + HALF) * UNIT)))
+        angle = TURN * np.float32((random[place + 1] + HALF) * UNIT)
+        numbers[memory.noise_factors + place] = _root(radius * math.cos(angle))
+        numbers[memory.noise_factors + place + 1] = _root(radius * math.sin(angle))
+
+
+@kernel
+def _root(normal: np.float32) -> np.float32:
+    root: np.float32 = math.copysign(math.sqrt(abs(normal)), normal)
+    return root
