@@ -323,7 +323,8 @@ def test_a_worker_that_was_given_up_touches_its_runs_no_more(tmp_path):
 
     grant_ownership(folder, "its own")
     run = Run(config, folder, {}, token="its own")
-    (result,) = train_population([run], ignore_results, should_stop, NoProgress())
+    with single_steps():
+        (result,) = train_population([run], ignore_results, should_stop, NoProgress())
     assert result.status == "failed" and "given to another worker" in result.error
     assert files_below(folder) == seen
     # Nor does one that begins late, after it was given up.

@@ -137,7 +137,8 @@ def act(spec: Static, stores: Stores, records: Any, run: int, memory: Memory, wo
     """Returns the action of the next step of a segment."""
     record = records[run]
     record.action = act_once(spec, stores, record, run, memory, world.observations)
-    return record.action
+    action: int = record.action
+    return action
 
 
 @cached_jit
@@ -172,12 +173,13 @@ def is_over(record: Any, finished: npt.NDArray[Any]) -> bool:
     It is at its last step, at the end of the last episode of its run, where the run diverges, and
     where there is no room for another finished episode.
     """
-    return (
+    is_over: bool = (
         record.step >= record.until
         or record.episode >= record.last_episode
         or record.num_finished >= len(finished)
         or record.is_diverged
     )
+    return is_over
 
 
 @kernel

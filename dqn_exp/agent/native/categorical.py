@@ -59,7 +59,8 @@ def _mean_of_scratch(memory: Memory) -> np.float32:
     for first in range(0, memory.num_outputs, LANES):
         atoms = load(memory.numbers, memory.support + first)
         sums += load(memory.numbers, memory.scratch + first) * atoms
-    return total(sums)
+    mean: np.float32 = total(sums)
+    return mean
 
 
 @kernel

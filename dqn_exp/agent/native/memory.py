@@ -235,7 +235,8 @@ def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
 def size_of(memory: Memory) -> int:
     """Returns the number of weights and biases (P, without the scales of noise)."""
     last = memory.layers[len(memory.layers) - 1]
-    return last[FLAT] + last[TRUE_INPUTS] * last[TRUE_OUTPUTS] + last[TRUE_OUTPUTS]
+    size: int = last[FLAT] + last[TRUE_INPUTS] * last[TRUE_OUTPUTS] + last[TRUE_OUTPUTS]
+    return size
 
 
 @kernel

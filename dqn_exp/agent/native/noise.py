@@ -144,6 +144,6 @@ def _draw_factors(seed: np.uint64, stream: int, index: int, memory: Memory) -> N
 
 
 @kernel
-def _root(normal: np.float32) -> np.float32:
-    root: np.float32 = math.copysign(math.sqrt(abs(normal)), normal)
+def _root(normal: float) -> float:
+    root: float = math.copysign(math.sqrt(abs(normal)), normal)
     return root

@@ -238,7 +238,8 @@ def soft_maximum(memory: Memory, record: Any, place: int) -> np.float32:
     total = ZERO
     for action in range(record.num_actions):
         total += math.exp((numbers[place + action] - greatest) / record.temperature)
-    return greatest + record.temperature * math.log(total)
+    value: np.float32 = greatest + record.temperature * math.log(total)
+    return value
 
 
 @chosen

@@ -36,7 +36,7 @@ AT_THE_EDGE = ("relu", [9, 6], False, {"kind": "double"}, 3, "mse", None, 0.02, 
 is 9e-9. The parameters of the engines differ by 1e-7 there, so that the unit is on for one of them
 and off for the other whatever computes it. It is given data of which none does that."""
 
-SOME = random.Random(0).sample(ALL, 16)
+SOME = random.Random(0).sample(ALL, 4)
 
 
 def make_trainers(tmp_path, switches: dict, count: int = 2, **settings) -> list[Trainer]:
@@ -167,7 +167,16 @@ OTHERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OTHERS)
+SHORT = (
+    *("clipped", "nine actions, dueling", "munchausen", "rmsprop", "rainbow", "all else"),
+    "qr_dqn, dueling, double, linear",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in SHORT else pytest.param(name, marks=pytest.mark.slow) for name in OTHERS],
+)
 def test_a_thousand_updates_are_those_of_torch_with_what_is_not_a_switch(tmp_path, name):
     network = {"network__hidden_sizes": [9, 6], "network__activation": "tanh"}
     check_equal(tmp_path, {**network, **OTHERS[name]})
