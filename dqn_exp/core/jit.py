@@ -6,13 +6,16 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba import config
+from numba.core.event import Listener, install_listener
 
 from dqn_exp.core.kernel_compiler import KernelCompiler
 
@@ -64,21 +67,35 @@ def cached_jit(function: Function) -> Function:
     return _compile(function)
 
 
-def announce_compilation(module: str) -> None:
-    """Logs, once per process, that the functions of a module must be compiled first.
-
-    Args:
-        module: last part of its dotted name.
-    """
-    directory = _directory()
-    if directory is None:
+@contextmanager
+def announced_compilation() -> Iterator[None]:
+    """Logs that functions are compiled in this block, if they are, and how long that takes."""
+    if _directory() is None:
         _log_once(
             logging.WARNING,
-            "Compiled code cannot be cached, so every process compiles it again, which takes about "
-            "a minute. Set NUMBA_CACHE_DIR to a writable directory.",
+            "Compiled code cannot be cached, so every process compiles it again. Set "
+            "NUMBA_CACHE_DIR to a writable directory.",
         )
-    elif not any(directory.rglob(f"{module}.*.nbi")):
-        _log_once(logging.INFO, "Compiling for this machine, about a minute; later runs reuse it.")
+    announcement, began = _Announcement(), time.perf_counter()
+    with install_listener("numba:compile", announcement):
+        yield
+    if announcement.is_made:
+        log.info("Compiled in %.0f s.", time.perf_counter() - began)
+
+
+class _Announcement(Listener):  # type: ignore[misc]
+    """Logs the first compilation."""
+
+    def __init__(self) -> None:
+        self.is_made = False
+
+    def on_start(self, _event: Any) -> None:
+        if not self.is_made:
+            log.info("Compiling for this machine, 10 to 30 seconds; later runs reuse the code.")
+        self.is_made = True
+
+    def on_end(self, _event: Any) -> None:
+        pass
 
 
 def _compile(function: Function, **options: Any) -> Function:

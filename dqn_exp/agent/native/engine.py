@@ -97,6 +97,11 @@ class NativeEngine(EngineState):
 
         yield policy
 
+    def compile_policy(self) -> None:
+        """Compiles or loads the code of policies before the wall time of the runs begins."""
+        with self.policy(np.zeros(1, dtype=np.int64)) as policy:
+            policy(np.zeros((1, 1, self.network.layers[0].inputs), dtype=np.float32))
+
     def learn(self, learning: BoolArray, steps: IntArray) -> BoolArray:
         """Makes the updates of the learning runs that are due, as `TorchEngine.learn` does."""
         records, diverged = self.load(steps), np.empty_like(learning)
