@@ -37,6 +37,7 @@ NAME = re.compile(r"\w+")
 KERNEL: dict[str, Any] = {
     "error_model": "numpy",
     "nogil": True,
+    "_nrt": False,  # Kernels allocate nothing, and their callers own all arrays.
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "pipeline_class": KernelCompiler,

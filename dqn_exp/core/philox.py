@@ -34,16 +34,17 @@ def high_product(_context: Any, a: Any, b: Any) -> Any:
 
 
 @kernel
-def fill(numbers: UInt32Array, seed: np.uint64, stream: int, first: int) -> None:
-    """Fills `[M]` with numbers of a stream, uniform on `[0, 2 ** 32)`.
+def fill(numbers: UInt32Array, count: int, seed: np.uint64, stream: int, first: int) -> None:
+    """Writes numbers of a stream, uniform on `[0, 2 ** 32)`.
 
     Args:
-        numbers: `[M]`, written in place.
+        numbers: at least `count`, written in place.
+        count: of the numbers.
         seed: of the run.
         stream: a `random_streams.Stream`.
         first: position of the first number.
     """
-    position, end = first // 8 * 8, first + len(numbers)
+    position, end = first // 8 * 8, first + count
     while position < end:
         # Numpy's generator increments its counter before it draws.
         words = block(np.uint64(position // 8 + 1), seed, np.uint64(stream))

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dqn_exp.core.arrays import UInt32Array
 from dqn_exp.core.jit import kernel
 from dqn_exp.core.philox import high_product
 
-POOL_SIZE = 4
 INIT_A, MULTIPLIER_A = np.uint32(0x43B0D7E5), np.uint32(0x931E8875)
 INIT_B, MULTIPLIER_B = np.uint32(0x8B51F9DD), np.uint32(0x58F38DED)
 MIX_LEFT, MIX_RIGHT = np.uint32(0xCA01F9DD), np.uint32(0x4973F715)
@@ -20,6 +18,9 @@ SHIFT, WORD = np.uint32(16), np.uint64(32)
 
 MULTIPLIER_HIGH, MULTIPLIER_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 UNIT = 2.0**-53
+
+
+Pool = tuple[np.uint32, np.uint32, np.uint32, np.uint32]
 
 
 class Generator(NamedTuple):
@@ -34,10 +35,8 @@ class Generator(NamedTuple):
 @kernel
 def make_generator(seed: int) -> Generator:
     """Returns the generator of `np.random.default_rng(seed)`, for a seed below `2 ** 63`."""
-    words = np.zeros(8, dtype=np.uint32)
-    _fill_words(np.uint64(seed), words)
-    seed_high, seed_low = _join(words, 0), _join(words, 2)
-    high, low = _join(words, 4), _join(words, 6)
+    pool = _fill_pool(np.uint64(seed))
+    seed_high, seed_low, high, low = _draw_words(pool)
     one = np.uint64(1)
     increment_high = (high << one) | (low >> np.uint64(63))
     increment_low = (low << one) | one
@@ -73,26 +72,49 @@ def _add(
 
 
 @kernel
-def _join(words: UInt32Array, first: int) -> np.uint64:
-    return (np.uint64(words[first + 1]) << WORD) | np.uint64(words[first])
+def _fill_pool(seed: np.uint64) -> Pool:
+    """Returns the pool of entropy of `SeedSequence(seed)`."""
+    zero, constant = np.uint32(0), INIT_A
+    a, constant = _hash(np.uint32(seed), constant, MULTIPLIER_A)
+    b, constant = _hash(np.uint32(seed >> WORD), constant, MULTIPLIER_A)
+    c, constant = _hash(zero, constant, MULTIPLIER_A)
+    d, constant = _hash(zero, constant, MULTIPLIER_A)
+    b, c, d, constant = _mix_into(a, b, c, d, constant)
+    a, c, d, constant = _mix_into(b, a, c, d, constant)
+    a, b, d, constant = _mix_into(c, a, b, d, constant)
+    a, b, c, constant = _mix_into(d, a, b, c, constant)
+    return a, b, c, d
 
 
 @kernel
-def _fill_words(seed: np.uint64, words: UInt32Array) -> None:
-    """Fills 8 words from a seed, as `SeedSequence(seed).generate_state(4, np.uint64)` does."""
-    pool = np.zeros(POOL_SIZE, dtype=np.uint32)
-    constant = INIT_A
-    pool[0], pool[1] = np.uint32(seed), np.uint32(seed >> WORD)
-    for i in range(POOL_SIZE):
-        pool[i], constant = _hash(pool[i], constant, MULTIPLIER_A)
-    for source in range(POOL_SIZE):
-        for other in range(POOL_SIZE):
-            if source != other:
-                hashed, constant = _hash(pool[source], constant, MULTIPLIER_A)
-                pool[other] = _mix(pool[other], hashed)
-    constant = INIT_B
-    for i in range(len(words)):
-        words[i], constant = _hash(pool[i % POOL_SIZE], constant, MULTIPLIER_B)
+def _mix_into(
+    source: np.uint32, first: np.uint32, second: np.uint32, third: np.uint32, constant: np.uint32
+) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
+    """Mixes a word of the pool into the three others; returns these and the constant."""
+    hashed, constant = _hash(source, constant, MULTIPLIER_A)
+    first = _mix(first, hashed)
+    hashed, constant = _hash(source, constant, MULTIPLIER_A)
+    second = _mix(second, hashed)
+    hashed, constant = _hash(source, constant, MULTIPLIER_A)
+    return first, second, _mix(third, hashed), constant
+
+
+@kernel
+def _draw_words(pool: Pool) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Returns what `SeedSequence.generate_state(4, np.uint64)` does."""
+    a, b, c, d = pool
+    first, constant = _draw_word(a, b, INIT_B)
+    second, constant = _draw_word(c, d, constant)
+    third, constant = _draw_word(a, b, constant)
+    fourth, _ = _draw_word(c, d, constant)
+    return first, second, third, fourth
+
+
+@kernel
+def _draw_word(low: np.uint32, high: np.uint32, constant: np.uint32) -> tuple[np.uint64, np.uint32]:
+    low, constant = _hash(low, constant, MULTIPLIER_B)
+    high, constant = _hash(high, constant, MULTIPLIER_B)
+    return (np.uint64(high) << WORD) | np.uint64(low), constant
 
 
 @kernel

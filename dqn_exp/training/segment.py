@@ -207,7 +207,7 @@ def take_step(
         world.observations[run, feature] = world.following[run, feature]
     if record.step % record.train_every == 0 and record.size > record.learning_starts:
         if record.step == record.due or record.episode == record.last_episode:
-            record.target_distance = target_distance(memory, memory.num_trained)
+            record.target_distance = target_distance(memory, memory.at.num_trained)
         record.is_diverged = not learn_once(spec, stores, record, run, memory)
 
 

@@ -14,7 +14,7 @@ to_unit_of, to_range_of = callable_kernel(philox.to_unit), callable_kernel(philo
 @pytest.mark.parametrize("first, count", [(0, 64), (8, 1), (13, 30), (7, 2), (8 * 10**12 + 3, 50)])
 def test_the_numbers_are_those_of_numpy(seed, stream, first, count):
     found = np.zeros(count, dtype=np.uint32)
-    fill(found, np.uint64(seed), int(stream), first)
+    fill(found, count, np.uint64(seed), int(stream), first)
     begin = first // 8 * 8
     expected = draw(seed, stream, begin, -(-(first + count - begin) // 8) * 8)
     np.testing.assert_array_equal(found, expected[first - begin :][:count])

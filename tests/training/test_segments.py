@@ -2,9 +2,11 @@
 
 import pytest
 
+from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.training import segments
 from tests import probes
 from tests.conftest import make_config, results_of, train_in_folders
+from tests.training.test_population import assert_equal_states
 
 probes.register()
 
@@ -28,7 +30,7 @@ def train(folder, count: int, **overrides):
     configs = [make_config(**{**SETTINGS, "seed": seed}, **overrides) for seed in range(count)]
     results = train_in_folders(configs, folders)
     assert [result.status for result in results] == ["completed"] * count
-    return [results_of(one) for one in folders]
+    return [dict(results_of(one)) for one in folders]
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "ProbeWalk-v0"])
@@ -48,7 +50,17 @@ def test_the_length_of_segments_changes_nothing(
 def test_the_number_of_threads_changes_nothing(tmp_path, env_id, num_threads):
     own = {"env__id": env_id, "agent__n_step": 3}
     expected = train(tmp_path / "one", 5, num_threads=1, **own)
-    assert train(tmp_path / "several", 5, num_threads=num_threads, **own) == expected
+    found = train(tmp_path / "several", 5, num_threads=num_threads, **own)
+    for ours, theirs in zip(found, expected, strict=True):
+        # A checkpoint has the config too, and with it the number of threads.
+        del ours["checkpoint.pt"], theirs["checkpoint.pt"]
+        assert ours == theirs and len(ours) == 2
+    for run in range(5):
+        states = [
+            load_checkpoint(tmp_path / name / str(run) / NEWEST).state
+            for name in ("one", "several")
+        ]
+        assert_equal_states(*states)
 
 
 def test_a_compiled_environment_and_its_python_object_train_the_same(tmp_path):

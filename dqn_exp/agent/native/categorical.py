@@ -20,7 +20,7 @@ ZERO = np.float32(0)
 @kernel
 def atom(memory: Memory, record: Any, k: int) -> np.float32:
     """Returns an atom of the support."""
-    share = k / (memory.num_outputs - 1)
+    share = k / (memory.at.num_outputs - 1)
     low, width = np.float64(record.v_min), np.float64(record.v_max - record.v_min)
     return np.float32(low + width * share)
 
@@ -28,27 +28,27 @@ def atom(memory: Memory, record: Any, k: int) -> np.float32:
 @kernel
 def set_support(memory: Memory, record: Any) -> None:
     """Writes the support of a run to the memory."""
-    for k in range(memory.num_outputs):
-        memory.numbers[memory.support + k] = atom(memory, record, k)
+    for k in range(memory.at.num_outputs):
+        memory.numbers[memory.at.support + k] = atom(memory, record, k)
 
 
 @kernel
 def _softmax(memory: Memory, place: int) -> tuple[np.float32, np.float32]:
     """Writes unnormalized probabilities to the scratch; returns the largest logit and their sum."""
-    numbers, count = memory.numbers, memory.num_outputs
+    numbers, count = memory.numbers, memory.at.num_outputs
     greatest = numbers[place]
     for k in range(1, count):
         logit = numbers[place + k]
         greatest = greatest if logit <= greatest else logit
     for k in range(count):
-        numbers[memory.scratch + k] = numbers[place + k] - greatest
+        numbers[memory.at.scratch + k] = numbers[place + k] - greatest
     sums = zeros()
     for first in range(0, count, LANES):
         # Padding counts for nothing.
-        some = exponential(load(numbers, memory.scratch + first)) * load(
-            numbers, memory.mask + first
+        some = exponential(load(numbers, memory.at.scratch + first)) * load(
+            numbers, memory.at.mask + first
         )
-        store(numbers, memory.scratch + first, some)
+        store(numbers, memory.at.scratch + first, some)
         sums += some
     return greatest, total(sums)
 
@@ -56,9 +56,9 @@ def _softmax(memory: Memory, place: int) -> tuple[np.float32, np.float32]:
 @kernel
 def _mean_of_scratch(memory: Memory) -> np.float32:
     sums = zeros()
-    for first in range(0, memory.num_outputs, LANES):
-        atoms = load(memory.numbers, memory.support + first)
-        sums += load(memory.numbers, memory.scratch + first) * atoms
+    for first in range(0, memory.at.num_outputs, LANES):
+        atoms = load(memory.numbers, memory.at.support + first)
+        sums += load(memory.numbers, memory.at.scratch + first) * atoms
     mean: np.float32 = total(sums)
     return mean
 
@@ -75,15 +75,15 @@ def set_categorical(
     _spec: Static, memory: Memory, record: Any, row: int, place: int, reward: float, discount: float
 ) -> None:
     """Sets the target of a row: a distribution, projected onto the support."""
-    numbers, count = memory.numbers, memory.num_outputs
-    wanted, last = memory.wanted + row * count, np.float32(count - 1)
+    numbers, count = memory.numbers, memory.at.num_outputs
+    wanted, last = memory.at.wanted + row * count, np.float32(count - 1)
     _, mass = _softmax(memory, place)
     for k in range(count):
         numbers[wanted + k] = ZERO
     scale = last / (record.v_max - record.v_min)
     for k in range(count):
-        probability = numbers[memory.scratch + k] / mass
-        value = np.float32(reward) + np.float32(discount) * numbers[memory.support + k]
+        probability = numbers[memory.at.scratch + k] / mass
+        value = np.float32(reward) + np.float32(discount) * numbers[memory.at.support + k]
         position = (value - record.v_min) * scale
         position = ZERO if position < ZERO else last if position > last else position
         lower = 0
@@ -99,8 +99,8 @@ def categorical_loss(
     _spec: Static, memory: Memory, _record: Any, row: int, place: int
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Returns loss, prediction, TD error and priority of a row, and writes the slopes."""
-    numbers, count = memory.numbers, memory.num_outputs
-    wanted, slopes = memory.wanted + row * count, memory.slopes + row * count
+    numbers, count = memory.numbers, memory.at.num_outputs
+    wanted, slopes = memory.at.wanted + row * count, memory.at.slopes + row * count
     greatest, mass = _softmax(memory, place)
     prediction = _mean_of_scratch(memory) / mass
     log_mass, whole = greatest + math.log(mass), ZERO
@@ -110,9 +110,9 @@ def categorical_loss(
         whole += share
         loss -= share * (numbers[place + k] - log_mass)
         entropy += share * math.log(share) if share > ZERO else share
-        target += share * numbers[memory.support + k]
+        target += share * numbers[memory.at.support + k]
     for k in range(count):
-        numbers[slopes + k] = numbers[memory.scratch + k] / mass * whole - numbers[wanted + k]
+        numbers[slopes + k] = numbers[memory.at.scratch + k] / mass * whole - numbers[wanted + k]
     divergence = loss + entropy
     priority = ZERO if divergence < ZERO else divergence
     return loss, prediction, prediction - target, priority

@@ -128,7 +128,7 @@ class NativeEngine(EngineState):
         factors = np.ascontiguousarray(weights.expand(count, size).numpy())
         priorities = np.zeros_like(factors)
         learn_given(self.spec, stores, records, self.memory, learning, factors, priorities)
-        first = self.memory.factors
+        first = int(self.memory.at.factors)
         self.memory.numbers[first : first + size] = 1.0
         self.store(records)
         return np.isfinite(records["loss"]), torch.from_numpy(priorities)

@@ -31,7 +31,7 @@ def _pack_plain(_spec: Static, flat: Float32Array, first: int, memory: Memory, p
 @kernel
 def _pack_noisy(_spec: Static, flat: Float32Array, first: int, memory: Memory, place: int) -> None:
     pack(memory, place, flat, first)
-    pack(memory, place + memory.num_parameters, flat, first + size_of(memory))
+    pack(memory, place + memory.at.num_parameters, flat, first + size_of(memory))
 
 
 @chosen
@@ -52,7 +52,7 @@ def _unpack_noisy(
     _spec: Static, flat: Float32Array, first: int, memory: Memory, place: int
 ) -> None:
     unpack(memory, place, flat, first)
-    unpack(memory, place + memory.num_parameters, flat, first + size_of(memory))
+    unpack(memory, place + memory.at.num_parameters, flat, first + size_of(memory))
 
 
 @chosen
@@ -81,10 +81,10 @@ def prepare_values(spec: Spec) -> Any:
 def take_in(spec: Static, stores: Stores, record: Any, run: int, size: int, memory: Memory) -> None:
     """Packs what a run learns, of P numbers each, into the memory of a thread."""
     first = run * size
-    pack_all(spec, stores.online, first, memory, memory.online)
-    pack_all(spec, stores.target, first, memory, memory.target)
-    pack_all(spec, stores.first, first, memory, memory.first)
-    pack_all(spec, stores.second, first, memory, memory.second)
+    pack_all(spec, stores.online, first, memory, memory.at.online)
+    pack_all(spec, stores.target, first, memory, memory.at.target)
+    pack_all(spec, stores.first, first, memory, memory.at.first)
+    pack_all(spec, stores.second, first, memory, memory.at.second)
     prepare_values(spec, memory, record)
     prepare_inputs(spec, stores, run, memory)
 
@@ -93,10 +93,10 @@ def take_in(spec: Static, stores: Stores, record: Any, run: int, size: int, memo
 def give_back(spec: Static, stores: Stores, run: int, size: int, memory: Memory) -> None:
     """Unpacks what a run has learned."""
     first = run * size
-    unpack_all(spec, stores.online, first, memory, memory.online)
-    unpack_all(spec, stores.target, first, memory, memory.target)
-    unpack_all(spec, stores.first, first, memory, memory.first)
-    unpack_all(spec, stores.second, first, memory, memory.second)
+    unpack_all(spec, stores.online, first, memory, memory.at.online)
+    unpack_all(spec, stores.target, first, memory, memory.at.target)
+    unpack_all(spec, stores.first, first, memory, memory.at.first)
+    unpack_all(spec, stores.second, first, memory, memory.at.second)
 
 
 @kernel
@@ -117,7 +117,7 @@ def greedy_action(
     """Returns the greedy action for a row of `observations [N, D]`."""
     for feature in range(observations.shape[1]):
         value = observations[run, feature]
-        memory.numbers[memory.units + feature] = input_of(spec, memory, feature, value)
+        memory.numbers[memory.at.units + feature] = input_of(spec, memory, feature, value)
     forward(spec, memory, parameters, ROWS)
     return best_action(spec, memory, record, 0)
 
@@ -160,7 +160,7 @@ def act(
     size = len(stores.online) // len(records)
     for run in range(len(records)):
         record = records[run]
-        pack_all(spec, stores.online, run * size, memory, memory.online)
+        pack_all(spec, stores.online, run * size, memory, memory.at.online)
         prepare_values(spec, memory, record)
         actions[run] = act_once(spec, stores, record, run, memory, observations)
 
@@ -230,9 +230,10 @@ def learn_given(
             take_in(spec, stores, records[run], run, size, memory)
             for b in range(count):
                 memory.leaves[b] = run * count + b
-                memory.numbers[memory.factors + b] = weights[run, b]
+                memory.numbers[memory.at.factors + b] = weights[run, b]
             update_from_batch(spec, stores, records[run], run, memory)
-            priorities[run] = memory.priorities
+            for b in range(count):
+                priorities[run, b] = memory.numbers[memory.at.priorities + b]
             give_back(spec, stores, run, size, memory)
 
 
@@ -260,16 +261,16 @@ def act_greedily(
     size = len(stores.online) // len(records)
     _, count, num_features = observations.shape
     for i in range(len(runs)):
-        pack_all(spec, stores.online, runs[i] * size, memory, memory.online)
+        pack_all(spec, stores.online, runs[i] * size, memory, memory.at.online)
         prepare_values(spec, memory, records[runs[i]])
         prepare_inputs(spec, stores, runs[i], memory)
-        for first in range(0, count, memory.rows):
-            rows = min(memory.rows, count - first)
+        for first in range(0, count, memory.at.rows):
+            rows = min(memory.at.rows, count - first)
             for row in range(rows):
                 for feature in range(num_features):
-                    place = memory.units + row * num_features + feature
+                    place = memory.at.units + row * num_features + feature
                     value = observations[i, first + row, feature]
                     memory.numbers[place] = input_of(spec, memory, feature, value)
-            forward(spec, memory, memory.online, padded(rows))
+            forward(spec, memory, memory.at.online, padded(rows))
             for row in range(rows):
                 actions[i, first + row] = best_action(spec, memory, records[runs[i]], row)

@@ -27,7 +27,7 @@ def _leave(_spec: Static, _memory: Memory, _feature: int, value: np.float32) -> 
 @kernel
 def _normalize(_spec: Static, memory: Memory, feature: int, value: np.float32) -> np.float32:
     numbers = memory.numbers
-    found = (value - numbers[memory.shifts + feature]) * numbers[memory.scales + feature]
+    found = (value - numbers[memory.at.shifts + feature]) * numbers[memory.at.scales + feature]
     if found > LIMIT:
         return LIMIT
     return -LIMIT if found < -LIMIT else found
@@ -75,9 +75,9 @@ def _prepare_nothing(_spec: Static, _stores: Stores, _run: int, _memory: Memory)
 @kernel
 def _prepare(_spec: Static, stores: Stores, run: int, memory: Memory) -> None:
     for feature in range(stores.means.shape[1]):
-        memory.numbers[memory.shifts + feature] = stores.means[run, feature]
+        memory.numbers[memory.at.shifts + feature] = stores.means[run, feature]
         variance = stores.variances[run, feature] + VARIANCE_EPSILON
-        memory.numbers[memory.scales + feature] = 1.0 / math.sqrt(variance)
+        memory.numbers[memory.at.scales + feature] = 1.0 / math.sqrt(variance)
 
 
 @chosen
@@ -89,7 +89,7 @@ def prepare_inputs(spec: Spec) -> Any:
 @kernel
 def read_observations(spec: Static, stores: Stores, memory: Memory, first: int) -> None:
     """Writes the observations of a batch, from an offset in its transitions, to the units."""
-    storage, layout, place = stores.storage, stores.layout, memory.units
+    storage, layout, place = stores.storage, stores.layout, memory.at.units
     for b in range(len(memory.leaves)):
         row = memory.leaves[b] * layout.width + first
         for feature in range(layout.num_features):

@@ -5,7 +5,7 @@ parameters of a run are packed into it before the run is computed, and unpacked 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,82 +23,61 @@ INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS, IS_NARROW, FLAT, TRUE_INPUTS, TRUE_
 parameters `[P]` of a run, and its size there."""
 
 
+PLACES = np.dtype(
+    [
+        (name, "i8")
+        for name in (
+            *("num_parameters", "num_trained", "num_outputs", "num_noise", "rows", "stride"),
+            *("online", "target", "first", "second", "gradient"),
+            *("units", "deltas", "outputs", "wanted", "slopes", "factors", "priorities"),
+            *("noise", "acting", "learning", "bootstrapping", "choosing", "noise_factors"),
+            *("shifts", "scales", "support", "scratch", "mask", "bonuses"),
+        )
+    ]
+)
+"""Sizes, and places in the numbers of a `Memory`:
+
+- `num_parameters`: packed parameters, without the scales of noise
+- `num_trained`: packed parameters, with the scales of noise
+- `num_outputs`: K per action
+- `num_noise`: factors of the noise of all weights
+- `rows`: R, rows of the units
+- `stride`: numbers in a row of the outputs
+- `online`, `target`: parameters of the online and the target network
+- `first`, `second`: the optimizer's moments
+- `gradient`: of the online parameters
+- `units`, `deltas`: units of all layers, and their gradients
+- `outputs`: outputs `[R, stride]` for all actions
+- `wanted`, `slopes`: targets of a batch, and derivatives of its loss, K numbers per transition
+- `factors`, `priorities`: importance weights and new priorities of a batch
+- `noise`: noise of the weights that learn
+- `acting`, `learning`, `bootstrapping`, `choosing`: noisy weights in their roles
+- `noise_factors`: factors of the noise
+- `shifts`, `scales`: means and inverse standard deviations of the observations
+- `support`: atoms of a categorical value
+- `scratch`, `mask`: K numbers, and K ones; both padded with zeros
+- `bonuses`: what is added to the rewards of a batch
+"""
+
+
 class Memory(NamedTuple):
-    """Memory of one thread, with the places of its parts in `numbers`.
+    """Memory of one thread.
 
     Attributes:
-        numbers: everything.
+        numbers: all numbers.
         leaves: `[B]` rows of a batch in the storage of the replay buffers.
         chosen: `[B]` actions to bootstrap from.
-        random: `[B]` random numbers.
-        noise_random: random numbers of the noise.
-        priorities: `[B]` new priorities of the batch.
+        random: random numbers of a batch, or of noise.
         layers: `[L, 10]` table of the layers, see `INPUTS`.
-        num_parameters: packed, without the scales of noise.
-        num_trained: packed, with the scales of noise.
-        num_outputs: K per action.
-        rows: R, rows of the units.
-        online: place of the online parameters, as they are trained.
-        target: of the parameters of the target network.
-        first: of the optimizer's first moments.
-        second: of the optimizer's second moments.
-        gradient: of the gradient of the parameters.
-        units: of the units.
-        deltas: of the gradients of the units.
-        outputs: of the outputs `[R, stride]` for all actions.
-        stride: numbers in a row of the outputs.
-        wanted: of the targets of a batch, a row of K numbers per transition.
-        slopes: of the derivatives of the loss, a row of K numbers per transition.
-        factors: of the importance weights of a batch.
-        noise: of the noise of the weights that learn.
-        acting: of the noisy weights that act.
-        learning: of the noisy weights that learn.
-        bootstrapping: of the noisy weights of the target network.
-        choosing: of the noisy weights that choose the action to bootstrap from.
-        noise_factors: of the factors of the noise.
-        shifts: of the means of the observations.
-        scales: of the inverse standard deviations of the observations.
-        support: of the atoms of a categorical value.
-        scratch: of K numbers, padded.
-        mask: of K ones, padded with zeros.
-        bonuses: of what is added to the rewards of a batch.
+        at: record of `PLACES`.
     """
 
     numbers: Float32Array
     leaves: IntArray
     chosen: IntArray
     random: UInt32Array
-    noise_random: UInt32Array
-    priorities: Float32Array
     layers: IntArray
-    num_parameters: int
-    num_trained: int
-    num_outputs: int
-    rows: int
-    online: int
-    target: int
-    first: int
-    second: int
-    gradient: int
-    units: int
-    deltas: int
-    outputs: int
-    stride: int
-    wanted: int
-    slopes: int
-    factors: int
-    noise: int
-    acting: int
-    learning: int
-    bootstrapping: int
-    choosing: int
-    noise_factors: int
-    shifts: int
-    scales: int
-    support: int
-    scratch: int
-    mask: int
-    bonuses: int
+    at: Any
 
 
 def make_memory(
@@ -131,7 +110,7 @@ def make_memory(
         **dict.fromkeys(("units", "deltas"), num_units),
         "outputs": rows * stride if is_dueling else 0,
         **dict.fromkeys(("wanted", "slopes"), batch_size * num_outputs),
-        **dict.fromkeys(("factors", "bonuses"), batch_size),
+        **dict.fromkeys(("factors", "priorities", "bonuses"), batch_size),
         **dict.fromkeys(
             ("noise", "acting", "learning", "bootstrapping", "choosing"),
             num_parameters if num_copies > 1 else 0,
@@ -148,20 +127,24 @@ def make_memory(
     numbers = aligned_zeros(end)
     for name, size in (("factors", batch_size), ("mask", num_outputs)):
         numbers[places[name] : places[name] + size] = 1.0
+    at = np.zeros(1, dtype=PLACES).view(np.recarray)
+    known = {
+        "num_parameters": num_parameters,
+        "num_trained": num_trained,
+        "num_outputs": num_outputs,
+        "num_noise": num_noise,
+        "rows": rows,
+        "stride": stride,
+    }
+    for name, value in (known | places).items():
+        at[name] = value
     return Memory(
         numbers=numbers,
         leaves=np.zeros(batch_size, dtype=np.int64),
         chosen=np.zeros(batch_size, dtype=np.int64),
-        random=np.zeros(batch_size, dtype=np.uint32),
-        noise_random=np.zeros(num_noise + 2, dtype=np.uint32),
-        priorities=np.zeros(batch_size, dtype=np.float32),
+        random=np.zeros(max(batch_size, num_noise + 2), dtype=np.uint32),
         layers=table,
-        num_parameters=num_parameters,
-        num_trained=num_trained,
-        num_outputs=num_outputs,
-        rows=rows,
-        stride=stride,
-        **places,
+        at=at[0],
     )
 
 
@@ -200,7 +183,7 @@ def layer_of(memory: Memory, index: int) -> Layer:
 def pack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
     """Copies parameters `[P]` from `first` on in a flat array to the memory."""
     # Padding too: it may hold what a run that diverges has left.
-    for i in range(packed, packed + memory.num_parameters, LANES):
+    for i in range(packed, packed + memory.at.num_parameters, LANES):
         store(memory.numbers, i, zeros())
     for index in range(len(memory.layers)):
         row = memory.layers[index]

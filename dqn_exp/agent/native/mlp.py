@@ -34,7 +34,7 @@ def forward(spec: Static, memory: Memory, parameters: int, rows: int) -> None:
     last = len(memory.layers) - 1
     for index in range(last):
         layer = layer_of(memory, index)
-        forward_wide(spec, memory.numbers, layer, parameters, memory.units, rows)
+        forward_wide(spec, memory.numbers, layer, parameters, memory.at.units, rows)
     forward_last(spec, memory, parameters, rows)
     combine_heads(spec, memory, rows)
 
@@ -56,13 +56,13 @@ def backward(spec: Static, memory: Memory, parameters: int, count: int) -> None:
 @kernel
 def _forward_narrow(_spec: Static, memory: Memory, parameters: int, rows: int) -> None:
     layer = layer_of(memory, len(memory.layers) - 1)
-    forward_narrow(memory.numbers, layer, parameters, memory.units, rows)
+    forward_narrow(memory.numbers, layer, parameters, memory.at.units, rows)
 
 
 @kernel
 def _forward_wide(_spec: Static, memory: Memory, parameters: int, rows: int) -> None:
     layer = layer_of(memory, len(memory.layers) - 1)
-    forward_wide(LINEAR, memory.numbers, layer, parameters, memory.units, rows)
+    forward_wide(LINEAR, memory.numbers, layer, parameters, memory.at.units, rows)
 
 
 @chosen
@@ -74,8 +74,8 @@ def forward_last(spec: Spec) -> Any:
 @kernel
 def _backward_narrow(spec: Static, memory: Memory, parameters: int, count: int) -> None:
     layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, units, deltas = memory.numbers, memory.units, memory.deltas
-    narrow_gradient(numbers, layer, memory.gradient, units, deltas, count)
+    numbers, units, deltas = memory.numbers, memory.at.units, memory.at.deltas
+    narrow_gradient(numbers, layer, memory.at.gradient, units, deltas, count)
     if layer.units > 0:
         narrow_input_deltas(spec, numbers, layer, parameters, units, deltas, count)
 
@@ -89,8 +89,8 @@ def _backward_wide(spec: Static, memory: Memory, parameters: int, count: int) ->
 def _backward_layer(spec: Static, memory: Memory, index: int, parameters: int, count: int) -> None:
     """Computes the gradient of a wide layer, and the deltas of its inputs if there is one below."""
     layer = layer_of(memory, index)
-    numbers, units, deltas = memory.numbers, memory.units, memory.deltas
-    wide_gradient(numbers, layer, memory.gradient, units, deltas, count)
+    numbers, units, deltas = memory.numbers, memory.at.units, memory.at.deltas
+    wide_gradient(numbers, layer, memory.at.gradient, units, deltas, count)
     if index > 0:
         wide_input_deltas(spec, numbers, layer, parameters, units, deltas, count)
 
@@ -106,7 +106,9 @@ def _backward_first(_spec: Static, memory: Memory, _parameters: int, count: int)
     """Computes the gradient of the only hidden layer, if there is one."""
     if len(memory.layers) > 1:
         layer = layer_of(memory, 0)
-        wide_gradient(memory.numbers, layer, memory.gradient, memory.units, memory.deltas, count)
+        wide_gradient(
+            memory.numbers, layer, memory.at.gradient, memory.at.units, memory.at.deltas, count
+        )
 
 
 @kernel
@@ -130,11 +132,11 @@ def _outputs_are_heads(_spec: Static, _memory: Memory, _rows: int) -> None:
 def _combine_dueling(_spec: Static, memory: Memory, rows: int) -> None:
     """Adds the advantages over their mean to the value, for each of K outputs."""
     layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, num_outputs = memory.numbers, memory.num_outputs
-    num_actions = memory.stride // num_outputs
+    numbers, num_outputs = memory.numbers, memory.at.num_outputs
+    num_actions = memory.at.stride // num_outputs
     for row in range(rows):
-        value = memory.units + layer.heads + row * layer.outputs
-        place = memory.outputs + row * memory.stride
+        value = memory.at.units + layer.heads + row * layer.outputs
+        place = memory.at.outputs + row * memory.at.stride
         for output in range(num_outputs):
             mean = ZERO
             for action in range(1, num_actions + 1):
@@ -154,10 +156,10 @@ def combine_heads(spec: Spec) -> Any:
 @kernel
 def _set_plain_deltas(_spec: Static, memory: Memory, row: int, action: int) -> None:
     layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, num_outputs = memory.numbers, memory.num_outputs
+    numbers, num_outputs = memory.numbers, memory.at.num_outputs
     place, slopes = (
-        memory.deltas + layer.heads + row * layer.outputs,
-        memory.slopes + row * num_outputs,
+        memory.at.deltas + layer.heads + row * layer.outputs,
+        memory.at.slopes + row * num_outputs,
     )
     for head in range(layer.outputs):
         numbers[place + head] = ZERO
@@ -168,11 +170,11 @@ def _set_plain_deltas(_spec: Static, memory: Memory, row: int, action: int) -> N
 @kernel
 def _set_dueling_deltas(_spec: Static, memory: Memory, row: int, action: int) -> None:
     layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, num_outputs = memory.numbers, memory.num_outputs
-    num_actions = memory.stride // num_outputs
+    numbers, num_outputs = memory.numbers, memory.at.num_outputs
+    num_actions = memory.at.stride // num_outputs
     place, slopes = (
-        memory.deltas + layer.heads + row * layer.outputs,
-        memory.slopes + row * num_outputs,
+        memory.at.deltas + layer.heads + row * layer.outputs,
+        memory.at.slopes + row * num_outputs,
     )
     for head in range((num_actions + 1) * num_outputs, layer.outputs):
         numbers[place + head] = ZERO

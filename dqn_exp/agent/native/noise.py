@@ -24,37 +24,37 @@ TURN = np.float32(2 * np.pi)
 
 
 @kernel
-def _online(_spec: Static, _record: Any, memory: Memory) -> int:
-    return memory.online
+def _online(_spec: Static, _record: Any, memory: Memory) -> Any:
+    return memory.at.online
 
 
 @kernel
-def _target(_spec: Static, _record: Any, memory: Memory) -> int:
-    return memory.target
+def _target(_spec: Static, _record: Any, memory: Memory) -> Any:
+    return memory.at.target
 
 
 @kernel
-def _noisy_acting(_spec: Static, record: Any, memory: Memory) -> int:
-    _draw(record.seed, ACTING, record.step, memory, memory.online, memory.acting)
-    return memory.acting
+def _noisy_acting(_spec: Static, record: Any, memory: Memory) -> Any:
+    _draw(record.seed, ACTING, record.step, memory, memory.at.online, memory.at.acting)
+    return memory.at.acting
 
 
 @kernel
-def _noisy_learning(_spec: Static, record: Any, memory: Memory) -> int:
-    _draw(record.seed, LEARNING, record.updates, memory, memory.online, memory.learning)
-    return memory.learning
+def _noisy_learning(_spec: Static, record: Any, memory: Memory) -> Any:
+    _draw(record.seed, LEARNING, record.updates, memory, memory.at.online, memory.at.learning)
+    return memory.at.learning
 
 
 @kernel
-def _noisy_target(_spec: Static, record: Any, memory: Memory) -> int:
-    _draw(record.seed, TARGET, record.updates, memory, memory.target, memory.bootstrapping)
-    return memory.bootstrapping
+def _noisy_target(_spec: Static, record: Any, memory: Memory) -> Any:
+    _draw(record.seed, TARGET, record.updates, memory, memory.at.target, memory.at.bootstrapping)
+    return memory.at.bootstrapping
 
 
 @kernel
-def _noisy_choosing(_spec: Static, record: Any, memory: Memory) -> int:
-    _draw(record.seed, CHOOSING, record.updates, memory, memory.online, memory.choosing)
-    return memory.choosing
+def _noisy_choosing(_spec: Static, record: Any, memory: Memory) -> Any:
+    _draw(record.seed, CHOOSING, record.updates, memory, memory.at.online, memory.at.choosing)
+    return memory.at.choosing
 
 
 @chosen
@@ -91,10 +91,10 @@ def _no_scales(_spec: Static, _memory: Memory) -> None:
 
 @kernel
 def _chain_scales(_spec: Static, memory: Memory) -> None:
-    numbers, size = memory.numbers, memory.num_parameters
+    numbers, size = memory.numbers, memory.at.num_parameters
     for i in range(0, size, LANES):
-        gradient = load(numbers, memory.gradient + i)
-        store(numbers, memory.gradient + size + i, gradient * load(numbers, memory.noise + i))
+        gradient = load(numbers, memory.at.gradient + i)
+        store(numbers, memory.at.gradient + size + i, gradient * load(numbers, memory.at.noise + i))
 
 
 @chosen
@@ -109,8 +109,8 @@ def _draw(
 ) -> None:
     """Writes the weights with the noise at an index of a stream, and the noise."""
     _draw_factors(seed, stream, index, memory)
-    numbers, size = memory.numbers, memory.num_parameters
-    first = memory.noise_factors + index * (len(memory.noise_random) - 2) % 2
+    numbers, size = memory.numbers, memory.at.num_parameters
+    first = memory.at.noise_factors + index * memory.at.num_noise % 2
     for layer in range(len(memory.layers)):
         row = memory.layers[layer]
         inputs, outputs = row[TRUE_INPUTS], row[TRUE_OUTPUTS]
@@ -118,29 +118,29 @@ def _draw(
             start, stride = first_weights(row, i)
             for o in range(outputs):
                 noise = numbers[first + i] * numbers[first + inputs + o]
-                numbers[memory.noise + start + o * stride] = noise
+                numbers[memory.at.noise + start + o * stride] = noise
         for o in range(outputs):
-            numbers[memory.noise + row[BIAS] + o] = numbers[first + inputs + o]
+            numbers[memory.at.noise + row[BIAS] + o] = numbers[first + inputs + o]
         first += inputs + outputs
     for i in range(0, size, LANES):
         scale = load(numbers, parameters + size + i)
-        noise = load(numbers, memory.noise + i)
+        noise = load(numbers, memory.at.noise + i)
         store(numbers, weights + i, load(numbers, parameters + i) + scale * noise)
 
 
 @kernel
 def _draw_factors(seed: np.uint64, stream: int, index: int, memory: Memory) -> None:
     """Writes the factors of the noise at an index, from an even position of the stream on."""
-    numbers, random = memory.numbers, memory.noise_random
-    width = len(random) - 2
+    numbers, random = memory.numbers, memory.random
+    width = memory.at.num_noise
     first = index * width
-    philox.fill(random, seed, stream, first - first % 2)
+    philox.fill(random, width + 2, seed, stream, first - first % 2)
     for place in range(0, width + 1, 2):
         # As in `random_streams.to_normal`.
         radius = math.sqrt(np.float32(-2.0) * math.log(np.float32((random[place] + HALF) * UNIT)))
         angle = TURN * np.float32((random[place + 1] + HALF) * UNIT)
-        numbers[memory.noise_factors + place] = _root(radius * math.cos(angle))
-        numbers[memory.noise_factors + place + 1] = _root(radius * math.sin(angle))
+        numbers[memory.at.noise_factors + place] = _root(radius * math.cos(angle))
+        numbers[memory.at.noise_factors + place + 1] = _root(radius * math.sin(angle))
 
 
 @kernel

@@ -68,16 +68,16 @@ def _step_adam(_spec: Static, memory: Memory, record: Any, count: int, rate: flo
     step = fill(rate / (1.0 - record.beta1_power))
     kept = fill(1.0 - rate * record.weight_decay)
     for i in range(0, count, LANES):
-        slope = load(numbers, memory.gradient + i)
-        first, second = load(numbers, memory.first + i), load(numbers, memory.second + i)
+        slope = load(numbers, memory.at.gradient + i)
+        first, second = load(numbers, memory.at.first + i), load(numbers, memory.at.second + i)
         first = first + share1 * (slope - first)
         second = second + share2 * (slope * slope - second)
         first = where_small(first, least, zeros(), first)
         second = where_small(second, least, zeros(), second)
-        store(numbers, memory.first + i, first)
-        store(numbers, memory.second + i, second)
+        store(numbers, memory.at.first + i, first)
+        store(numbers, memory.at.second + i, second)
         change = step * first / (square_root(second) * scale + epsilon)
-        place = memory.online + i
+        place = memory.at.online + i
         store(numbers, place, load(numbers, place) * kept - change)
 
 
@@ -86,18 +86,18 @@ def _step_rmsprop(_spec: Static, memory: Memory, record: Any, count: int, rate: 
     numbers, least, share = memory.numbers, fill(FLUSH), fill(record.optimizer_share)
     epsilon, step = fill(record.optimizer_epsilon), fill(rate)
     for i in range(0, count, LANES):
-        slope = load(numbers, memory.gradient + i)
-        first, second = load(numbers, memory.first + i), load(numbers, memory.second + i)
+        slope = load(numbers, memory.at.gradient + i)
+        first, second = load(numbers, memory.at.first + i), load(numbers, memory.at.second + i)
         first = first + share * (slope - first)
         second = second + share * (slope * slope - second)
         first = where_small(first, least, zeros(), first)
         second = where_small(second, least, zeros(), second)
-        store(numbers, memory.first + i, first)
-        store(numbers, memory.second + i, second)
+        store(numbers, memory.at.first + i, first)
+        store(numbers, memory.at.second + i, second)
         # Where the gradient is constant, rounding may leave a negative variance.
         variance = positive_part(second - first * first)
         change = step * slope / square_root(variance + epsilon)
-        store(numbers, memory.online + i, load(numbers, memory.online + i) - change)
+        store(numbers, memory.at.online + i, load(numbers, memory.at.online + i) - change)
 
 
 @chosen
@@ -121,7 +121,7 @@ def target_distance(memory: Memory, count: int) -> np.float32:
     """Returns the norm of the target minus the online parameters, relative to the latter's."""
     numbers, sums = memory.numbers, zeros()
     for i in range(0, count, LANES):
-        difference = load(numbers, memory.online + i) - load(numbers, memory.target + i)
+        difference = load(numbers, memory.at.online + i) - load(numbers, memory.at.target + i)
         sums += difference * difference
-    distance: np.float32 = np.sqrt(total(sums)) / norm(numbers, memory.online, count)
+    distance: np.float32 = np.sqrt(total(sums)) / norm(numbers, memory.at.online, count)
     return distance

@@ -19,9 +19,9 @@ ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 def quantile_mean(_spec: Static, memory: Memory, _record: Any, place: int) -> np.float32:
     """Returns the mean of the quantiles of an action."""
     mean = ZERO
-    for output in range(memory.num_outputs):
+    for output in range(memory.at.num_outputs):
         mean += memory.numbers[place + output]
-    return mean / np.float32(memory.num_outputs)
+    return mean / np.float32(memory.at.num_outputs)
 
 
 @kernel
@@ -35,8 +35,8 @@ def set_quantiles(
     discount: float,
 ) -> None:
     """Sets the target atoms of a row."""
-    wanted = memory.wanted + row * memory.num_outputs
-    for output in range(memory.num_outputs):
+    wanted = memory.at.wanted + row * memory.at.num_outputs
+    for output in range(memory.at.num_outputs):
         memory.numbers[wanted + output] = reward + discount * memory.numbers[place + output]
 
 
@@ -45,11 +45,11 @@ def quantile_loss(
     spec: Static, memory: Memory, record: Any, row: int, place: int
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Returns loss, prediction, TD error and priority of a row, and writes the slopes."""
-    numbers, count = memory.numbers, memory.num_outputs
-    wanted, slopes = memory.wanted + row * count, memory.slopes + row * count
+    numbers, count = memory.numbers, memory.at.num_outputs
+    wanted, slopes = memory.at.wanted + row * count, memory.at.slopes + row * count
     mean = ZERO
     for k in range(count):
-        numbers[memory.scratch + k] = numbers[wanted + k]
+        numbers[memory.at.scratch + k] = numbers[wanted + k]
         mean += numbers[wanted + k]
     delta, loss = record.huber_delta, ZERO
     scale, low, high, half = delta * np.float32(count), fill(-delta), fill(delta), fill(HALF)
@@ -57,9 +57,9 @@ def quantile_loss(
         output = fill(numbers[place + k])
         slope = size = halves = signed = zeros()
         for first in range(0, count, LANES):
-            error = load(numbers, memory.scratch + first) - output
+            error = load(numbers, memory.at.scratch + first) - output
             # Padding counts for nothing.
-            clipped = bounded(error, low, high) * load(numbers, memory.mask + first)
+            clipped = bounded(error, low, high) * load(numbers, memory.at.mask + first)
             rest, length = error - half * clipped, magnitude(clipped)
             slope += clipped
             size += length

@@ -50,7 +50,7 @@ def make_update(spec: Static, stores: Stores, record: Any, run: int, memory: Mem
 @kernel
 def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
     """Makes one update of a run with the batch in `memory.leaves`."""
-    count, size = len(memory.leaves), memory.num_trained
+    count, size = len(memory.leaves), memory.at.num_trained
     prepare_inputs(spec, stores, run, memory)
     set_targets(spec, stores, record, memory)
     read_observations(spec, stores, memory, stores.layout.observation)
@@ -59,12 +59,12 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
     backward(spec, memory, weights, count)
     complete_gradient(spec, memory)
-    record.grad_norm = limit_norm(memory.numbers, memory.gradient, size, record.max_grad_norm)
+    record.grad_norm = limit_norm(memory.numbers, memory.at.gradient, size, record.max_grad_norm)
     step_optimizer(spec, memory, record, size, schedule_of(record.learning_rate, record.step))
     record.updates += 1
     if record.updates % record.target_update_period == 0:
         tau = record.target_update_tau
-        move_target(memory.numbers, memory.target, memory.online, size, tau)
+        move_target(memory.numbers, memory.at.target, memory.at.online, size, tau)
 
 
 @kernel
@@ -79,15 +79,15 @@ def _differentiate_loss(
 ) -> np.float32:
     """Writes the deltas of the heads; returns the mean loss, by importance weight."""
     numbers, layout, count = memory.numbers, stores.layout, len(memory.leaves)
-    mean, num_outputs = ZERO, memory.num_outputs
+    mean, num_outputs = ZERO, memory.at.num_outputs
     for b in range(count):
         action = int(stores.storage[memory.leaves[b] * layout.width + layout.action])
-        place = memory.outputs + b * memory.stride + action * num_outputs
+        place = memory.at.outputs + b * memory.at.stride + action * num_outputs
         loss, prediction, error, priority = compute_loss(spec, memory, record, b, place)
-        memory.priorities[b] = priority
-        factor = numbers[memory.factors + b] / np.float32(count)
+        memory.numbers[memory.at.priorities + b] = priority
+        factor = numbers[memory.at.factors + b] / np.float32(count)
         for output in range(num_outputs):
-            numbers[memory.slopes + b * num_outputs + output] *= factor
+            numbers[memory.at.slopes + b * num_outputs + output] *= factor
         set_head_deltas(spec, memory, b, action)
         stores.errors[run, b], stores.predictions[run, b] = error, prediction
         mean += loss * factor
@@ -98,7 +98,7 @@ def _differentiate_loss(
 def fill_numbers(record: Any, memory: Memory) -> None:
     """Writes the random numbers of the next batch."""
     count = len(memory.leaves)
-    philox.fill(memory.random, record.seed, SAMPLING, record.updates * count)
+    philox.fill(memory.random, count, record.seed, SAMPLING, record.updates * count)
 
 
 @kernel
@@ -121,7 +121,7 @@ def _draw_by_priority(_spec: Static, stores: Stores, record: Any, run: int, memo
     importance = schedule_of(record.importance_exponent, record.step)
     for b in range(count):
         mass = mass_of(nodes, levels, run, memory.leaves[b] - record.offset)
-        memory.numbers[memory.factors + b] = (least / mass) ** importance
+        memory.numbers[memory.at.factors + b] = (least / mass) ** importance
 
 
 @chosen
@@ -140,7 +140,7 @@ def _keep_priorities(
 @kernel
 def _prioritize(_spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
     for b in range(len(memory.leaves)):
-        priority = np.float64(memory.priorities[b]) + record.priority_epsilon
+        priority = np.float64(memory.numbers[memory.at.priorities + b]) + record.priority_epsilon
         if not priority <= record.max_priority:
             record.max_priority = priority
         leaf, mass = memory.leaves[b] - record.offset, priority**record.priority_exponent
@@ -180,7 +180,7 @@ def _bootstrap(
     """Sets the target of a transition, given the outputs for its next observation."""
     leaf, layout = memory.leaves[b], stores.layout
     discount = stores.storage[leaf * layout.width + layout.discount]
-    place = memory.outputs + b * memory.stride + action * memory.num_outputs
+    place = memory.at.outputs + b * memory.at.stride + action * memory.at.num_outputs
     set_target(spec, memory, record, b, place, reward_of(stores, record, leaf), discount)
 
 
@@ -213,20 +213,20 @@ def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: M
     read_observations(spec, stores, memory, layout.observation)
     forward(spec, memory, weights, padded(count))
     for b in range(count):
-        place = memory.outputs + b * memory.stride
+        place = memory.at.outputs + b * memory.at.stride
         action = int(storage[memory.leaves[b] * layout.width + layout.action])
         # The temperature times the log-probability of the action.
         own = numbers[place + action] - soft_maximum(memory, record, place)
         bonus = record.clip if own < record.clip else own
-        numbers[memory.bonuses + b] = record.scale * bonus
+        numbers[memory.at.bonuses + b] = record.scale * bonus
     read_observations(spec, stores, memory, layout.next_observation)
     forward(spec, memory, weights, padded(count))
     for b in range(count):
         leaf = memory.leaves[b]
-        reward = reward_of(stores, record, leaf) + numbers[memory.bonuses + b]
+        reward = reward_of(stores, record, leaf) + numbers[memory.at.bonuses + b]
         discount = storage[leaf * layout.width + layout.discount]
-        value = soft_maximum(memory, record, memory.outputs + b * memory.stride)
-        numbers[memory.wanted + b] = reward + discount * value
+        value = soft_maximum(memory, record, memory.at.outputs + b * memory.at.stride)
+        numbers[memory.at.wanted + b] = reward + discount * value
 
 
 @kernel

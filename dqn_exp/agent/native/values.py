@@ -20,8 +20,8 @@ ZERO, HALF, TWO = np.float32(0), np.float32(0.5), np.float32(2)
 @kernel
 def best_action(spec: Static, memory: Memory, record: Any, row: int) -> int:
     """Returns the first action of the greatest value in a row; NaN counts as the greatest."""
-    num_outputs = memory.num_outputs
-    place = memory.outputs + row * memory.stride
+    num_outputs = memory.at.num_outputs
+    place = memory.at.outputs + row * memory.at.stride
     best, greatest = 0, mean_of(spec, memory, record, place)
     for action in range(1, record.num_actions):
         found = mean_of(spec, memory, record, place + action * num_outputs)
@@ -57,7 +57,7 @@ def _set_scalar(
     reward: float,
     discount: float,
 ) -> None:
-    memory.numbers[memory.wanted + row] = reward + discount * memory.numbers[place]
+    memory.numbers[memory.at.wanted + row] = reward + discount * memory.numbers[place]
 
 
 @chosen
@@ -76,9 +76,9 @@ def _scalar_loss(
     spec: Static, memory: Memory, record: Any, row: int, place: int
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     prediction = memory.numbers[place]
-    error = prediction - memory.numbers[memory.wanted + row]
+    error = prediction - memory.numbers[memory.at.wanted + row]
     loss, derivative = td_loss(spec, record, error)
-    memory.numbers[memory.slopes + row] = derivative
+    memory.numbers[memory.at.slopes + row] = derivative
     return loss, prediction, error, abs(error)
 
 

@@ -43,7 +43,7 @@ class Network:
         )
         count = sum(a * b + b for a, b in self.layers)
         self.flat = GENERATOR.normal(size=count).astype(np.float32)
-        pack_all(self.memory, self.memory.online, self.flat, 0)
+        pack_all(self.memory, self.memory.at.online, self.flat, 0)
 
     def matrices(self, index: int, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first = sum(a * b + b for a, b in self.layers[:index])
@@ -74,13 +74,13 @@ def test_layers_are_those_of_numpy(sizes, rows):
     memory, last = network.memory, len(sizes) - 2
     for index in range(last + 1):
         layer, (weight, bias) = network.layer(index), network.matrices(index, network.flat)
-        inputs = fill_units(network, index, memory.units, rows)
-        call = (memory.numbers, layer, memory.online, memory.units, memory.rows)
+        inputs = fill_units(network, index, memory.at.units, rows)
+        call = (memory.numbers, layer, memory.at.online, memory.at.units, int(memory.at.rows))
         if layer.is_narrow:
             forward_narrow(*call)
         else:
             forward_wide(RELU, *call)
-        found = network.part(memory.units, layer.heads, rows, layer.outputs)
+        found = network.part(memory.at.units, layer.heads, rows, layer.outputs)
         expected = inputs @ weight + bias
         expected = expected if layer.is_narrow else np.maximum(expected, 0)
         np.testing.assert_allclose(found[:, : len(bias)], expected, rtol=2e-5, atol=2e-5)
@@ -94,21 +94,28 @@ def test_gradients_are_those_of_numpy(sizes, rows):
     memory = network.memory
     for index in range(len(sizes) - 1):
         layer, (weight, bias) = network.layer(index), network.matrices(index, network.flat)
-        inputs = fill_units(network, index, memory.units, rows)
-        heads = network.part(memory.deltas, layer.heads, rows, layer.outputs)
+        inputs = fill_units(network, index, memory.at.units, rows)
+        heads = network.part(memory.at.deltas, layer.heads, rows, layer.outputs)
         heads[:, : len(bias)] = GENERATOR.normal(size=(rows, len(bias)))
         deltas = heads[:, : len(bias)].copy()
         gradient = narrow_gradient if layer.is_narrow else wide_gradient
-        gradient(memory.numbers, layer, memory.gradient, memory.units, memory.deltas, rows)
+        gradient(memory.numbers, layer, memory.at.gradient, memory.at.units, memory.at.deltas, rows)
         flat = np.zeros_like(network.flat)
-        unpack_all(memory, memory.gradient, flat, 0)
+        unpack_all(memory, memory.at.gradient, flat, 0)
         of_weight, of_bias = network.matrices(index, flat)
         np.testing.assert_allclose(of_weight, inputs.T @ deltas, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(of_bias, deltas.sum(0), rtol=1e-4, atol=1e-4)
         if index > 0:
-            call = (memory.numbers, layer, memory.online, memory.units, memory.deltas, rows)
+            call = (
+                memory.numbers,
+                layer,
+                memory.at.online,
+                memory.at.units,
+                memory.at.deltas,
+                rows,
+            )
             (narrow_deltas if layer.is_narrow else wide_deltas)(RELU, *call)
-            found = network.part(memory.deltas, layer.units, rows, layer.inputs)
+            found = network.part(memory.at.deltas, layer.units, rows, layer.inputs)
             expected = deltas @ weight.T * (inputs > 0)
             found = found[:, : network.layers[index].inputs]
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -117,5 +124,5 @@ def test_gradients_are_those_of_numpy(sizes, rows):
 def test_parameters_come_back_as_they_were_packed():
     network = Network([3, 40, 20, 5], 4)
     found = np.zeros_like(network.flat)
-    unpack_all(network.memory, network.memory.online, found, 0)
+    unpack_all(network.memory, network.memory.at.online, found, 0)
     np.testing.assert_array_equal(found, network.flat)
