@@ -120,8 +120,28 @@ def config_values(*options: str, **overrides: Any) -> dict[str, Any]:
     return values
 
 
+COMPILES_ALL = bool(os.environ.get("DQN_EXP_TEST_ALL_COMPILED"))
+"""Whether tests train every agent in compiled code; each kind takes several seconds to compile."""
+
+
 def make_config(*options: str, **overrides: Any) -> Config:
-    return to_config(config_values(*options, **overrides))
+    """A config; torch trains agents that few tests have in common, unless told otherwise."""
+    values = config_values(*options, **overrides)
+    if "engine" not in overrides and not COMPILES_ALL and is_rare(values):
+        values["engine"] = "torch"
+    return to_config(values)
+
+
+def is_rare(values: Mapping[str, Any]) -> bool:
+    """Whether an agent has a component that most do not have."""
+    agent = values["agent"]
+    return (
+        values["network"]["noisy"]
+        or agent["normalize_observations"]
+        or agent["value"]["kind"] != "scalar"
+        or agent["target"]["kind"] == "munchausen"
+        or agent["optimizer"]["kind"] == "rmsprop"
+    )
 
 
 def never() -> bool:

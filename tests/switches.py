@@ -1,6 +1,5 @@
 """The ingredients as switches, and their combinations."""
 
-import os
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
@@ -37,8 +36,8 @@ class Switches(NamedTuple):
             "network__dueling": bool(self.dueling),
             "network__noisy": bool(self.noisy),
         }
-        if self not in COMPILED and not COMPILES_ALL:
-            own["engine"] = "torch"
+        if self in COMPILED:
+            own["engine"] = "native"
         if self.value == "categorical":
             own |= {"agent__value__v_min": -2.0, "agent__value__v_max": 2.0}
         options = (
@@ -79,6 +78,3 @@ COVERING = covering()
 
 COMPILED = COVERING[:3]
 """Combinations that the compiled engine trains; each takes several seconds to compile."""
-
-COMPILES_ALL = bool(os.environ.get("DQN_EXP_TEST_ALL_COMPILED"))
-"""Whether it trains all others, too."""

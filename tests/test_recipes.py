@@ -79,7 +79,7 @@ def test_one_line_trains_the_ablation(tmp_path, monkeypatch, capsys):
         *("eval.episodes=1", "eval.every_steps=null", "network.hidden_sizes=[8]", "seed=0,1"),
     )
     ended = run_here(
-        ["-m", "experiment=ablation", *short, "num_threads=1", "hydra.sweep.dir=s"],
+        ["-m", "experiment=ablation", *short, "num_threads=1", "engine=torch", "hydra.sweep.dir=s"],
         tmp_path, monkeypatch, capsys,
     )  # fmt: skip
     assert ended.status == 0, ended

@@ -5,25 +5,30 @@ from tests.conftest import MUNCHAUSEN, make_config
 
 
 @pytest.mark.parametrize(
-    ("options", "overrides", "named"),
+    ("overrides", "named"),
     [
-        ((), {"network__noisy": True}, "network.noisy=true"),
-        ((), {"agent__normalize_observations": True}, "agent.normalize_observations=true"),
-        (("agent/value=categorical",), {}, "agent/value=categorical"),
-        (("agent/optimizer=rmsprop",), {}, "agent/optimizer=rmsprop"),
-        ((), {"agent__target": MUNCHAUSEN}, "agent/target=munchausen"),
-        ((), {"network__hidden_sizes": [WIDEST + 1]}, f"layers of {WIDEST + 1} units"),
+        ({"device": "cuda"}, "device=cuda"),
+        ({"network__hidden_sizes": [WIDEST + 1]}, f"layers of {WIDEST + 1} units"),
     ],
 )
-def test_torch_is_chosen_for_what_compiled_code_does_not_support(options, overrides, named):
-    choice = choose_engine(make_config(*options, **overrides))
+def test_torch_is_chosen_for_what_compiled_code_does_not_support(overrides, named):
+    choice = choose_engine(make_config(**overrides))
     assert choice.engine == "torch" and named in choice.reason
 
 
-@pytest.mark.parametrize("options", [(), ("buffer=prioritized", "agent/target=double")])
-def test_native_is_chosen_otherwise(options):
-    config = make_config(*options, network__dueling=True, network__hidden_sizes=[WIDEST])
-    assert choose_engine(config).engine == "native"
+@pytest.mark.parametrize(
+    ("options", "overrides"),
+    [
+        ((), {}),
+        (("buffer=prioritized", "agent/target=double"), {}),
+        (("agent/value=categorical",), {"network__noisy": True}),
+        (("agent/optimizer=rmsprop",), {"agent__normalize_observations": True}),
+        ((), {"agent__target": MUNCHAUSEN}),
+    ],
+)
+def test_native_is_chosen_otherwise(options, overrides):
+    own = {"network__dueling": True, "network__hidden_sizes": [WIDEST], "engine": "auto"}
+    assert choose_engine(make_config(*options, **own, **overrides)).engine == "native"
 
 
 def test_a_choice_of_the_user_is_said_beside_that_of_auto():
