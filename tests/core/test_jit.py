@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 
@@ -83,21 +84,24 @@ def test_functions_work_where_nothing_can_be_kept_and_that_is_told_once(monkeypa
     assert twice(np.arange(3)).tolist() == [0, 2, 4]
     jit._log_once.cache_clear()
     with caplog.at_level(logging.WARNING):
-        jit.announce_compilation("replay")
-        jit.announce_compilation("replay")
+        for _ in range(2):
+            with jit.announced_compilation():
+                pass
     assert caplog.text.count("Compiled code cannot be cached") == 1
 
 
-def test_whoever_waits_for_the_compiler_is_told(places, caplog, monkeypatch):
-    directory = jit._directory.__wrapped__()
-    monkeypatch.setattr(jit, "_directory", lambda: directory)
-    jit._log_once.cache_clear()
+def test_whoever_waits_for_the_compiler_is_told(caplog):
+    @numba.njit
+    def twice(value):
+        return 2 * value
+
     with caplog.at_level(logging.INFO):
-        jit.announce_compilation("replay")
-        (directory / "replay.store-1.py311.nbi").touch()
-        jit._log_once.cache_clear()
-        jit.announce_compilation("replay")
+        for _ in range(2):
+            with jit.announced_compilation():
+                twice(1)
+                twice(1)
     assert caplog.text.count("Compiling for this machine") == 1
+    assert caplog.text.count("Compiled in") == 1
 
 
 @pytest.mark.parametrize("name", ["kernels", "intrinsics", "constants", "deep"])
