@@ -1,5 +1,6 @@
 """Compilation of functions to machine code with numba, cached by content."""
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -70,18 +71,34 @@ def cached_jit(function: Function) -> Function:
 
 @contextmanager
 def announced_compilation() -> Iterator[None]:
-    """Logs that functions are compiled in this block, if they are, and how long that takes."""
-    if _directory() is None:
+    """Logs that functions are compiled in this block, if they are, and how long that takes.
+
+    Processes compile one after the other: the second one finds what the first has compiled, and
+    numba's cache loses entries that are written at the same time.
+    """
+    directory = _directory()
+    if directory is None:
         _log_once(
             logging.WARNING,
             "Compiled code cannot be cached, so every process compiles it again. Set "
             "NUMBA_CACHE_DIR to a writable directory.",
         )
     announcement, began = _Announcement(), time.perf_counter()
-    with install_listener("numba:compile", announcement):
+    with _locked(directory), install_listener("numba:compile", announcement):
         yield
     if announcement.is_made:
         log.info("Compiled in %.0f s.", time.perf_counter() - began)
+
+
+@contextmanager
+def _locked(directory: Path | None) -> Iterator[None]:
+    """Keeps other processes from compiling into a directory."""
+    if directory is None:
+        yield
+        return
+    with (directory / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class _Announcement(Listener):  # type: ignore[misc]
