@@ -7,7 +7,7 @@ import numpy as np
 from dqn_exp.agent.native.categorical import set_support
 from dqn_exp.agent.native.dense import ROWS
 from dqn_exp.agent.native.inputs import input_of, observe_statistics, prepare_inputs
-from dqn_exp.agent.native.memory import Memory, pack, size_of, unpack
+from dqn_exp.agent.native.memory import Memory, pack_all, unpack_all
 from dqn_exp.agent.native.mlp import forward
 from dqn_exp.agent.native.noise import acting_weights
 from dqn_exp.agent.native.spec import Spec
@@ -21,44 +21,6 @@ from dqn_exp.core.jit import cached_jit, kernel
 from dqn_exp.core.random_streams import Stream
 
 EXPLORATION = int(Stream.EXPLORATION)
-
-
-@kernel
-def _pack_plain(_spec: Static, flat: Float32Array, first: int, memory: Memory, place: int) -> None:
-    pack(memory, place, flat, first)
-
-
-@kernel
-def _pack_noisy(_spec: Static, flat: Float32Array, first: int, memory: Memory, place: int) -> None:
-    pack(memory, place, flat, first)
-    pack(memory, place + memory.at.num_parameters, flat, first + size_of(memory))
-
-
-@chosen
-def pack_all(spec: Spec) -> Any:
-    """Packs the parameters from `first` on in a flat array, with the scales of noise."""
-    return _pack_noisy if spec.is_noisy else _pack_plain
-
-
-@kernel
-def _unpack_plain(
-    _spec: Static, flat: Float32Array, first: int, memory: Memory, place: int
-) -> None:
-    unpack(memory, place, flat, first)
-
-
-@kernel
-def _unpack_noisy(
-    _spec: Static, flat: Float32Array, first: int, memory: Memory, place: int
-) -> None:
-    unpack(memory, place, flat, first)
-    unpack(memory, place + memory.at.num_parameters, flat, first + size_of(memory))
-
-
-@chosen
-def unpack_all(spec: Spec) -> Any:
-    """Unpacks what `pack_all` has packed."""
-    return _unpack_noisy if spec.is_noisy else _unpack_plain
 
 
 @kernel
@@ -81,10 +43,10 @@ def prepare_values(spec: Spec) -> Any:
 def take_in(spec: Static, stores: Stores, record: Any, run: int, size: int, memory: Memory) -> None:
     """Packs what a run learns, of P numbers each, into the memory of a thread."""
     first = run * size
-    pack_all(spec, stores.online, first, memory, memory.at.online)
-    pack_all(spec, stores.target, first, memory, memory.at.target)
-    pack_all(spec, stores.first, first, memory, memory.at.first)
-    pack_all(spec, stores.second, first, memory, memory.at.second)
+    pack_all(memory, memory.at.online, stores.online, first)
+    pack_all(memory, memory.at.target, stores.target, first)
+    pack_all(memory, memory.at.first, stores.first, first)
+    pack_all(memory, memory.at.second, stores.second, first)
     prepare_values(spec, memory, record)
     prepare_inputs(spec, stores, run, memory)
 
@@ -93,10 +55,10 @@ def take_in(spec: Static, stores: Stores, record: Any, run: int, size: int, memo
 def give_back(spec: Static, stores: Stores, run: int, size: int, memory: Memory) -> None:
     """Unpacks what a run has learned."""
     first = run * size
-    unpack_all(spec, stores.online, first, memory, memory.at.online)
-    unpack_all(spec, stores.target, first, memory, memory.at.target)
-    unpack_all(spec, stores.first, first, memory, memory.at.first)
-    unpack_all(spec, stores.second, first, memory, memory.at.second)
+    unpack_all(memory, memory.at.online, stores.online, first)
+    unpack_all(memory, memory.at.target, stores.target, first)
+    unpack_all(memory, memory.at.first, stores.first, first)
+    unpack_all(memory, memory.at.second, stores.second, first)
 
 
 @kernel
@@ -160,7 +122,7 @@ def act(
     size = len(stores.online) // len(records)
     for run in range(len(records)):
         record = records[run]
-        pack_all(spec, stores.online, run * size, memory, memory.at.online)
+        pack_all(memory, memory.at.online, stores.online, run * size)
         prepare_values(spec, memory, record)
         actions[run] = act_once(spec, stores, record, run, memory, observations)
 
@@ -261,7 +223,7 @@ def act_greedily(
     size = len(stores.online) // len(records)
     _, count, num_features = observations.shape
     for i in range(len(runs)):
-        pack_all(spec, stores.online, runs[i] * size, memory, memory.at.online)
+        pack_all(memory, memory.at.online, stores.online, runs[i] * size)
         prepare_values(spec, memory, records[runs[i]])
         prepare_inputs(spec, stores, runs[i], memory)
         for first in range(0, count, memory.at.rows):

@@ -4,7 +4,7 @@ All numbers lie in one flat, aligned array, which fits into the caches for small
 parameters of a run are packed into it before the run is computed, and unpacked afterwards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,41 +101,26 @@ def make_memory(
     """
     rows = pad(num_rows, ROWS)
     table, num_parameters, num_units = _make_table(layers, rows)
-    num_trained = num_copies * num_parameters
-    num_heads = layers[-1].outputs
-    num_noise = sum(layer.num_noise for layer in layers)
-    stride = num_heads - num_outputs if is_dueling else int(table[-1, OUTPUTS])
-    sizes = {
-        **dict.fromkeys(("online", "target", "first", "second", "gradient"), num_trained),
-        **dict.fromkeys(("units", "deltas"), num_units),
-        "outputs": rows * stride if is_dueling else 0,
-        **dict.fromkeys(("wanted", "slopes"), batch_size * num_outputs),
-        **dict.fromkeys(("factors", "priorities", "bonuses"), batch_size),
-        **dict.fromkeys(
-            ("noise", "acting", "learning", "bootstrapping", "choosing"),
-            num_parameters if num_copies > 1 else 0,
-        ),
-        "noise_factors": num_noise + 2,
-        **dict.fromkeys(("shifts", "scales"), layers[0].inputs),
-        **dict.fromkeys(("support", "scratch", "mask"), num_outputs),
-    }
-    places, end = {}, 0
-    for name, size in sizes.items():
-        places[name], end = end, end + pad(size)
-    if not is_dueling:
-        places["outputs"] = places["units"] + int(table[-1, HEADS])
-    numbers = aligned_zeros(end)
-    for name, size in (("factors", batch_size), ("mask", num_outputs)):
-        numbers[places[name] : places[name] + size] = 1.0
-    at = np.zeros(1, dtype=PLACES).view(np.recarray)
+    num_noise, num_heads = sum(layer.num_noise for layer in layers), layers[-1].outputs
     known = {
         "num_parameters": num_parameters,
-        "num_trained": num_trained,
+        "num_trained": num_copies * num_parameters,
         "num_outputs": num_outputs,
         "num_noise": num_noise,
         "rows": rows,
-        "stride": stride,
+        "stride": num_heads - num_outputs if is_dueling else int(table[-1, OUTPUTS]),
     }
+    sizes = {
+        **dict.fromkeys(("units", "deltas"), num_units),
+        "outputs": rows * known["stride"] if is_dueling else 0,
+        **dict.fromkeys(("shifts", "scales"), layers[0].inputs),
+    }
+    places, end = _lay_out(sizes | _sizes_of_parameters(known) | _sizes_of_batch(known, batch_size))
+    if not is_dueling:
+        places["outputs"] = places["units"] + int(table[-1, HEADS])
+    numbers, at = aligned_zeros(end), np.zeros(1, dtype=PLACES).view(np.recarray)
+    for name, size in (("factors", batch_size), ("mask", num_outputs)):
+        numbers[places[name] : places[name] + size] = 1.0
     for name, value in (known | places).items():
         at[name] = value
     return Memory(
@@ -146,6 +131,35 @@ def make_memory(
         layers=table,
         at=at[0],
     )
+
+
+def _lay_out(sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    """Returns the aligned places of parts of given sizes, one after the other, and their end."""
+    places, end = {}, 0
+    for name, size in sizes.items():
+        places[name], end = end, end + pad(size)
+    return places, end
+
+
+def _sizes_of_parameters(known: Mapping[str, int]) -> dict[str, int]:
+    """Returns the sizes of the parameters, and of what has as many numbers."""
+    is_noisy = known["num_trained"] > known["num_parameters"]
+    roles = ("noise", "acting", "learning", "bootstrapping", "choosing")
+    trained = ("online", "target", "first", "second", "gradient")
+    return {
+        **dict.fromkeys(trained, known["num_trained"]),
+        **dict.fromkeys(roles, known["num_parameters"] if is_noisy else 0),
+        "noise_factors": known["num_noise"] + 2,
+    }
+
+
+def _sizes_of_batch(known: Mapping[str, int], batch_size: int) -> dict[str, int]:
+    """Returns the sizes of what a batch needs."""
+    return {
+        **dict.fromkeys(("wanted", "slopes"), batch_size * known["num_outputs"]),
+        **dict.fromkeys(("factors", "priorities", "bonuses"), batch_size),
+        **dict.fromkeys(("support", "scratch", "mask"), known["num_outputs"]),
+    }
 
 
 def is_narrow_layer(layers: Sequence[Linear], layer: Linear) -> bool:
@@ -212,6 +226,22 @@ def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
             place += outputs
         for o in range(outputs):
             flat[place + o] = memory.numbers[packed + row[BIAS] + o]
+
+
+@kernel
+def pack_all(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
+    """Packs the weights and biases of a run and, if they are noisy, the scales of their noise."""
+    for copy in range(memory.at.num_trained // memory.at.num_parameters):
+        place = packed + copy * memory.at.num_parameters
+        pack(memory, place, flat, first + copy * size_of(memory))
+
+
+@kernel
+def unpack_all(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
+    """Unpacks what `pack_all` has packed."""
+    for copy in range(memory.at.num_trained // memory.at.num_parameters):
+        place = packed + copy * memory.at.num_parameters
+        unpack(memory, place, flat, first + copy * size_of(memory))
 
 
 @kernel
