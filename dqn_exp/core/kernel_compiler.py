@@ -33,6 +33,7 @@ class _KernelLowering(NativeLowering):  # type: ignore[misc]
     _name = "kernel_lowering"
 
     def run_pass(self, state: Any) -> bool:
+        """Lowers a function into a library of its own, and registers it for its callers."""
         codegen = state.targetctx.codegen()
         state.library = _KernelLibrary(codegen, state.func_id.func_qualname)
         state.flags.no_compile = True

@@ -1,4 +1,4 @@
-"""What plays a segment of a run: in a compiled environment, or in one that is a Python object."""
+"""Playing a segment of a run, in a compiled environment or in one that is a Python object."""
 
 from typing import Any, Protocol
 
@@ -49,7 +49,7 @@ class Player(Protocol):
 
 
 class _EpisodePlayer:
-    """What players of all environments share."""
+    """The common part of all players: episodes, and their fields in the records."""
 
     def __init__(self, engine: NativeEngine, n_step: NStep, episodes: Episodes) -> None:
         self.episodes, self._engine, self._n_step = episodes, engine, n_step
