@@ -48,10 +48,23 @@ def fill(numbers: UInt32Array, count: int, seed: np.uint64, stream: int, first: 
     while position < end:
         # Numpy's generator increments its counter before it draws.
         words = block(np.uint64(position // 8 + 1), seed, np.uint64(stream))
+        if first <= position <= end - 8:
+            _write_block(numbers, position - first, words)
+            position += 8
+            continue
         for place in range(max(position, first), min(position + 8, end)):
             word = words[(place - position) // 2]
             numbers[place - first] = half_of(word, place % 2)
         position += 8
+
+
+@kernel
+def _write_block(numbers: UInt32Array, place: int, words: tuple[np.uint64, ...]) -> None:
+    a, b, c, d = words
+    numbers[place], numbers[place + 1] = half_of(a, 0), half_of(a, 1)
+    numbers[place + 2], numbers[place + 3] = half_of(b, 0), half_of(b, 1)
+    numbers[place + 4], numbers[place + 5] = half_of(c, 0), half_of(c, 1)
+    numbers[place + 6], numbers[place + 7] = half_of(d, 0), half_of(d, 1)
 
 
 @kernel

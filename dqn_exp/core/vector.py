@@ -80,6 +80,42 @@ def fill(_context: Any, number: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def item(_context: Any, array: Any, place: Any) -> Any:
+    """Returns a number of a flat array. The place is not negative, which numba would check."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_item_address(context, builder, signature, arguments))
+
+    return array.dtype(array, place), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def broadcast(_context: Any, array: Any, place: Any) -> Any:
+    """Returns a vector with a number of a flat array in all lanes; the place is not negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _item_address(context, builder, signature, arguments)
+        return _fill(builder, builder.load(address))
+
+    return Vector(array, place), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_context: Any, array: Any, place: Any) -> Any:
+    """Begins to load a number of a flat array, with its neighbours, into the nearest cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _item_address(context, builder, signature, arguments)
+        place = builder.bitcast(address, ir.IntType(8).as_pointer())
+        for_reading, near, of_data = INDEX(0), INDEX(3), INDEX(1)
+        operands = [place, for_reading, near, of_data]
+        _call(builder, "prefetch.p0", ir.VoidType(), operands)
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def zeros(_context: Any) -> Any:
     """Returns a vector of zeros."""
 
@@ -96,12 +132,76 @@ def total(_context: Any, vector: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         (found,) = arguments
         for half in (8, 4, 2, 1):
-            indices = [(lane + half) % LANES for lane in range(LANES)]
-            others = builder.shuffle_vector(found, found, ir.Constant(INDICES, indices))
-            found = builder.fadd(found, others)
+            found = builder.fadd(found, _rotate(builder, found, half))
         return builder.extract_element(found, INDEX(0))
 
     return types.float32(vector), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def lane(_context: Any, vector: Any, index: Any) -> Any:
+    """Returns the number of a lane, whose index is written as a number."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.extract_element(arguments[0], INDEX(index.literal_value))
+
+    return types.float32(vector, index), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def four_totals(_context: Any, first: Any, second: Any, third: Any, fourth: Any) -> Any:
+    """Returns the sums of the lanes of four vectors, in the first four lanes of a vector."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        a, b, c, d = arguments
+        pairs = _merge(builder, a, b, 1), _merge(builder, c, d, 1)
+        found = _merge(builder, *pairs, 2)
+        for half in (8, 4):
+            found = builder.fadd(found, _rotate(builder, found, half))
+        return found
+
+    return Vector(first, second, third, fourth), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_four(_context: Any, array: Any, start: Any, vector: Any) -> Any:
+    """Writes the first four lanes to a flat array from `start` on, which is aligned to four."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature, arguments)
+        four = ir.Constant(ir.VectorType(INDEX, 4), [0, 1, 2, 3])
+        found = builder.shuffle_vector(arguments[2], arguments[2], four)
+        builder.store(found, builder.bitcast(address, found.type.as_pointer())).align = 16
+        return context.get_dummy_value()
+
+    return types.void(array, start, vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load_some(_context: Any, array: Any, start: Any, count: Any) -> Any:
+    """Returns at most 16 numbers of an array from any `start` on, and zeros after `count`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature, arguments)
+        mask = _first_lanes(context, builder, arguments[2], count)
+        operands = [address, INDEX(4), mask, ZEROS]
+        return _call(builder, "masked.load.v16f32.p0", NUMBERS, operands)
+
+    return Vector(array, start, count), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_some(_context: Any, array: Any, start: Any, vector: Any, count: Any) -> Any:
+    """Writes the first `count` lanes, at most 16, to an array from any `start` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature, arguments)
+        mask = _first_lanes(context, builder, arguments[3], count)
+        operands = [arguments[2], address, INDEX(4), mask]
+        _call(builder, "masked.store.v16f32.p0", ir.VoidType(), operands)
+        return context.get_dummy_value()
+
+    return types.void(array, start, vector, count), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -124,6 +224,22 @@ def where_positive(_context: Any, condition: Any, vector: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", given, ZEROS), values, ZEROS)
 
     return Vector(condition, vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def where_greater(_context: Any, found: Any, best: Any, greater: Any, other: Any) -> Any:
+    """Returns numbers of `greater` where `found` is greater than `best`, else those of `other`.
+
+    NaN counts as greater than all other numbers.
+    """
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        new, old, of_greater, of_other = arguments
+        is_greater = builder.fcmp_unordered(">", new, old)
+        is_number = builder.fcmp_ordered("ord", old, old)
+        return builder.select(builder.and_(is_greater, is_number), of_greater, of_other)
+
+    return Vector(found, best, greater, other), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -197,11 +313,45 @@ def square_root(_context: Any, vector: Any) -> Any:
     return Vector(vector), generate
 
 
-def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _item_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     array, start = signature.args[:2]
     data = make_array(array)(context, builder, arguments[0]).data
     place = context.cast(builder, arguments[1], start, types.intp)
-    return builder.bitcast(builder.gep(data, [place]), NUMBERS.as_pointer())
+    return builder.gep(data, [place])
+
+
+def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    address = _item_address(context, builder, signature, arguments)
+    return builder.bitcast(address, NUMBERS.as_pointer())
+
+
+def _rotate(builder: Any, vector: Any, distance: int) -> Any:
+    """Returns the lanes moved by a distance."""
+    indices = [(lane + distance) % LANES for lane in range(LANES)]
+    return builder.shuffle_vector(vector, vector, ir.Constant(INDICES, indices))
+
+
+def _merge(builder: Any, first: Any, second: Any, width: int) -> Any:
+    """Returns sums of two lanes each: of the first and the second vector, `width` lanes by turns.
+
+    Of each four lanes, the lanes that are added have a distance of `width`.
+    """
+    lanes = [lane - lane % (2 * width) + lane % width for lane in range(LANES)]
+    is_second = [lane // width % 2 for lane in range(LANES)]
+    near = [lane + LANES * other for lane, other in zip(lanes, is_second, strict=True)]
+    far = [index + width for index in near]
+    parts = (
+        builder.shuffle_vector(first, second, ir.Constant(INDICES, indices))
+        for indices in (near, far)
+    )
+    return builder.fadd(*parts)
+
+
+def _first_lanes(context: Any, builder: Any, count: Any, kind: Any) -> Any:
+    """Returns which lanes are below a count."""
+    limit = builder.trunc(context.cast(builder, count, kind, types.int64), INDEX)
+    lanes = ir.Constant(INDICES, list(range(LANES)))
+    return builder.icmp_signed("<", lanes, _fill(builder, limit))
 
 
 def _fill(builder: Any, value: Any) -> Any:

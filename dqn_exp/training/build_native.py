@@ -6,7 +6,6 @@ import numpy as np
 
 from dqn_exp.agent.engine_state import EngineParts, UpdateSettings
 from dqn_exp.agent.native.engine import NativeEngine
-from dqn_exp.agent.native.memory import is_narrow_layer
 from dqn_exp.agent.native.records import to_records
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.optimizer import Adam, RMSProp
@@ -54,7 +53,6 @@ def make_native_engine(
     layers = parts.network.layers
     spec = Spec(
         activation=first.network.activation,
-        is_narrow=is_narrow_layer(layers, layers[-1]),
         is_deep=len(layers) > 2,
         is_dueling=first.network.dueling,
         is_noisy=first.network.noisy,

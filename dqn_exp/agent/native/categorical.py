@@ -76,7 +76,7 @@ def set_categorical(
 ) -> None:
     """Sets the target of a row: a distribution, projected onto the support."""
     numbers, count = memory.numbers, memory.at.num_outputs
-    wanted, last = memory.at.wanted + row * count, np.float32(count - 1)
+    wanted, last = memory.at.wanted + row * memory.at.width, np.float32(count - 1)
     _, mass = _softmax(memory, place)
     for k in range(count):
         numbers[wanted + k] = ZERO
@@ -96,11 +96,12 @@ def set_categorical(
 
 @kernel
 def categorical_loss(
-    _spec: Static, memory: Memory, _record: Any, row: int, place: int
+    _spec: Static, memory: Memory, _record: Any, row: int, place: int, factor: np.float32
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Returns loss, prediction, TD error and priority of a row, and writes the slopes."""
+    """Returns loss, prediction, TD error and priority of a row, and writes its deltas."""
     numbers, count = memory.numbers, memory.at.num_outputs
-    wanted, slopes = memory.at.wanted + row * count, memory.at.slopes + row * count
+    wanted = memory.at.wanted + row * memory.at.width
+    deltas = place + memory.at.deltas - memory.at.units
     greatest, mass = _softmax(memory, place)
     prediction = _mean_of_scratch(memory) / mass
     log_mass, whole = greatest + math.log(mass), ZERO
@@ -112,7 +113,8 @@ def categorical_loss(
         entropy += share * math.log(share) if share > ZERO else share
         target += share * numbers[memory.at.support + k]
     for k in range(count):
-        numbers[slopes + k] = numbers[memory.at.scratch + k] / mass * whole - numbers[wanted + k]
+        slope = numbers[memory.at.scratch + k] / mass * whole - numbers[wanted + k]
+        numbers[deltas + k] = factor * slope
     divergence = loss + entropy
     priority = ZERO if divergence < ZERO else divergence
     return loss, prediction, prediction - target, priority

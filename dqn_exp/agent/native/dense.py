@@ -1,43 +1,34 @@
 """Linear layers of one run in compiled code, forward and backward.
 
-Letters besides those of the package: I inputs and O outputs of a layer, R rows of a batch, padded
-to a multiple of `ROWS`. All numbers lie in one flat array, at the places that a `Layer` names.
+Letters besides those of the package: I inputs and O outputs of a layer, R rows of a batch. All
+numbers lie in one flat array, at the places that a `Layer` names.
 """
 
 from typing import NamedTuple
 
-import numpy as np
-
 from dqn_exp.agent.native.activations import activate, slope
-from dqn_exp.core.arrays import Float32Array
+from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import called_kernel as kernel
-from dqn_exp.core.vector import LANES, fill, load, store, total, zeros
+from dqn_exp.core.vector import LANES, broadcast, four_totals, item, load, store, store_four, zeros
 
 ROWS = 4
 """Rows that are computed at once, so that each weight is loaded once for all of them."""
 
 COLUMNS = 2 * LANES
-"""Outputs of a wide layer that are computed at once; their number is padded to a multiple."""
-
-ZERO = np.float32(0)
+"""Outputs that are computed at once; the number of outputs is padded to a multiple."""
 
 
 class Layer(NamedTuple):
-    """A linear layer.
-
-    The outputs of a wide layer are padded to a multiple of `COLUMNS`, and its weights are stored as
-    `[I, O]`. A narrow layer has few outputs, and its weights are stored as `[O, I]`, so that the
-    innermost loop runs over the inputs, which are enough to fill vectors.
+    """A linear layer, whose weights are stored as `[I, O]`.
 
     Attributes:
         inputs: I.
-        outputs: O.
+        outputs: O, a multiple of `COLUMNS`.
         weight: place of the weights, after that of the parameters.
         bias: place of the biases, after that of the parameters.
         units: place of the inputs `[R, I]`, after that of all units.
         heads: place of the outputs `[R, O]`, after that of all units.
-        is_narrow: whether the weights are stored as `[O, I]`.
     """
 
     inputs: int
@@ -46,38 +37,54 @@ class Layer(NamedTuple):
     bias: int
     units: int
     heads: int
-    is_narrow: bool
+
+
+class Rows(NamedTuple):
+    """Rows of a batch.
+
+    Attributes:
+        numbers: of the rows.
+        first: place of the first one among them.
+        size: number of rows; `numbers` go on to a multiple of `ROWS`.
+    """
+
+    numbers: IntArray
+    first: int
+    size: int
 
 
 @kernel
-def forward_wide(
-    spec: Static, numbers: Float32Array, layer: Layer, parameters: int, units: int, rows: int
+def forward(
+    spec: Static, numbers: Float32Array, layer: Layer, parameters: int, units: int, rows: Rows
 ) -> None:
-    """Computes the activated outputs of a wide layer.
+    """Computes the activated outputs of a layer.
 
     Args:
         spec: has the activation of the outputs.
         numbers: all numbers.
-        layer: a wide one.
+        layer: the layer.
         parameters: place of the parameters.
         units: place of the units.
-        rows: R.
+        rows: to compute.
     """
     inputs, outputs = layer.inputs, layer.outputs
+    below, above = units + layer.units, units + layer.heads
     for column in range(0, outputs, COLUMNS):
         bias = parameters + layer.bias + column
         bias0, bias1 = load(numbers, bias), load(numbers, bias + LANES)
-        for row in range(0, rows, ROWS):
-            a = units + layer.units + row * inputs
-            b, c, d = a + inputs, a + 2 * inputs, a + 3 * inputs
+        for place in range(rows.first, rows.first + rows.size, ROWS):
+            row_a, row_b = item(rows.numbers, place), item(rows.numbers, place + 1)
+            row_c, row_d = item(rows.numbers, place + 2), item(rows.numbers, place + 3)
+            a, b = below + row_a * inputs, below + row_b * inputs
+            c, d = below + row_c * inputs, below + row_d * inputs
             a0 = b0 = c0 = d0 = bias0
             a1 = b1 = c1 = d1 = bias1
-            place = parameters + layer.weight + column
+            weight = parameters + layer.weight + column
             for i in range(inputs):
-                weight0, weight1 = load(numbers, place), load(numbers, place + LANES)
-                place += outputs
-                unit_a, unit_b = fill(numbers[a + i]), fill(numbers[b + i])
-                unit_c, unit_d = fill(numbers[c + i]), fill(numbers[d + i])
+                weight0, weight1 = load(numbers, weight), load(numbers, weight + LANES)
+                weight += outputs
+                unit_a, unit_b = broadcast(numbers, a + i), broadcast(numbers, b + i)
+                unit_c, unit_d = broadcast(numbers, c + i), broadcast(numbers, d + i)
                 a0 += unit_a * weight0
                 a1 += unit_a * weight1
                 b0 += unit_b * weight0
@@ -86,201 +93,151 @@ def forward_wide(
                 c1 += unit_c * weight1
                 d0 += unit_d * weight0
                 d1 += unit_d * weight1
-            place = units + layer.heads + row * outputs + column
-            store(numbers, place, activate(spec, a0))
-            store(numbers, place + LANES, activate(spec, a1))
-            store(numbers, place + outputs, activate(spec, b0))
-            store(numbers, place + outputs + LANES, activate(spec, b1))
-            store(numbers, place + 2 * outputs, activate(spec, c0))
-            store(numbers, place + 2 * outputs + LANES, activate(spec, c1))
-            store(numbers, place + 3 * outputs, activate(spec, d0))
-            store(numbers, place + 3 * outputs + LANES, activate(spec, d1))
+            a, b = above + row_a * outputs + column, above + row_b * outputs + column
+            c, d = above + row_c * outputs + column, above + row_d * outputs + column
+            store(numbers, a, activate(spec, a0))
+            store(numbers, a + LANES, activate(spec, a1))
+            store(numbers, b, activate(spec, b0))
+            store(numbers, b + LANES, activate(spec, b1))
+            store(numbers, c, activate(spec, c0))
+            store(numbers, c + LANES, activate(spec, c1))
+            store(numbers, d, activate(spec, d0))
+            store(numbers, d + LANES, activate(spec, d1))
 
 
 @kernel
-def forward_narrow(
-    numbers: Float32Array, layer: Layer, parameters: int, units: int, rows: int
+def gradient_of_columns(
+    numbers: Float32Array, layer: Layer, to: int, units: int, deltas: int, rows: Rows, column: int
 ) -> None:
-    """Computes the outputs of a narrow layer; arguments as in `forward_wide`."""
-    inputs, outputs = layer.inputs, layer.outputs
-    for row in range(0, rows, ROWS):
-        a = units + layer.units + row * inputs
-        b, c, d = a + inputs, a + 2 * inputs, a + 3 * inputs
-        place = units + layer.heads + row * outputs
-        for output in range(outputs):
-            weight = parameters + layer.weight + output * inputs
-            sum_a = sum_b = sum_c = sum_d = zeros()
-            for i in range(0, inputs, LANES):
-                weights = load(numbers, weight + i)
-                sum_a += load(numbers, a + i) * weights
-                sum_b += load(numbers, b + i) * weights
-                sum_c += load(numbers, c + i) * weights
-                sum_d += load(numbers, d + i) * weights
-            bias = numbers[parameters + layer.bias + output]
-            numbers[place + output] = total(sum_a) + bias
-            numbers[place + outputs + output] = total(sum_b) + bias
-            numbers[place + 2 * outputs + output] = total(sum_c) + bias
-            numbers[place + 3 * outputs + output] = total(sum_d) + bias
-
-
-@kernel
-def wide_gradient(
-    numbers: Float32Array, layer: Layer, gradient: int, units: int, deltas: int, count: int
-) -> None:
-    """Computes the gradient of a wide layer's weights and biases.
+    """Computes the gradient of `COLUMNS` outputs' weights and biases.
 
     Args:
         numbers: all numbers.
-        layer: a wide one.
-        gradient: place of the gradient of the parameters, written.
+        layer: the layer.
+        to: place of the gradient of the parameters, written.
         units: place of the units.
         deltas: place of the gradients of the units, those of the outputs known.
-        count: B, rows that count.
+        rows: that count.
+        column: first output.
     """
     inputs, outputs = layer.inputs, layer.outputs
-    for column in range(0, outputs, COLUMNS):
-        head = deltas + layer.heads + column
-        _sum_columns(numbers, head, outputs, count, gradient + layer.bias + column)
-        for i in range(0, inputs, ROWS):
-            # Beyond the last input, the last one is computed again.
-            last = inputs - 1
-            b, c, d = min(i + 1, last) - i, min(i + 2, last) - i, min(i + 3, last) - i
-            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros()
-            unit, place = units + layer.units + i, head
-            for _ in range(count):
-                delta0, delta1 = load(numbers, place), load(numbers, place + LANES)
-                unit_a, unit_b = fill(numbers[unit]), fill(numbers[unit + b])
-                unit_c, unit_d = fill(numbers[unit + c]), fill(numbers[unit + d])
-                unit += inputs
-                place += outputs
-                a0 += unit_a * delta0
-                a1 += unit_a * delta1
-                b0 += unit_b * delta0
-                b1 += unit_b * delta1
-                c0 += unit_c * delta0
-                c1 += unit_c * delta1
-                d0 += unit_d * delta0
-                d1 += unit_d * delta1
-            place = gradient + layer.weight + i * outputs + column
-            store(numbers, place, a0)
-            store(numbers, place + LANES, a1)
-            store(numbers, place + b * outputs, b0)
-            store(numbers, place + b * outputs + LANES, b1)
-            store(numbers, place + c * outputs, c0)
-            store(numbers, place + c * outputs + LANES, c1)
-            store(numbers, place + d * outputs, d0)
-            store(numbers, place + d * outputs + LANES, d1)
+    head = deltas + layer.heads + column
+    _sum_columns(numbers, head, outputs, rows, to + layer.bias + column)
+    for i in range(0, inputs, ROWS):
+        # Beyond the last input, the last one is computed again.
+        last = inputs - 1
+        b, c, d = min(i + 1, last) - i, min(i + 2, last) - i, min(i + 3, last) - i
+        a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = zeros()
+        for place in range(rows.first, rows.first + rows.size):
+            row = item(rows.numbers, place)
+            unit, delta = units + layer.units + row * inputs + i, head + row * outputs
+            delta0, delta1 = load(numbers, delta), load(numbers, delta + LANES)
+            unit_a, unit_b = broadcast(numbers, unit), broadcast(numbers, unit + b)
+            unit_c, unit_d = broadcast(numbers, unit + c), broadcast(numbers, unit + d)
+            a0 += unit_a * delta0
+            a1 += unit_a * delta1
+            b0 += unit_b * delta0
+            b1 += unit_b * delta1
+            c0 += unit_c * delta0
+            c1 += unit_c * delta1
+            d0 += unit_d * delta0
+            d1 += unit_d * delta1
+        place = to + layer.weight + i * outputs + column
+        store(numbers, place, a0)
+        store(numbers, place + LANES, a1)
+        store(numbers, place + b * outputs, b0)
+        store(numbers, place + b * outputs + LANES, b1)
+        store(numbers, place + c * outputs, c0)
+        store(numbers, place + c * outputs + LANES, c1)
+        store(numbers, place + d * outputs, d0)
+        store(numbers, place + d * outputs + LANES, d1)
 
 
 @kernel
-def _sum_columns(numbers: Float32Array, place: int, width: int, count: int, sums: int) -> None:
-    """Writes the sums of `COLUMNS` columns of a matrix `[count, width]`."""
+def gradient(
+    numbers: Float32Array, layer: Layer, to: int, units: int, deltas: int, rows: Rows
+) -> None:
+    """Computes the gradient of a layer; arguments as in `gradient_of_columns`."""
+    for column in range(0, layer.outputs, COLUMNS):
+        gradient_of_columns(numbers, layer, to, units, deltas, rows, column)
+
+
+@kernel
+def _sum_columns(numbers: Float32Array, head: int, width: int, rows: Rows, sums: int) -> None:
+    """Writes the sums of `COLUMNS` columns of some rows of a matrix of a given width."""
     sum0 = sum1 = zeros()
-    for _ in range(count):
-        sum0 += load(numbers, place)
-        sum1 += load(numbers, place + LANES)
-        place += width
+    for place in range(rows.first, rows.first + rows.size):
+        row = head + item(rows.numbers, place) * width
+        sum0 += load(numbers, row)
+        sum1 += load(numbers, row + LANES)
     store(numbers, sums, sum0)
     store(numbers, sums + LANES, sum1)
 
 
 @kernel
-def narrow_gradient(
-    numbers: Float32Array, layer: Layer, gradient: int, units: int, deltas: int, count: int
+def input_deltas(
+    numbers: Float32Array, layer: Layer, parameters: int, deltas: int, rows: Rows
 ) -> None:
-    """Computes the gradient of a narrow layer's weights and biases, as `wide_gradient` does."""
-    inputs, outputs = layer.inputs, layer.outputs
-    for output in range(outputs):
-        head, bias = deltas + layer.heads + output, ZERO
-        for b in range(count):
-            bias += numbers[head + b * outputs]
-        numbers[gradient + layer.bias + output] = bias
-        for i in range(0, inputs, COLUMNS):
-            sum0 = sum1 = zeros()
-            unit, place = units + layer.units + i, head
-            for _ in range(count):
-                delta = fill(numbers[place])
-                sum0 += delta * load(numbers, unit)
-                sum1 += delta * load(numbers, unit + LANES)
-                unit += inputs
-                place += outputs
-            place = gradient + layer.weight + output * inputs + i
-            store(numbers, place, sum0)
-            store(numbers, place + LANES, sum1)
-
-
-@kernel
-def narrow_input_deltas(
-    spec: Static,
-    numbers: Float32Array,
-    layer: Layer,
-    parameters: int,
-    units: int,
-    deltas: int,
-    rows: int,
-) -> None:
-    """Computes the gradients of a narrow layer's inputs, before their activation.
+    """Computes the gradients of a layer's inputs, after their activation.
 
     Args:
-        spec: has the activation of the inputs.
         numbers: all numbers.
-        layer: a narrow one.
+        layer: the layer; its inputs are padded.
         parameters: place of the parameters.
-        units: place of the units.
         deltas: place of the gradients of the units, those of the outputs known.
-        rows: R.
+        rows: to compute.
     """
     inputs, outputs = layer.inputs, layer.outputs
-    for row in range(0, rows, ROWS):
-        head, unit = deltas + layer.heads + row * outputs, layer.units + row * inputs
-        for i in range(0, inputs, LANES):
-            a = b = c = d = zeros()
-            for output in range(outputs):
-                weights = load(numbers, parameters + layer.weight + output * inputs + i)
-                a += fill(numbers[head + output]) * weights
-                b += fill(numbers[head + outputs + output]) * weights
-                c += fill(numbers[head + 2 * outputs + output]) * weights
-                d += fill(numbers[head + 3 * outputs + output]) * weights
-            place, to = units + unit + i, deltas + unit + i
-            store(numbers, to, slope(spec, load(numbers, place), a))
-            place, to = place + inputs, to + inputs
-            store(numbers, to, slope(spec, load(numbers, place), b))
-            place, to = place + inputs, to + inputs
-            store(numbers, to, slope(spec, load(numbers, place), c))
-            place, to = place + inputs, to + inputs
-            store(numbers, to, slope(spec, load(numbers, place), d))
+    below, above = deltas + layer.units, deltas + layer.heads
+    for i in range(0, inputs, ROWS):
+        for place in range(rows.first, rows.first + rows.size, ROWS):
+            row_a, row_b = item(rows.numbers, place), item(rows.numbers, place + 1)
+            row_c, row_d = item(rows.numbers, place + 2), item(rows.numbers, place + 3)
+            a, b = above + row_a * outputs, above + row_b * outputs
+            c, d = above + row_c * outputs, above + row_d * outputs
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros()
+            c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zeros()
+            weight = parameters + layer.weight + i * outputs
+            for output in range(0, outputs, LANES):
+                delta_a, delta_b = load(numbers, a + output), load(numbers, b + output)
+                delta_c, delta_d = load(numbers, c + output), load(numbers, d + output)
+                weights = load(numbers, weight + output)
+                a0 += delta_a * weights
+                b0 += delta_b * weights
+                c0 += delta_c * weights
+                d0 += delta_d * weights
+                weights = load(numbers, weight + outputs + output)
+                a1 += delta_a * weights
+                b1 += delta_b * weights
+                c1 += delta_c * weights
+                d1 += delta_d * weights
+                weights = load(numbers, weight + 2 * outputs + output)
+                a2 += delta_a * weights
+                b2 += delta_b * weights
+                c2 += delta_c * weights
+                d2 += delta_d * weights
+                weights = load(numbers, weight + 3 * outputs + output)
+                a3 += delta_a * weights
+                b3 += delta_b * weights
+                c3 += delta_c * weights
+                d3 += delta_d * weights
+            store_four(numbers, below + row_a * inputs + i, four_totals(a0, a1, a2, a3))
+            store_four(numbers, below + row_b * inputs + i, four_totals(b0, b1, b2, b3))
+            store_four(numbers, below + row_c * inputs + i, four_totals(c0, c1, c2, c3))
+            store_four(numbers, below + row_d * inputs + i, four_totals(d0, d1, d2, d3))
 
 
 @kernel
-def wide_input_deltas(
-    spec: Static,
-    numbers: Float32Array,
-    layer: Layer,
-    parameters: int,
-    units: int,
-    deltas: int,
-    rows: int,
-) -> None:
-    """Computes the gradients of a wide layer's inputs, as `narrow_input_deltas` does."""
-    inputs, outputs = layer.inputs, layer.outputs
-    for i in range(0, inputs, LANES):
-        for row in range(0, rows, ROWS):
-            for lane in range(i, i + LANES):
-                weight = parameters + layer.weight + lane * outputs
-                a = deltas + layer.heads + row * outputs
-                b, c, d = a + outputs, a + 2 * outputs, a + 3 * outputs
-                sum_a = sum_b = sum_c = sum_d = zeros()
-                for output in range(0, outputs, LANES):
-                    weights = load(numbers, weight + output)
-                    sum_a += load(numbers, a + output) * weights
-                    sum_b += load(numbers, b + output) * weights
-                    sum_c += load(numbers, c + output) * weights
-                    sum_d += load(numbers, d + output) * weights
-                place = deltas + layer.units + row * inputs + lane
-                numbers[place] = total(sum_a)
-                numbers[place + inputs] = total(sum_b)
-                numbers[place + 2 * inputs] = total(sum_c)
-                numbers[place + 3 * inputs] = total(sum_d)
-    for place in range(layer.units, layer.units + rows * inputs, LANES):
-        given = load(numbers, deltas + place)
-        store(numbers, deltas + place, slope(spec, load(numbers, units + place), given))
+def apply_slopes(spec: Static, numbers: Float32Array, units: int, deltas: int, count: int) -> None:
+    """Multiplies the gradients of activated units by the slopes of the activation.
+
+    Args:
+        spec: has the activation.
+        numbers: all numbers.
+        units: place of the units.
+        deltas: place of their gradients.
+        count: number of units, padded.
+    """
+    for i in range(0, count, LANES):
+        given = load(numbers, deltas + i)
+        store(numbers, deltas + i, slope(spec, load(numbers, units + i), given))

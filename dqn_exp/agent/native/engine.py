@@ -58,6 +58,7 @@ class NativeEngine(EngineState):
         super().__init__(parts, updates.batch_size)
         self.spec, self._batch_size = Static(spec), updates.batch_size
         self._is_dueling, self._is_noisy = spec.is_dueling, spec.is_noisy
+        self._is_scalar = spec.value == "scalar"
         self._constants = np.zeros(len(self.agent.online), dtype=record_type)
         for name, values in constants.items():
             self._constants[name] = values
@@ -70,7 +71,7 @@ class NativeEngine(EngineState):
         """Allocates the memory of a thread."""
         return make_memory(
             self.network.layers,
-            num_outputs=self.value.num_outputs,
+            num_outputs=None if self._is_scalar else self.value.num_outputs,
             is_dueling=self._is_dueling,
             num_rows=self._batch_size,
             batch_size=self._batch_size,

@@ -6,13 +6,14 @@ import numpy as np
 
 from dqn_exp.agent.native.categorical import set_support
 from dqn_exp.agent.native.dense import ROWS
-from dqn_exp.agent.native.inputs import input_of, observe_statistics, prepare_inputs
-from dqn_exp.agent.native.memory import Memory, pack_all, unpack_all
+from dqn_exp.agent.native.inputs import observe_statistics, prepare_inputs, read_observation
+from dqn_exp.agent.native.memory import Memory, pad_rows
 from dqn_exp.agent.native.mlp import forward
 from dqn_exp.agent.native.noise import acting_weights
+from dqn_exp.agent.native.packing import pack_all, unpack_all
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
-from dqn_exp.agent.native.update import make_update, padded, schedule_of, update_from_batch
+from dqn_exp.agent.native.update import make_update, schedule_of, update_from_batch
 from dqn_exp.agent.native.values import best_action
 from dqn_exp.core import philox
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
@@ -77,9 +78,8 @@ def greedy_action(
     spec: Static, record: Any, memory: Memory, parameters: int, observations: Float32Array, run: int
 ) -> int:
     """Returns the greedy action for a row of `observations [N, D]`."""
-    for feature in range(observations.shape[1]):
-        value = observations[run, feature]
-        memory.numbers[memory.at.units + feature] = input_of(spec, memory, feature, value)
+    count = observations.shape[1]
+    read_observation(spec, memory, 0, observations, run * count, count)
     forward(spec, memory, parameters, ROWS)
     return best_action(spec, memory, record, 0)
 
@@ -229,10 +229,8 @@ def act_greedily(
         for first in range(0, count, memory.at.rows):
             rows = min(memory.at.rows, count - first)
             for row in range(rows):
-                for feature in range(num_features):
-                    place = memory.at.units + row * num_features + feature
-                    value = observations[i, first + row, feature]
-                    memory.numbers[place] = input_of(spec, memory, feature, value)
-            forward(spec, memory, memory.at.online, padded(rows))
+                place = (i * count + first + row) * num_features
+                read_observation(spec, memory, row, observations, place, num_features)
+            forward(spec, memory, memory.at.online, pad_rows(rows))
             for row in range(rows):
                 actions[i, first + row] = best_action(spec, memory, records[runs[i]], row)

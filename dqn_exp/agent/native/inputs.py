@@ -8,35 +8,55 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.native.memory import Memory
+from dqn_exp.agent.native.memory import INPUTS, Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.normalization import CLIP, VARIANCE_EPSILON
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
+from dqn_exp.core.vector import LANES, bounded, fill, load, load_some, store_some
 
 LIMIT = np.float32(CLIP)
 
 
 @kernel
-def _leave(_spec: Static, _memory: Memory, _feature: int, value: np.float32) -> np.float32:
-    return value
+def _leave(_spec: Static, _memory: Memory, _feature: int, values: Any) -> Any:
+    return values
 
 
 @kernel
-def _normalize(_spec: Static, memory: Memory, feature: int, value: np.float32) -> np.float32:
-    numbers = memory.numbers
-    found = (value - numbers[memory.at.shifts + feature]) * numbers[memory.at.scales + feature]
-    if found > LIMIT:
-        return LIMIT
-    return -LIMIT if found < -LIMIT else found
+def _normalize(_spec: Static, memory: Memory, feature: int, values: Any) -> Any:
+    shifts = load(memory.numbers, memory.at.shifts + feature)
+    scales = load(memory.numbers, memory.at.scales + feature)
+    return bounded((values - shifts) * scales, fill(-LIMIT), fill(LIMIT))
 
 
 @chosen
-def input_of(spec: Spec) -> Any:
-    """Returns the input of the network for a feature of an observation."""
+def inputs_of(spec: Spec) -> Any:
+    """Returns the inputs of the network for a vector of features of an observation."""
     return _normalize if spec.is_normalized else _leave
+
+
+@kernel
+def read_observation(
+    spec: Static, memory: Memory, row: int, numbers: Float32Array, place: int, count: int
+) -> None:
+    """Writes an observation to a row of the units.
+
+    Args:
+        spec: of the agent.
+        memory: of the thread.
+        row: of the units.
+        numbers: an array with the observation.
+        place: of the observation in the array, as if it were flat.
+        count: D.
+    """
+    to = memory.at.units + row * memory.layers[0, INPUTS]
+    for feature in range(0, count, LANES):
+        size = min(LANES, count - feature)
+        values = load_some(numbers, place + feature, size)
+        store_some(memory.numbers, to + feature, inputs_of(spec, memory, feature, values), size)
 
 
 @kernel
@@ -89,10 +109,7 @@ def prepare_inputs(spec: Spec) -> Any:
 @kernel
 def read_observations(spec: Static, stores: Stores, memory: Memory, first: int) -> None:
     """Writes the observations of a batch, from an offset in its transitions, to the units."""
-    storage, layout, place = stores.storage, stores.layout, memory.at.units
+    storage, layout = stores.storage, stores.layout
     for b in range(len(memory.leaves)):
-        row = memory.leaves[b] * layout.width + first
-        for feature in range(layout.num_features):
-            value = storage[row + feature]
-            memory.numbers[place] = input_of(spec, memory, feature, value)
-            place += 1
+        place = memory.leaves[b] * layout.width + first
+        read_observation(spec, memory, b, storage, place, layout.num_features)

@@ -9,29 +9,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dqn_exp.agent.native.dense import COLUMNS, ROWS, Layer
+from dqn_exp.agent.native.dense import COLUMNS, ROWS, Layer, Rows
+from dqn_exp.agent.native.scalar_heads import Heads
 from dqn_exp.core.arrays import Float32Array, IntArray, UInt32Array
 from dqn_exp.core.jit import called_kernel, kernel
-from dqn_exp.core.vector import LANES, aligned_zeros, pad, store, zeros
+from dqn_exp.core.vector import aligned_zeros, item, pad
 from dqn_exp.network.layers import Linear
 
-NARROW = 8
-"""Outputs below which a last layer is narrow."""
-
-INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS, IS_NARROW, FLAT, TRUE_INPUTS, TRUE_OUTPUTS = range(10)
-"""Columns of the table of layers: the fields of `Layer`, and what tells where a layer lies in the
-parameters `[P]` of a run, and its size there."""
+INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS, COUNT, WIDTH, FLAT, TRUE_INPUTS, TRUE_OUTPUTS = range(
+    11
+)
+"""Columns of the table of layers: the fields of `Layer`, then what tells where a layer lies in the
+parameters `[P]` of a run. The outputs of a layer are divided into heads, each with an equal part
+(`WIDTH`) of them, which is padded to `OUTPUTS`. The last layer has a head for each action."""
 
 
 PLACES = np.dtype(
     [
         (name, "i8")
         for name in (
-            *("num_parameters", "num_trained", "num_outputs", "num_noise", "rows", "stride"),
+            *("num_parameters", "num_trained", "num_layers", "num_outputs", "width", "num_noise"),
+            *("num_actions", "rows"),
             *("online", "target", "first", "second", "gradient"),
-            *("units", "deltas", "outputs", "wanted", "slopes", "factors", "priorities"),
-            *("noise", "acting", "learning", "bootstrapping", "choosing", "noise_factors"),
-            *("shifts", "scales", "support", "scratch", "mask", "bonuses"),
+            *("units", "deltas", "outputs", "wanted", "factors", "priorities"),
+            *("rewards", "discounts", "bonuses"),
+            *("noise", "acting", "learning", "bootstrapping", "choosing"),
+            *("noise_factors", "input_factors", "output_factors"),
+            *("shifts", "scales", "support", "scratch", "mask"),
         )
     ]
 )
@@ -39,24 +43,28 @@ PLACES = np.dtype(
 
 - `num_parameters`: packed parameters, without the scales of noise
 - `num_trained`: packed parameters, with the scales of noise
+- `num_layers`: trained layers; heads that are made of the last one are no layer
 - `num_outputs`: K per action
+- `width`: K, padded
 - `num_noise`: factors of the noise of all weights
+- `num_actions`: A
 - `rows`: R, rows of the units
-- `stride`: numbers in a row of the outputs
 - `online`, `target`: parameters of the online and the target network
 - `first`, `second`: the optimizer's moments
 - `gradient`: of the online parameters
 - `units`, `deltas`: units of all layers, and their gradients
-- `outputs`: outputs `[R, stride]` for all actions
-- `wanted`, `slopes`: targets of a batch, and derivatives of its loss, K numbers per transition
+- `outputs`: outputs `[A, R, width]`, a part of the units
+- `wanted`: targets of a batch, `[R, width]`
 - `factors`, `priorities`: importance weights and new priorities of a batch
+- `rewards`, `discounts`: of a batch
+- `bonuses`: what is added to the rewards of a batch
 - `noise`: noise of the weights that learn
 - `acting`, `learning`, `bootstrapping`, `choosing`: noisy weights in their roles
 - `noise_factors`: factors of the noise
+- `input_factors`, `output_factors`: those of one layer
 - `shifts`, `scales`: means and inverse standard deviations of the observations
 - `support`: atoms of a categorical value
 - `scratch`, `mask`: K numbers, and K ones; both padded with zeros
-- `bonuses`: what is added to the rewards of a batch
 """
 
 
@@ -66,15 +74,23 @@ class Memory(NamedTuple):
     Attributes:
         numbers: all numbers.
         leaves: `[B]` rows of a batch in the storage of the replay buffers.
-        chosen: `[B]` actions to bootstrap from.
+        actions: `[R]` actions taken.
+        chosen: `[R]` actions to bootstrap from.
+        everyone: rows in their order.
+        order: rows by action.
+        groups: `[A, 2]` places of the first row of each action in the order, and of its end.
         random: random numbers of a batch, or of noise.
-        layers: `[L, 10]` table of the layers, see `INPUTS`.
+        layers: `[L, 11]` table of the layers, see `INPUTS`.
         at: record of `PLACES`.
     """
 
     numbers: Float32Array
     leaves: IntArray
+    actions: IntArray
     chosen: IntArray
+    everyone: IntArray
+    order: IntArray
+    groups: IntArray
     random: UInt32Array
     layers: IntArray
     at: Any
@@ -83,7 +99,7 @@ class Memory(NamedTuple):
 def make_memory(
     layers: Sequence[Linear],
     *,
-    num_outputs: int,
+    num_outputs: int | None,
     is_dueling: bool,
     num_rows: int,
     batch_size: int,
@@ -93,42 +109,55 @@ def make_memory(
 
     Args:
         layers: of the network.
-        num_outputs: K per action.
+        num_outputs: K per action; None where values are scalar.
         is_dueling: whether the last layer has a head for the value, too.
         num_rows: observations that are computed at once, at least the batch size.
         batch_size: B.
         num_copies: 1, or 2 where each parameter has a scale of its noise.
     """
-    rows = pad(num_rows, ROWS)
-    table, num_parameters, num_units = _make_table(layers, rows)
-    num_noise, num_heads = sum(layer.num_noise for layer in layers), layers[-1].outputs
+    rows = pad(num_rows)
+    table, num_parameters, num_units = _make_table(layers, rows, num_outputs)
+    num_trained, num_folded, num_layers = num_copies * num_parameters, 0, len(table)
+    if is_dueling:
+        folded, num_folded = _fold(table[-1], num_trained)
+        table.append(folded)
+    last = table[-1]
     known = {
         "num_parameters": num_parameters,
-        "num_trained": num_copies * num_parameters,
-        "num_outputs": num_outputs,
-        "num_noise": num_noise,
+        "num_trained": num_trained,
+        "num_layers": num_layers,
+        "num_outputs": num_outputs or 1,
+        "width": last[OUTPUTS],
+        "num_noise": sum(layer.num_noise for layer in layers),
+        "num_actions": last[COUNT],
         "rows": rows,
-        "stride": num_heads - num_outputs if is_dueling else int(table[-1, OUTPUTS]),
     }
     sizes = {
         **dict.fromkeys(("units", "deltas"), num_units),
-        "outputs": rows * known["stride"] if is_dueling else 0,
-        **dict.fromkeys(("shifts", "scales"), layers[0].inputs),
+        **dict.fromkeys(("shifts", "scales"), table[0][INPUTS]),
     }
-    places, end = _lay_out(sizes | _sizes_of_parameters(known) | _sizes_of_batch(known, batch_size))
-    if not is_dueling:
-        places["outputs"] = places["units"] + int(table[-1, HEADS])
+    places, end = _lay_out(
+        sizes
+        | _sizes_of_parameters(known, num_folded)
+        | _sizes_of_batch(known)
+        | _sizes_of_noise(known, table)
+    )
+    places["outputs"] = places["units"] + last[HEADS]
     numbers, at = aligned_zeros(end), np.zeros(1, dtype=PLACES).view(np.recarray)
-    for name, size in (("factors", batch_size), ("mask", num_outputs)):
+    for name, size in (("factors", batch_size), ("mask", known["num_outputs"])):
         numbers[places[name] : places[name] + size] = 1.0
     for name, value in (known | places).items():
         at[name] = value
     return Memory(
         numbers=numbers,
         leaves=np.zeros(batch_size, dtype=np.int64),
-        chosen=np.zeros(batch_size, dtype=np.int64),
-        random=np.zeros(max(batch_size, num_noise + 2), dtype=np.uint32),
-        layers=table,
+        actions=np.zeros(rows, dtype=np.int64),
+        chosen=np.zeros(rows, dtype=np.int64),
+        everyone=np.arange(rows),
+        order=np.zeros(rows + ROWS * last[COUNT], dtype=np.int64),
+        groups=np.zeros((last[COUNT], 2), dtype=np.int64),
+        random=np.zeros(max(batch_size, known["num_noise"] + 2), dtype=np.uint32),
+        layers=np.array(table, dtype=np.int64),
         at=at[0],
     )
 
@@ -141,120 +170,131 @@ def _lay_out(sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
     return places, end
 
 
-def _sizes_of_parameters(known: Mapping[str, int]) -> dict[str, int]:
+def _sizes_of_parameters(known: Mapping[str, int], num_folded: int) -> dict[str, int]:
     """Returns the sizes of the parameters, and of what has as many numbers."""
+    size = known["num_trained"] + num_folded
     is_noisy = known["num_trained"] > known["num_parameters"]
-    roles = ("noise", "acting", "learning", "bootstrapping", "choosing")
-    trained = ("online", "target", "first", "second", "gradient")
+    roles = ("acting", "learning", "bootstrapping", "choosing")
     return {
-        **dict.fromkeys(trained, known["num_trained"]),
-        **dict.fromkeys(roles, known["num_parameters"] if is_noisy else 0),
-        "noise_factors": known["num_noise"] + 2,
+        **dict.fromkeys(("online", "target", "gradient"), size),
+        **dict.fromkeys(("first", "second"), known["num_trained"]),
+        **dict.fromkeys(roles, size if is_noisy else 0),
+        "noise": known["num_parameters"] if is_noisy else 0,
     }
 
 
-def _sizes_of_batch(known: Mapping[str, int], batch_size: int) -> dict[str, int]:
+def _sizes_of_batch(known: Mapping[str, int]) -> dict[str, int]:
     """Returns the sizes of what a batch needs."""
+    rows = known["rows"]
     return {
-        **dict.fromkeys(("wanted", "slopes"), batch_size * known["num_outputs"]),
-        **dict.fromkeys(("factors", "priorities", "bonuses"), batch_size),
-        **dict.fromkeys(("support", "scratch", "mask"), known["num_outputs"]),
+        "wanted": rows * known["width"],
+        **dict.fromkeys(("factors", "priorities", "rewards", "discounts", "bonuses"), rows),
+        **dict.fromkeys(("support", "scratch", "mask"), known["width"]),
     }
 
 
-def is_narrow_layer(layers: Sequence[Linear], layer: Linear) -> bool:
-    """Returns whether a layer is narrow, see `dense.Layer`."""
-    return len(layers) > 1 and layer is layers[-1] and layer.outputs < NARROW
+def _sizes_of_noise(known: Mapping[str, int], table: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Returns the sizes of the factors of the noise."""
+    return {
+        "noise_factors": known["num_noise"] + 2,
+        "input_factors": max(row[INPUTS] for row in table),
+        "output_factors": max(row[COUNT] * row[OUTPUTS] for row in table),
+    }
 
 
-def _make_table(layers: Sequence[Linear], rows: int) -> tuple[IntArray, int, int]:
+def _make_table(
+    layers: Sequence[Linear], rows: int, num_outputs: int | None
+) -> tuple[list[list[int]], int, int]:
     """Returns the table of layers, and the numbers of packed parameters and of units."""
-    table, parameters, flat = [], 0, 0
-    inputs, units = layers[0].inputs, 0
+    table: list[list[int]] = []
+    parameters = flat = units = 0
+    inputs = layers[0].inputs
     for layer in layers:
-        is_narrow = is_narrow_layer(layers, layer)
-        outputs = layer.outputs if is_narrow else pad(layer.outputs, COLUMNS)
-        bias, heads = parameters + pad(inputs * outputs), units + pad(rows * inputs)
+        width, is_last = layer.outputs, layer is layers[-1]
+        if is_last:
+            width = num_outputs or 1
+        if is_last and num_outputs is None:
+            inputs, outputs = pad(inputs, COLUMNS), 1
+        else:
+            outputs = pad(width, COLUMNS)
+        count = layer.outputs // width
+        bias = parameters + pad(count * inputs * outputs)
+        heads = units + pad(rows * inputs)
         table.append(
-            (
-                *(inputs, outputs, parameters, bias, units, heads, is_narrow),
+            [
+                *(inputs, outputs, parameters, bias, units, heads, count, width),
                 *(flat, layer.inputs, layer.outputs),
-            )
+            ]
         )
-        parameters, flat = bias + pad(outputs), flat + layer.inputs * layer.outputs + layer.outputs
+        parameters, flat = bias + pad(count * outputs), flat + (layer.inputs + 1) * layer.outputs
         inputs, units = outputs, heads
-    return np.array(table, dtype=np.int64), parameters, units + pad(rows * inputs)
+    last = table[-1]
+    return table, parameters, units + pad(rows * last[COUNT] * last[OUTPUTS])
+
+
+def _fold(last: Sequence[int], weight: int) -> tuple[list[int], int]:
+    """Returns the layer with a head for each action that is made of dueling heads, and its size."""
+    folded = list(last)
+    folded[COUNT] -= 1
+    folded[WEIGHT] = weight
+    folded[BIAS] = weight + folded[COUNT] * folded[INPUTS] * folded[OUTPUTS]
+    return folded, folded[BIAS] + pad(folded[COUNT] * folded[OUTPUTS]) - weight
 
 
 @kernel
-def layer_of(memory: Memory, index: int) -> Layer:
-    """Returns a layer of the network."""
+def layer_of(memory: Memory, index: int, head: int) -> Layer:
+    """Returns one head of a layer as a layer; hidden layers have one head."""
     row = memory.layers[index]
-    return Layer(row[0], row[1], row[2], row[3], row[4], row[5], row[6] > 0)
+    inputs, outputs = row[INPUTS], row[OUTPUTS]
+    return Layer(
+        inputs,
+        outputs,
+        row[WEIGHT] + head * inputs * outputs,
+        row[BIAS] + head * outputs,
+        row[UNITS],
+        row[HEADS] + head * memory.at.rows * outputs,
+    )
+
+
+@kernel
+def scalar_heads_of(memory: Memory) -> Heads:
+    """Returns the heads of scalar values."""
+    row = memory.layers[len(memory.layers) - 1]
+    return Heads(
+        row[INPUTS], row[COUNT], row[WEIGHT], row[BIAS], row[UNITS], row[HEADS], memory.at.rows
+    )
+
+
+@kernel
+def output_of(memory: Memory, row: int, action: int) -> int:
+    """Returns the place of the outputs of an action in a row."""
+    place: int = memory.at.outputs + (action * memory.at.rows + row) * memory.at.width
+    return place
+
+
+@kernel
+def all_rows(memory: Memory, count: int) -> Rows:
+    """Returns the first rows."""
+    return Rows(memory.everyone, 0, count)
 
 
 @called_kernel
-def pack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
-    """Copies parameters `[P]` from `first` on in a flat array to the memory."""
-    # Padding too: it may hold what a run that diverges has left.
-    for i in range(packed, packed + memory.at.num_parameters, LANES):
-        store(memory.numbers, i, zeros())
-    for index in range(len(memory.layers)):
-        row = memory.layers[index]
-        place = first + row[FLAT]
-        outputs = row[TRUE_OUTPUTS]
-        for i in range(row[TRUE_INPUTS]):
-            start, stride = first_weights(row, i)
-            for o in range(outputs):
-                memory.numbers[packed + start + o * stride] = flat[place + o]
-            place += outputs
-        for o in range(outputs):
-            memory.numbers[packed + row[BIAS] + o] = flat[place + o]
-
-
-@called_kernel
-def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
-    """Copies parameters from the memory back, as `pack` has taken them."""
-    for index in range(len(memory.layers)):
-        row = memory.layers[index]
-        place = first + row[FLAT]
-        outputs = row[TRUE_OUTPUTS]
-        for i in range(row[TRUE_INPUTS]):
-            start, stride = first_weights(row, i)
-            for o in range(outputs):
-                flat[place + o] = memory.numbers[packed + start + o * stride]
-            place += outputs
-        for o in range(outputs):
-            flat[place + o] = memory.numbers[packed + row[BIAS] + o]
+def group_rows(memory: Memory, actions: IntArray, count: int) -> None:
+    """Orders the first rows by their actions `[R]`, in groups that are padded with a row."""
+    groups, order, first = memory.groups, memory.order, 0
+    for action in range(len(groups)):
+        groups[action, 0], end = first, first
+        for row in range(count):
+            # Without a branch: each row is written, and overwritten unless it is in the group.
+            order[end] = row
+            end += 1 if item(actions, row) == action else 0
+        groups[action, 1] = end
+        first = pad_rows(end)
+        for place in range(end, first):
+            order[place] = order[end - 1]
 
 
 @kernel
-def pack_all(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
-    """Packs the weights and biases of a run and, if they are noisy, the scales of their noise."""
-    for copy in range(memory.at.num_trained // memory.at.num_parameters):
-        place = packed + copy * memory.at.num_parameters
-        pack(memory, place, flat, first + copy * size_of(memory))
-
-
-@kernel
-def unpack_all(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
-    """Unpacks what `pack_all` has packed."""
-    for copy in range(memory.at.num_trained // memory.at.num_parameters):
-        place = packed + copy * memory.at.num_parameters
-        unpack(memory, place, flat, first + copy * size_of(memory))
-
-
-@kernel
-def size_of(memory: Memory) -> int:
-    """Returns the number of weights and biases (P, without the scales of noise)."""
-    last = memory.layers[len(memory.layers) - 1]
-    size: int = last[FLAT] + last[TRUE_INPUTS] * last[TRUE_OUTPUTS] + last[TRUE_OUTPUTS]
-    return size
-
-
-@kernel
-def first_weights(row: IntArray, i: int) -> tuple[int, int]:
-    """Returns the place of the first weight of an input, and the distance to the next one."""
-    if row[IS_NARROW]:
-        return row[WEIGHT] + i, row[INPUTS]
-    return row[WEIGHT] + i * row[OUTPUTS], 1
+def pad_rows(count: int) -> int:
+    """Returns the rows that hold a number of observations."""
+    return -(-count // ROWS) * ROWS

@@ -2,23 +2,26 @@
 
 from typing import Any
 
-import numpy as np
-
+from dqn_exp.agent.native import dense, scalar_heads
 from dqn_exp.agent.native.activations import LINEAR
-from dqn_exp.agent.native.dense import (
-    forward_narrow,
-    forward_wide,
-    narrow_gradient,
-    narrow_input_deltas,
-    wide_gradient,
-    wide_input_deltas,
+from dqn_exp.agent.native.dense import COLUMNS, Rows
+from dqn_exp.agent.native.dueling import fold_heads, unfold_gradient
+from dqn_exp.agent.native.memory import (
+    INPUTS,
+    UNITS,
+    Memory,
+    all_rows,
+    group_rows,
+    layer_of,
+    scalar_heads_of,
 )
-from dqn_exp.agent.native.memory import Memory, layer_of
 from dqn_exp.agent.native.spec import Spec
+from dqn_exp.core.arrays import IntArray
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
 
-ZERO = np.float32(0)
+BLOCK = 16
+"""Rows whose units stay in the nearest cache from layer to layer."""
 
 
 @kernel
@@ -31,163 +34,156 @@ def forward(spec: Static, memory: Memory, parameters: int, rows: int) -> None:
         parameters: place of the parameters.
         rows: a multiple of `ROWS`.
     """
-    last = len(memory.layers) - 1
-    for index in range(last):
-        layer = layer_of(memory, index)
-        forward_wide(spec, memory.numbers, layer, parameters, memory.at.units, rows)
-    forward_last(spec, memory, parameters, rows)
-    combine_heads(spec, memory, rows)
+    fold_heads(spec, memory, parameters)
+    for first in range(0, rows, BLOCK):
+        some = Rows(memory.everyone, first, min(BLOCK, rows - first))
+        _forward_hidden(spec, memory, parameters, some)
+        forward_heads(spec, memory, parameters, some)
+
+
+@kernel
+def _forward_hidden(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
+    for index in range(memory.at.num_layers - 1):
+        layer = layer_of(memory, index, 0)
+        dense.forward(spec, memory.numbers, layer, parameters, memory.at.units, rows)
+
+
+@kernel
+def _forward_scalars(_spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
+    layer, end = scalar_heads_of(memory), rows.first + rows.size
+    units = memory.at.units
+    scalar_heads.forward_all(memory.numbers, layer, parameters, units, rows.first, end)
+
+
+@kernel
+def _forward_vectors(_spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
+    for action in range(memory.at.num_actions):
+        layer = layer_of(memory, len(memory.layers) - 1, action)
+        dense.forward(LINEAR, memory.numbers, layer, parameters, memory.at.units, rows)
+
+
+@chosen
+def forward_heads(spec: Spec) -> Any:
+    """Computes the outputs of all actions, given the units below."""
+    return _forward_scalars if spec.value == "scalar" else _forward_vectors
+
+
+@kernel
+def _forward_scalars_taken(
+    spec: Static, memory: Memory, parameters: int, actions: IntArray, rows: int
+) -> None:
+    fold_heads(spec, memory, parameters)
+    layer, units = scalar_heads_of(memory), memory.at.units
+    for first in range(0, rows, BLOCK):
+        end = min(first + BLOCK, rows)
+        _forward_hidden(spec, memory, parameters, Rows(memory.everyone, first, end - first))
+        scalar_heads.forward_taken(memory.numbers, layer, parameters, units, actions, first, end)
+
+
+@kernel
+def _forward_vectors_taken(
+    spec: Static, memory: Memory, parameters: int, actions: IntArray, rows: int
+) -> None:
+    fold_heads(spec, memory, parameters)
+    _forward_hidden(spec, memory, parameters, all_rows(memory, rows))
+    group_rows(memory, actions, rows)
+    for action in range(memory.at.num_actions):
+        layer = layer_of(memory, len(memory.layers) - 1, action)
+        some = _rows_of(memory, action)
+        dense.forward(LINEAR, memory.numbers, layer, parameters, memory.at.units, some)
+
+
+@chosen
+def forward_taken(spec: Spec) -> Any:
+    """Computes the outputs of one of the actions `[R]` for each of the first rows.
+
+    The arguments are those of `forward`, with the actions before the number of rows.
+    """
+    return _forward_scalars_taken if spec.value == "scalar" else _forward_vectors_taken
+
+
+@kernel
+def _rows_of(memory: Memory, action: int) -> Rows:
+    """Returns the rows in the group of an action."""
+    first = memory.groups[action, 0]
+    return Rows(memory.order, first, memory.groups[action, 1] - first)
 
 
 @kernel
 def backward(spec: Static, memory: Memory, parameters: int, count: int) -> None:
-    """Computes the gradient of the parameters, given the deltas of the heads.
+    """Computes the gradient of the parameters, given the deltas of the actions taken.
 
     Args:
         spec: of the agent.
-        memory: of the thread, as `forward` left it.
+        memory: of the thread, as `forward_taken` left it for `memory.actions`.
         parameters: place of the parameters.
         count: B, rows that count.
     """
-    backward_last(spec, memory, parameters, count)
-    backward_hidden(spec, memory, parameters, count)
+    group_rows(memory, memory.actions, count)
+    backward_heads(spec, memory, parameters, all_rows(memory, count))
+    unfold_gradient(spec, memory)
+    backward_deep(spec, memory, parameters, all_rows(memory, count))
 
 
 @kernel
-def _forward_narrow(_spec: Static, memory: Memory, parameters: int, rows: int) -> None:
-    layer = layer_of(memory, len(memory.layers) - 1)
-    forward_narrow(memory.numbers, layer, parameters, memory.at.units, rows)
-
-
-@kernel
-def _forward_wide(_spec: Static, memory: Memory, parameters: int, rows: int) -> None:
-    layer = layer_of(memory, len(memory.layers) - 1)
-    forward_wide(LINEAR, memory.numbers, layer, parameters, memory.at.units, rows)
-
-
-@chosen
-def forward_last(spec: Spec) -> Any:
-    """Computes the heads."""
-    return _forward_narrow if spec.is_narrow else _forward_wide
-
-
-@kernel
-def _backward_narrow(spec: Static, memory: Memory, parameters: int, count: int) -> None:
-    layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, units, deltas = memory.numbers, memory.at.units, memory.at.deltas
-    narrow_gradient(numbers, layer, memory.at.gradient, units, deltas, count)
-    if layer.units > 0:
-        narrow_input_deltas(spec, numbers, layer, parameters, units, deltas, count)
-
-
-@kernel
-def _backward_wide(spec: Static, memory: Memory, parameters: int, count: int) -> None:
-    _backward_layer(spec, memory, len(memory.layers) - 1, parameters, count)
-
-
-@kernel
-def _backward_layer(spec: Static, memory: Memory, index: int, parameters: int, count: int) -> None:
-    """Computes the gradient of a wide layer, and the deltas of its inputs if there is one below."""
-    layer = layer_of(memory, index)
-    numbers, units, deltas = memory.numbers, memory.at.units, memory.at.deltas
-    wide_gradient(numbers, layer, memory.at.gradient, units, deltas, count)
-    if index > 0:
-        wide_input_deltas(spec, numbers, layer, parameters, units, deltas, count)
-
-
-@chosen
-def backward_last(spec: Spec) -> Any:
-    """Computes the gradient of the last layer and the deltas of its inputs."""
-    return _backward_narrow if spec.is_narrow else _backward_wide
-
-
-@kernel
-def _backward_first(_spec: Static, memory: Memory, _parameters: int, count: int) -> None:
-    """Computes the gradient of the only hidden layer, if there is one."""
-    if len(memory.layers) > 1:
-        layer = layer_of(memory, 0)
-        wide_gradient(
-            memory.numbers, layer, memory.at.gradient, memory.at.units, memory.at.deltas, count
+def _backward_scalars(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
+    numbers, heads = memory.numbers, scalar_heads_of(memory)
+    gradient, units, deltas = memory.at.gradient, memory.at.units, memory.at.deltas
+    groups, order = memory.groups, memory.order
+    scalar_heads.gradient_of_biases(numbers, heads, gradient, deltas, groups, order)
+    below = layer_of(memory, max(memory.at.num_layers - 2, 0), 0)
+    for column in range(0, heads.inputs, COLUMNS):
+        scalar_heads.backward_columns(
+            *(spec, numbers, heads, parameters, gradient, units, deltas, groups, order, column)
         )
+        if memory.at.num_layers > 1:  # The deltas are still in the nearest cache.
+            dense.gradient_of_columns(numbers, below, gradient, units, deltas, rows, column)
 
 
 @kernel
-def _backward_all(spec: Static, memory: Memory, parameters: int, count: int) -> None:
-    for index in range(len(memory.layers) - 2, -1, -1):
-        _backward_layer(spec, memory, index, parameters, count)
+def _backward_vectors(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
+    numbers, index = memory.numbers, memory.at.num_layers - 2
+    gradient, units, deltas = memory.at.gradient, memory.at.units, memory.at.deltas
+    for action in range(memory.at.num_actions):
+        layer, some = layer_of(memory, len(memory.layers) - 1, action), _rows_of(memory, action)
+        dense.gradient(numbers, layer, gradient, units, deltas, some)
+        if index >= 0:
+            dense.input_deltas(numbers, layer, parameters, deltas, some)
+    if index >= 0:
+        _apply_slopes(spec, memory, index + 1, rows.size)
+        dense.gradient(numbers, layer_of(memory, index, 0), gradient, units, deltas, rows)
 
 
 @chosen
-def backward_hidden(spec: Spec) -> Any:
-    """Computes the gradients of the hidden layers."""
-    return _backward_all if spec.is_deep else _backward_first
+def backward_heads(spec: Spec) -> Any:
+    """Computes the gradient of the heads and of the layer below, and the deltas between them."""
+    return _backward_scalars if spec.value == "scalar" else _backward_vectors
 
 
 @kernel
-def _outputs_are_heads(_spec: Static, _memory: Memory, _rows: int) -> None:
+def _apply_slopes(spec: Static, memory: Memory, index: int, count: int) -> None:
+    """Turns the deltas of the inputs of a layer into those before their activation."""
+    row = memory.layers[index]
+    units, deltas = memory.at.units + row[UNITS], memory.at.deltas + row[UNITS]
+    dense.apply_slopes(spec, memory.numbers, units, deltas, count * row[INPUTS])
+
+
+@kernel
+def _end_here(_spec: Static, _memory: Memory, _parameters: int, _rows: Rows) -> None:
     pass
 
 
 @kernel
-def _combine_dueling(_spec: Static, memory: Memory, rows: int) -> None:
-    """Adds the advantages over their mean to the value, for each of K outputs."""
-    layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, num_outputs = memory.numbers, memory.at.num_outputs
-    num_actions = memory.at.stride // num_outputs
-    for row in range(rows):
-        value = memory.at.units + layer.heads + row * layer.outputs
-        place = memory.at.outputs + row * memory.at.stride
-        for output in range(num_outputs):
-            mean = ZERO
-            for action in range(1, num_actions + 1):
-                mean += numbers[value + action * num_outputs + output]
-            rest = numbers[value + output] - mean / np.float32(num_actions)
-            for action in range(num_actions):
-                advantage = numbers[value + (action + 1) * num_outputs + output]
-                numbers[place + action * num_outputs + output] = rest + advantage
+def _backward_deep(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
+    numbers, units, deltas = memory.numbers, memory.at.units, memory.at.deltas
+    for index in range(memory.at.num_layers - 2, 0, -1):
+        dense.input_deltas(numbers, layer_of(memory, index, 0), parameters, deltas, rows)
+        _apply_slopes(spec, memory, index, rows.size)
+        below = layer_of(memory, index - 1, 0)
+        dense.gradient(numbers, below, memory.at.gradient, units, deltas, rows)
 
 
 @chosen
-def combine_heads(spec: Spec) -> Any:
-    """Computes the outputs of all actions, given the heads."""
-    return _combine_dueling if spec.is_dueling else _outputs_are_heads
-
-
-@kernel
-def _set_plain_deltas(_spec: Static, memory: Memory, row: int, action: int) -> None:
-    layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, num_outputs = memory.numbers, memory.at.num_outputs
-    place, slopes = (
-        memory.at.deltas + layer.heads + row * layer.outputs,
-        memory.at.slopes + row * num_outputs,
-    )
-    for head in range(layer.outputs):
-        numbers[place + head] = ZERO
-    for output in range(num_outputs):
-        numbers[place + action * num_outputs + output] = numbers[slopes + output]
-
-
-@kernel
-def _set_dueling_deltas(_spec: Static, memory: Memory, row: int, action: int) -> None:
-    layer = layer_of(memory, len(memory.layers) - 1)
-    numbers, num_outputs = memory.numbers, memory.at.num_outputs
-    num_actions = memory.at.stride // num_outputs
-    place, slopes = (
-        memory.at.deltas + layer.heads + row * layer.outputs,
-        memory.at.slopes + row * num_outputs,
-    )
-    for head in range((num_actions + 1) * num_outputs, layer.outputs):
-        numbers[place + head] = ZERO
-    for output in range(num_outputs):
-        delta = numbers[slopes + output]
-        numbers[place + output] = delta
-        share = delta / np.float32(num_actions)
-        for other in range(num_actions):
-            of_action = delta - share if other == action else -share
-            numbers[place + (other + 1) * num_outputs + output] = of_action
-
-
-@chosen
-def set_head_deltas(spec: Spec) -> Any:
-    """Writes the deltas of the heads of a row, given the slopes by the outputs of an action."""
-    return _set_dueling_deltas if spec.is_dueling else _set_plain_deltas
+def backward_deep(spec: Spec) -> Any:
+    """Computes the gradients of the hidden layers below the last one."""
+    return _backward_deep if spec.is_deep else _end_here

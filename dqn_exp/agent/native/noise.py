@@ -8,19 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.native.memory import BIAS, TRUE_INPUTS, TRUE_OUTPUTS, Memory, first_weights
+from dqn_exp.agent.native.memory import (
+    BIAS,
+    COUNT,
+    INPUTS,
+    OUTPUTS,
+    TRUE_INPUTS,
+    TRUE_OUTPUTS,
+    WEIGHT,
+    WIDTH,
+    Memory,
+)
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core import philox
+from dqn_exp.core.arrays import IntArray
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.random_streams import Stream
-from dqn_exp.core.vector import LANES, load, store
+from dqn_exp.core.vector import LANES, fill, load, store
 
 ACTING, LEARNING = int(Stream.NOISE_OF_ACTING), int(Stream.NOISE_OF_LEARNING)
 TARGET, CHOOSING = int(Stream.NOISE_OF_TARGET), int(Stream.NOISE_OF_CHOICE)
 
 UNIT, HALF = 2.0**-32, 0.5
-TURN = np.float32(2 * np.pi)
+ZERO, TURN = np.float32(0), np.float32(2 * np.pi)
 
 
 @kernel
@@ -111,21 +122,53 @@ def _draw(
     _draw_factors(seed, stream, index, memory)
     numbers, size = memory.numbers, memory.at.num_parameters
     first = memory.at.noise_factors + index * memory.at.num_noise % 2
-    for layer in range(len(memory.layers)):
+    for layer in range(memory.at.num_layers):
         row = memory.layers[layer]
         inputs, outputs = row[TRUE_INPUTS], row[TRUE_OUTPUTS]
-        for i in range(inputs):
-            start, stride = first_weights(row, i)
-            for o in range(outputs):
-                noise = numbers[first + i] * numbers[first + inputs + o]
-                numbers[memory.at.noise + start + o * stride] = noise
-        for o in range(outputs):
-            numbers[memory.at.noise + row[BIAS] + o] = numbers[first + inputs + o]
+        _copy_factors(memory, row, first)
+        _write_noise(memory, row)
         first += inputs + outputs
     for i in range(0, size, LANES):
         scale = load(numbers, parameters + size + i)
         noise = load(numbers, memory.at.noise + i)
         store(numbers, weights + i, load(numbers, parameters + i) + scale * noise)
+
+
+@kernel
+def _copy_factors(memory: Memory, row: IntArray, first: int) -> None:
+    """Copies the factors of a layer, with zeros between them where its weights are padded."""
+    numbers, inputs, outputs = memory.numbers, row[INPUTS], row[OUTPUTS]
+    to, count = memory.at.input_factors, row[TRUE_INPUTS]
+    for i in range(inputs):
+        numbers[to + i] = numbers[first + i] if i < count else ZERO
+    to, first, width = memory.at.output_factors, first + count, row[WIDTH]
+    for head in range(row[COUNT]):
+        for k in range(outputs):
+            factor = numbers[first + k] if k < width else ZERO
+            numbers[to + head * outputs + k] = factor
+            numbers[memory.at.noise + row[BIAS] + head * outputs + k] = factor
+        first += width
+
+
+@kernel
+def _write_noise(memory: Memory, row: IntArray) -> None:
+    """Writes the noise of a layer's weights: products of the factors."""
+    numbers, inputs, outputs = memory.numbers, row[INPUTS], row[OUTPUTS]
+    to = memory.at.noise + row[WEIGHT]
+    of_inputs, of_outputs = memory.at.input_factors, memory.at.output_factors
+    for head in range(row[COUNT]):
+        if outputs == 1:
+            factor = fill(numbers[of_outputs + head])
+            for i in range(0, inputs, LANES):
+                store(numbers, to + i, factor * load(numbers, of_inputs + i))
+            to += inputs
+        else:
+            for i in range(inputs):
+                factor = fill(numbers[of_inputs + i])
+                for k in range(0, outputs, LANES):
+                    store(numbers, to + k, factor * load(numbers, of_outputs + k))
+                to += outputs
+            of_outputs += outputs
 
 
 @kernel

@@ -35,18 +35,19 @@ def set_quantiles(
     discount: float,
 ) -> None:
     """Sets the target atoms of a row."""
-    wanted = memory.at.wanted + row * memory.at.num_outputs
+    wanted = memory.at.wanted + row * memory.at.width
     for output in range(memory.at.num_outputs):
         memory.numbers[wanted + output] = reward + discount * memory.numbers[place + output]
 
 
 @kernel
 def quantile_loss(
-    spec: Static, memory: Memory, record: Any, row: int, place: int
+    spec: Static, memory: Memory, record: Any, row: int, place: int, factor: np.float32
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Returns loss, prediction, TD error and priority of a row, and writes the slopes."""
+    """Returns loss, prediction, TD error and priority of a row, and writes its deltas."""
     numbers, count = memory.numbers, memory.at.num_outputs
-    wanted, slopes = memory.at.wanted + row * count, memory.at.slopes + row * count
+    wanted = memory.at.wanted + row * memory.at.width
+    deltas = place + memory.at.deltas - memory.at.units
     mean = ZERO
     for k in range(count):
         numbers[memory.at.scratch + k] = numbers[wanted + k]
@@ -66,7 +67,7 @@ def quantile_loss(
             halves += rest * clipped
             signed += rest * length
         tilt = (np.float32(k) + HALF) / np.float32(count) - HALF
-        numbers[slopes + k] = -(HALF * total(slope) + tilt * total(size)) / scale
+        numbers[deltas + k] = -factor * (HALF * total(slope) + tilt * total(size)) / scale
         loss += (HALF * total(halves) + tilt * total(signed)) / scale
     prediction = quantile_mean(spec, memory, record, place)
     error_of_mean = prediction - mean / np.float32(count)

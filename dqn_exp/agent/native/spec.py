@@ -8,7 +8,6 @@ class Spec(NamedTuple):
 
     Attributes:
         activation: of the hidden layers, relu or tanh.
-        is_narrow: whether the last layer is narrow, see `dense.Layer`.
         is_deep: whether there is more than one hidden layer.
         is_dueling: whether value and advantages have separate heads.
         is_noisy: whether weights have noise with trained scales.
@@ -21,7 +20,6 @@ class Spec(NamedTuple):
     """
 
     activation: str
-    is_narrow: bool
     is_deep: bool
     is_dueling: bool = False
     is_noisy: bool = False

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.native.dense import ROWS
 from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
-from dqn_exp.agent.native.memory import Memory
-from dqn_exp.agent.native.mlp import backward, forward, set_head_deltas
+from dqn_exp.agent.native.memory import Memory, output_of, pad_rows
+from dqn_exp.agent.native.mlp import backward, forward, forward_taken
 from dqn_exp.agent.native.noise import (
     choosing_weights,
     complete_gradient,
@@ -18,7 +17,13 @@ from dqn_exp.agent.native.noise import (
 from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
-from dqn_exp.agent.native.values import best_action, bounded, compute_loss, set_target
+from dqn_exp.agent.native.values import (
+    best_action,
+    bounded,
+    compute_loss,
+    greatest_values,
+    set_target,
+)
 from dqn_exp.buffer import sum_tree
 from dqn_exp.buffer.priorities import mass_of, sample_part
 from dqn_exp.core import philox
@@ -26,6 +31,7 @@ from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
 from dqn_exp.core.random_streams import Stream
 from dqn_exp.core.schedule import value_at
+from dqn_exp.core.vector import LANES, item, load, prefetch, store
 
 SAMPLING = int(Stream.SAMPLING)
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -52,10 +58,11 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     """Makes one update of a run with the batch in `memory.leaves`."""
     count, size = len(memory.leaves), memory.at.num_trained
     prepare_inputs(spec, stores, run, memory)
+    _read_batch(stores, record, memory)
     set_targets(spec, stores, record, memory)
     read_observations(spec, stores, memory, stores.layout.observation)
     weights = learning_weights(spec, record, memory)
-    forward(spec, memory, weights, padded(count))
+    forward_taken(spec, memory, weights, memory.actions, pad_rows(count))
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
     backward(spec, memory, weights, count)
     complete_gradient(spec, memory)
@@ -68,27 +75,31 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
 
 
 @kernel
-def padded(count: int) -> int:
-    """Returns the rows that hold a number of observations."""
-    return -(-count // ROWS) * ROWS
+def _read_batch(stores: Stores, record: Any, memory: Memory) -> None:
+    """Writes the actions, rewards and discounts of a batch to the memory."""
+    storage, layout, numbers = stores.storage, stores.layout, memory.numbers
+    for b in range(len(memory.leaves)):
+        leaf = item(memory.leaves, b)
+        row = leaf * layout.width
+        memory.actions[b] = int(item(storage, row + layout.action))
+        numbers[memory.at.discounts + b] = item(storage, row + layout.discount)
+        numbers[memory.at.rewards + b] = reward_of(stores, record, leaf)
 
 
 @kernel
 def _differentiate_loss(
     spec: Static, stores: Stores, record: Any, run: int, memory: Memory
 ) -> np.float32:
-    """Writes the deltas of the heads; returns the mean loss, by importance weight."""
-    numbers, layout, count = memory.numbers, stores.layout, len(memory.leaves)
-    mean, num_outputs = ZERO, memory.at.num_outputs
+    """Writes the deltas of the outputs; returns the mean loss, by importance weight."""
+    numbers, count = memory.numbers, len(memory.leaves)
+    mean, share = ZERO, ONE / np.float32(count)
     for b in range(count):
-        action = int(stores.storage[memory.leaves[b] * layout.width + layout.action])
-        place = memory.at.outputs + b * memory.at.stride + action * num_outputs
-        loss, prediction, error, priority = compute_loss(spec, memory, record, b, place)
-        memory.numbers[memory.at.priorities + b] = priority
-        factor = numbers[memory.at.factors + b] / np.float32(count)
-        for output in range(num_outputs):
-            numbers[memory.at.slopes + b * num_outputs + output] *= factor
-        set_head_deltas(spec, memory, b, action)
+        place, factor = (
+            output_of(memory, b, memory.actions[b]),
+            numbers[memory.at.factors + b] * share,
+        )
+        loss, prediction, error, priority = compute_loss(spec, memory, record, b, place, factor)
+        numbers[memory.at.priorities + b] = priority
         stores.errors[run, b], stores.predictions[run, b] = error, prediction
         mean += loss * factor
     return mean
@@ -102,10 +113,14 @@ def fill_numbers(record: Any, memory: Memory) -> None:
 
 
 @kernel
-def _draw_uniformly(_spec: Static, _stores: Stores, record: Any, _run: int, memory: Memory) -> None:
+def _draw_uniformly(_spec: Static, stores: Stores, record: Any, _run: int, memory: Memory) -> None:
     fill_numbers(record, memory)
+    offset, size, width = record.offset, record.size, stores.layout.width
     for b in range(len(memory.leaves)):
-        memory.leaves[b] = record.offset + philox.to_range(memory.random[b], record.size)
+        leaf = offset + philox.to_range(item(memory.random, b), size)
+        memory.leaves[b] = leaf
+        prefetch(stores.storage, leaf * width)
+        prefetch(stores.storage, leaf * width + width - 1)
 
 
 @kernel
@@ -168,78 +183,116 @@ def reward_of(stores: Stores, record: Any, leaf: int) -> np.float32:
     layout, total, factor = stores.layout, ZERO, 1.0
     first = leaf * layout.width + layout.rewards
     for step in range(layout.width - layout.rewards):
-        total += np.float32(factor) * bounded(stores.storage[first + step], record.reward_limit)
+        total += np.float32(factor) * bounded(
+            item(stores.storage, first + step), record.reward_limit
+        )
         factor *= record.gamma
     return total
 
 
 @kernel
-def _bootstrap(
-    spec: Static, stores: Stores, record: Any, memory: Memory, b: int, action: int
-) -> None:
+def _bootstrap(spec: Static, record: Any, memory: Memory, b: int, action: int) -> None:
     """Sets the target of a transition, given the outputs for its next observation."""
-    leaf, layout = memory.leaves[b], stores.layout
-    discount = stores.storage[leaf * layout.width + layout.discount]
-    place = memory.at.outputs + b * memory.at.stride + action * memory.at.num_outputs
-    set_target(spec, memory, record, b, place, reward_of(stores, record, leaf), discount)
+    numbers = memory.numbers
+    reward, discount = numbers[memory.at.rewards + b], numbers[memory.at.discounts + b]
+    set_target(spec, memory, record, b, output_of(memory, b, action), reward, discount)
+
+
+@kernel
+def _bootstrap_scalars(_spec: Static, _record: Any, memory: Memory) -> None:
+    numbers = memory.numbers
+    for b in range(0, len(memory.leaves), LANES):
+        rewards = load(numbers, memory.at.rewards + b)
+        discounts = load(numbers, memory.at.discounts + b)
+        best, _ = greatest_values(memory, b)
+        store(numbers, memory.at.wanted + b, rewards + discounts * best)
+
+
+@kernel
+def _bootstrap_vectors(spec: Static, record: Any, memory: Memory) -> None:
+    for b in range(len(memory.leaves)):
+        _bootstrap(spec, record, memory, b, best_action(spec, memory, record, b))
+
+
+@chosen
+def bootstrap_greedily(spec: Spec) -> Any:
+    """Sets the targets of a batch, given the outputs for its next observations."""
+    return _bootstrap_scalars if spec.value == "scalar" else _bootstrap_vectors
+
+
+@kernel
+def _choose_by_scalars(_spec: Static, _record: Any, memory: Memory) -> None:
+    for b in range(0, len(memory.leaves), LANES):
+        _, choices = greatest_values(memory, b)
+        store(memory.numbers, memory.at.scratch, choices)
+        for lane in range(LANES):
+            memory.chosen[b + lane] = int(item(memory.numbers, memory.at.scratch + lane))
+
+
+@kernel
+def _choose_by_vectors(spec: Static, record: Any, memory: Memory) -> None:
+    for b in range(len(memory.leaves)):
+        memory.chosen[b] = best_action(spec, memory, record, b)
+
+
+@chosen
+def choose_actions(spec: Spec) -> Any:
+    """Chooses the greedy actions of a batch, given the outputs."""
+    return _choose_by_scalars if spec.value == "scalar" else _choose_by_vectors
 
 
 @kernel
 def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
     read_observations(spec, stores, memory, stores.layout.next_observation)
-    forward(spec, memory, target_weights(spec, record, memory), padded(count))
-    for b in range(count):
-        _bootstrap(spec, stores, record, memory, b, best_action(spec, memory, record, b))
+    forward(spec, memory, target_weights(spec, record, memory), pad_rows(count))
+    bootstrap_greedily(spec, record, memory)
 
 
 @kernel
 def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
     read_observations(spec, stores, memory, stores.layout.next_observation)
-    forward(spec, memory, choosing_weights(spec, record, memory), padded(count))
+    forward(spec, memory, choosing_weights(spec, record, memory), pad_rows(count))
+    choose_actions(spec, record, memory)
+    weights = target_weights(spec, record, memory)
+    forward_taken(spec, memory, weights, memory.chosen, pad_rows(count))
     for b in range(count):
-        memory.chosen[b] = best_action(spec, memory, record, b)
-    forward(spec, memory, target_weights(spec, record, memory), padded(count))
-    for b in range(count):
-        _bootstrap(spec, stores, record, memory, b, memory.chosen[b])
+        _bootstrap(spec, record, memory, b, memory.chosen[b])
 
 
 @kernel
 def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     """Bootstraps from a softmax policy; values are scalar, and transitions have one step."""
-    count, layout, storage = len(memory.leaves), stores.layout, stores.storage
+    count, layout = len(memory.leaves), stores.layout
     numbers, weights = memory.numbers, target_weights(spec, record, memory)
     read_observations(spec, stores, memory, layout.observation)
-    forward(spec, memory, weights, padded(count))
+    forward(spec, memory, weights, pad_rows(count))
     for b in range(count):
-        place = memory.at.outputs + b * memory.at.stride
-        action = int(storage[memory.leaves[b] * layout.width + layout.action])
         # The temperature times the log-probability of the action.
-        own = numbers[place + action] - soft_maximum(memory, record, place)
+        own = numbers[output_of(memory, b, memory.actions[b])] - soft_maximum(memory, record, b)
         bonus = record.clip if own < record.clip else own
         numbers[memory.at.bonuses + b] = record.scale * bonus
     read_observations(spec, stores, memory, layout.next_observation)
-    forward(spec, memory, weights, padded(count))
+    forward(spec, memory, weights, pad_rows(count))
     for b in range(count):
-        leaf = memory.leaves[b]
-        reward = reward_of(stores, record, leaf) + numbers[memory.at.bonuses + b]
-        discount = storage[leaf * layout.width + layout.discount]
-        value = soft_maximum(memory, record, memory.at.outputs + b * memory.at.stride)
-        numbers[memory.at.wanted + b] = reward + discount * value
+        reward = numbers[memory.at.rewards + b] + numbers[memory.at.bonuses + b]
+        value = soft_maximum(memory, record, b)
+        numbers[memory.at.wanted + b] = reward + numbers[memory.at.discounts + b] * value
 
 
 @kernel
-def soft_maximum(memory: Memory, record: Any, place: int) -> np.float32:
-    """Returns the temperature times the logarithm of the sum of exponentials of the values."""
-    numbers, greatest = memory.numbers, memory.numbers[place]
+def soft_maximum(memory: Memory, record: Any, row: int) -> np.float32:
+    """Returns the temperature times the logarithm of the sum of exponentials of a row's values."""
+    numbers, greatest = memory.numbers, memory.numbers[output_of(memory, row, 0)]
     for action in range(1, record.num_actions):
-        greatest = max(greatest, numbers[place + action])
+        greatest = max(greatest, numbers[output_of(memory, row, action)])
     total = ZERO
     for action in range(record.num_actions):
-        total += math.exp((numbers[place + action] - greatest) / record.temperature)
-    value: np.float32 = greatest + record.temperature * math.log(total)
-    return value
+        value = numbers[output_of(memory, row, action)]
+        total += math.exp((value - greatest) / record.temperature)
+    found: np.float32 = greatest + record.temperature * math.log(total)
+    return found
 
 
 @chosen

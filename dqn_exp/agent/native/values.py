@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from dqn_exp.agent.native.categorical import categorical_loss, categorical_mean, set_categorical
-from dqn_exp.agent.native.memory import Memory
+from dqn_exp.agent.native.memory import Memory, output_of
 from dqn_exp.agent.native.quantile import quantile_loss, quantile_mean, set_quantiles
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
+from dqn_exp.core.vector import fill, load, where_greater, zeros
 
 ZERO, HALF, TWO = np.float32(0), np.float32(0.5), np.float32(2)
 
@@ -20,14 +21,30 @@ ZERO, HALF, TWO = np.float32(0), np.float32(0.5), np.float32(2)
 @kernel
 def best_action(spec: Static, memory: Memory, record: Any, row: int) -> int:
     """Returns the first action of the greatest value in a row; NaN counts as the greatest."""
-    num_outputs = memory.at.num_outputs
-    place = memory.at.outputs + row * memory.at.stride
+    place, distance = output_of(memory, row, 0), memory.at.rows * memory.at.width
     best, greatest = 0, mean_of(spec, memory, record, place)
-    for action in range(1, record.num_actions):
-        found = mean_of(spec, memory, record, place + action * num_outputs)
+    for action in range(1, memory.at.num_actions):
+        place += distance
+        found = mean_of(spec, memory, record, place)
         if greatest == greatest and not found <= greatest:
             best, greatest = action, found
     return best
+
+
+@kernel
+def greatest_values(memory: Memory, row: int) -> tuple[Any, Any]:
+    """Returns the greatest values of 16 rows and the first actions that have them, as numbers.
+
+    Values are scalar, and NaN counts as the greatest.
+    """
+    numbers, place = memory.numbers, output_of(memory, row, 0)
+    best, choices = load(numbers, place), zeros()
+    for action in range(1, memory.at.num_actions):
+        place += memory.at.rows
+        found = load(numbers, place)
+        choices = where_greater(found, best, fill(action), choices)
+        best = where_greater(found, best, found, best)
+    return best, choices
 
 
 @kernel
@@ -73,18 +90,21 @@ def set_target(spec: Spec) -> Any:
 
 @kernel
 def _scalar_loss(
-    spec: Static, memory: Memory, record: Any, row: int, place: int
+    spec: Static, memory: Memory, record: Any, row: int, place: int, factor: np.float32
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     prediction = memory.numbers[place]
     error = prediction - memory.numbers[memory.at.wanted + row]
     loss, derivative = td_loss(spec, record, error)
-    memory.numbers[memory.at.slopes + row] = derivative
+    memory.numbers[place + memory.at.deltas - memory.at.units] = derivative * factor
     return loss, prediction, error, abs(error)
 
 
 @chosen
 def compute_loss(spec: Spec) -> Any:
-    """Returns loss, prediction, TD error and priority of a row, and writes the slopes."""
+    """Returns loss, prediction, TD error and priority of a row.
+
+    It writes the deltas of the outputs at a place: their derivatives times a factor.
+    """
     kernels = {
         "scalar": _scalar_loss,
         "categorical": categorical_loss,

@@ -14,7 +14,7 @@ from dqn_exp.core.transition import Transition, make_layout
 from dqn_exp.training.segment import RECORD
 from tests.kernels import callable_kernel
 
-SPEC = Static(Spec("relu", is_narrow=True, is_deep=False))
+SPEC = Static(Spec("relu", is_deep=False))
 remember = callable_kernel(native.remember)
 NUM_FEATURES = 3
 

@@ -1,0 +1,179 @@
+"""A last layer with one output per action, in compiled code, forward and backward.
+
+The weights of each action `[A, I]` are a vector: an output is its product with the inputs. Where
+only the actions taken matter, nothing is computed for the others. Letters besides those of the
+package: I inputs of the layer, R rows of a batch.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dqn_exp.agent.native.activations import slope
+from dqn_exp.agent.native.dense import ROWS
+from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.compile_time import Static
+from dqn_exp.core.jit import called_kernel as kernel
+from dqn_exp.core.vector import (
+    LANES,
+    broadcast,
+    four_totals,
+    item,
+    lane,
+    load,
+    store,
+    store_four,
+    zeros,
+)
+
+ZERO = np.float32(0)
+
+
+class Heads(NamedTuple):
+    """The last layer.
+
+    Attributes:
+        inputs: I, a multiple of `COLUMNS`.
+        size: A.
+        weight: place of the weights `[A, I]`, after that of the parameters.
+        bias: place of the biases, after that of the parameters.
+        units: place of the inputs `[R, I]`, after that of all units.
+        heads: place of the outputs `[A, R]`, after that of all units.
+        rows: R.
+    """
+
+    inputs: int
+    size: int
+    weight: int
+    bias: int
+    units: int
+    heads: int
+    rows: int
+
+
+@kernel
+def forward_all(
+    numbers: Float32Array, layer: Heads, parameters: int, units: int, first: int, end: int
+) -> None:
+    """Computes the outputs of all actions for some rows.
+
+    Args:
+        numbers: all numbers.
+        layer: the heads.
+        parameters: place of the parameters.
+        units: place of the units.
+        first: first row, a multiple of `ROWS`.
+        end: row after the last one.
+    """
+    inputs = layer.inputs
+    for row in range(first, end, ROWS):
+        a = units + layer.units + row * inputs
+        b, c, d = a + inputs, a + 2 * inputs, a + 3 * inputs
+        for action in range(layer.size):
+            weight = parameters + layer.weight + action * inputs
+            sum_a = sum_b = sum_c = sum_d = zeros()
+            for i in range(0, inputs, LANES):
+                weights = load(numbers, weight + i)
+                sum_a += load(numbers, a + i) * weights
+                sum_b += load(numbers, b + i) * weights
+                sum_c += load(numbers, c + i) * weights
+                sum_d += load(numbers, d + i) * weights
+            bias = broadcast(numbers, parameters + layer.bias + action)
+            place = units + layer.heads + action * layer.rows + row
+            store_four(numbers, place, four_totals(sum_a, sum_b, sum_c, sum_d) + bias)
+
+
+@kernel
+def forward_taken(
+    numbers: Float32Array,
+    layer: Heads,
+    parameters: int,
+    units: int,
+    actions: IntArray,
+    first: int,
+    end: int,
+) -> None:
+    """Computes the outputs of one action `[R]` per row; other arguments as in `forward_all`."""
+    inputs = layer.inputs
+    for row in range(first, end, ROWS):
+        a = units + layer.units + row * inputs
+        b, c, d = a + inputs, a + 2 * inputs, a + 3 * inputs
+        weight, bias = parameters + layer.weight, parameters + layer.bias
+        action_a, action_b = item(actions, row), item(actions, row + 1)
+        action_c, action_d = item(actions, row + 2), item(actions, row + 3)
+        of_a, of_b = weight + action_a * inputs, weight + action_b * inputs
+        of_c, of_d = weight + action_c * inputs, weight + action_d * inputs
+        sum_a = sum_b = sum_c = sum_d = zeros()
+        for i in range(0, inputs, LANES):
+            sum_a += load(numbers, a + i) * load(numbers, of_a + i)
+            sum_b += load(numbers, b + i) * load(numbers, of_b + i)
+            sum_c += load(numbers, c + i) * load(numbers, of_c + i)
+            sum_d += load(numbers, d + i) * load(numbers, of_d + i)
+        sums, place = four_totals(sum_a, sum_b, sum_c, sum_d), units + layer.heads + row
+        numbers[place + action_a * layer.rows] = lane(sums, 0) + numbers[bias + action_a]
+        numbers[place + 1 + action_b * layer.rows] = lane(sums, 1) + numbers[bias + action_b]
+        numbers[place + 2 + action_c * layer.rows] = lane(sums, 2) + numbers[bias + action_c]
+        numbers[place + 3 + action_d * layer.rows] = lane(sums, 3) + numbers[bias + action_d]
+
+
+@kernel
+def gradient_of_biases(
+    numbers: Float32Array,
+    layer: Heads,
+    gradient: int,
+    deltas: int,
+    groups: IntArray,
+    order: IntArray,
+) -> None:
+    """Computes the gradients of the biases; arguments as in `backward_columns`."""
+    for action in range(layer.size):
+        head, bias = deltas + layer.heads + action * layer.rows, ZERO
+        for place in range(groups[action, 0], groups[action, 1]):
+            bias += item(numbers, head + item(order, place))
+        numbers[gradient + layer.bias + action] = bias
+
+
+@kernel
+def backward_columns(
+    spec: Static,
+    numbers: Float32Array,
+    layer: Heads,
+    parameters: int,
+    gradient: int,
+    units: int,
+    deltas: int,
+    groups: IntArray,
+    order: IntArray,
+    column: int,
+) -> None:
+    """Computes the gradients of `COLUMNS` inputs before their activation, and of their weights.
+
+    Args:
+        spec: has the activation of the inputs.
+        numbers: all numbers.
+        layer: the heads.
+        parameters: place of the parameters.
+        gradient: place of the gradient of the parameters, written.
+        units: place of the units.
+        deltas: place of the gradients of the units, those of the actions taken known.
+        groups: `[A, 2]` places of the first row of each action in the order, and of its end.
+        order: rows by action.
+        column: first input.
+    """
+    inputs = layer.inputs
+    for action in range(layer.size):
+        head = deltas + layer.heads + action * layer.rows
+        weight = layer.weight + action * inputs + column
+        weight0 = load(numbers, parameters + weight)
+        weight1 = load(numbers, parameters + weight + LANES)
+        sum0 = sum1 = zeros()
+        for place in range(groups[action, 0], groups[action, 1]):
+            row = item(order, place)
+            delta, at = broadcast(numbers, head + row), layer.units + row * inputs + column
+            unit0, unit1 = load(numbers, units + at), load(numbers, units + at + LANES)
+            sum0 += delta * unit0
+            sum1 += delta * unit1
+            store(numbers, deltas + at, slope(spec, unit0, delta * weight0))
+            store(numbers, deltas + at + LANES, slope(spec, unit1, delta * weight1))
+        store(numbers, gradient + weight, sum0)
+        store(numbers, gradient + weight + LANES, sum1)
