@@ -18,7 +18,7 @@ import numba
 from numba import config
 from numba.core.event import Listener, install_listener
 
-from dqn_exp.core.kernel_compiler import KernelCompiler
+from dqn_exp.core.kernel_compiler import EntryCompiler, KernelCompiler
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,11 @@ def _compile(function: Function, **options: Any) -> Function:
     before, config.CACHE_DIR = config.CACHE_DIR, str(directory)
     try:
         compiled: Function = numba.njit(
-            error_model="numpy", nogil=True, cache=directory is not None, **options
+            error_model="numpy",
+            nogil=True,
+            cache=directory is not None,
+            pipeline_class=EntryCompiler,
+            **options,
         )(function)
     finally:
         config.CACHE_DIR = before

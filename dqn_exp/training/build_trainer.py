@@ -12,6 +12,7 @@ from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.config.per_run_arrays import Configs, sections, to_bools, to_floats, to_ints
 from dqn_exp.config.schema import PrioritizedConfig
+from dqn_exp.core.jit import announced_compilation
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import Stream, evaluation_seeds
 from dqn_exp.core.schedule import Schedule
@@ -23,6 +24,7 @@ from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.vector_env import VectorEnv
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_engine import make_engine, make_stream
+from dqn_exp.training.compiled_evaluation import CompiledEvaluation
 from dqn_exp.training.due import Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
@@ -52,9 +54,14 @@ def make_trainer(
     n_step = NStep(count, shape.num_features, configs[0].agent.n_step)
     episodes = Episodes(make_env(count), make_stream(configs, Stream.EPISODES, 2), count)
     stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
+    evaluation = _make_evaluation(Evaluation, configs, make_env)
     if isinstance(engine, NativeEngine):
-        player = _make_player(engine, n_step, episodes)
-        stepper = Segments(engine, player, num_threads)
+        stepper = Segments(engine, _make_player(engine, n_step, episodes), num_threads)
+        if isinstance(episodes.env, ClassicControlVectorEnv):
+            evaluation = _make_evaluation(CompiledEvaluation, configs, make_env)
+        with announced_compilation():
+            stepper.compile()
+            evaluation.compile(engine)
     return Trainer(
         Components(
             agent=engine.agent,
@@ -63,7 +70,7 @@ def make_trainer(
             n_step=n_step,
             buffer=buffer,
             episodes=episodes,
-            evaluation=_make_evaluation(configs, make_env),
+            evaluation=evaluation,
         ),
         records,
         _make_timetable(configs),
@@ -90,8 +97,10 @@ def _make_timetable(configs: Configs) -> Timetable:
     )
 
 
-def _make_evaluation(configs: Configs, make_env: Callable[[int], VectorEnv]) -> Evaluation:
-    return Evaluation(
+def _make_evaluation(
+    kind: type[Evaluation], configs: Configs, make_env: Callable[[int], VectorEnv]
+) -> Evaluation:
+    return kind(
         np.stack([evaluation_seeds(config.eval.seed, config.eval.episodes) for config in configs]),
         make_env,
         gamma=to_floats(config.agent.gamma for config in configs),

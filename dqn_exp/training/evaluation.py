@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dqn_exp.agent.engine import Policy
+from dqn_exp.agent.engine import Engine, Policy
+from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.per_run import PerRunState
@@ -67,6 +68,15 @@ class Evaluation(PerRunState):
         self._make_env = make_env
         self._env: VectorEnv | None = None
         self._count = 0
+
+    def evaluate(self, engine: Engine, runs: IntArray) -> EvaluationEpisodes:
+        """Plays E episodes with the current policy of each of runs `[M]`."""
+        with engine.policy(runs) as policy:
+            return self.play(policy, runs)
+
+    def compile(self, engine: NativeEngine) -> None:
+        """Compiles or loads the code of policies."""
+        engine.compile_policy()
 
     def play(self, policy: Policy, runs: IntArray) -> EvaluationEpisodes:
         """Plays E episodes with the policy of each of runs `[M]`."""

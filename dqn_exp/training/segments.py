@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.core.arrays import IntArray
-from dqn_exp.core.jit import announced_compilation
 from dqn_exp.training.episodes import FinishedEpisodes, join_finished
 from dqn_exp.training.players import Player
 from dqn_exp.training.segment import FINISHED
@@ -33,7 +32,7 @@ class Segments:
     """
 
     def __init__(self, engine: NativeEngine, player: Player, num_threads: int) -> None:
-        """Compiles the code.
+        """Takes the parts of the population.
 
         Args:
             engine: of the population.
@@ -49,10 +48,11 @@ class Segments:
         ]
         self._pool = ThreadPoolExecutor(num_threads)
         self._steps_per_second = 1_000.0  # Of a run, until it is known.
-        nowhere = np.zeros(count, dtype=np.int64)
-        with announced_compilation():
-            self.advance(nowhere, nowhere, nowhere)
-            engine.compile_policy()
+
+    def compile(self) -> None:
+        """Compiles or loads the code."""
+        nowhere = np.zeros(len(self._engine.agent.updates), dtype=np.int64)
+        self.advance(nowhere, nowhere, nowhere)
 
     def advance(self, steps: IntArray, until: IntArray, last_episodes: IntArray) -> Stretch:
         """Advances all runs until something is due for them, as far as they come in time."""

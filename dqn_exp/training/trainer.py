@@ -182,8 +182,7 @@ class Trainer(PerRunState):
         rows = rows[self.evaluated_at[rows] != self.steps[rows]]
         if not len(rows):
             return {}
-        with self._engine.policy(rows) as policy:
-            played = self._evaluation.play(policy, rows)
+        played = self._evaluation.evaluate(self._engine, rows)
         all_values = self._metrics.evaluation_metrics(rows, played)
         for index, row in enumerate(rows):
             if index not in played.errors:

@@ -30,7 +30,7 @@ from dqn_exp.network.mlp import MLP
 class NativeEngine(EngineState):
     """Acts and learns for all runs of a population, one after the other."""
 
-    rows = ("_constants", *EngineState.rows)
+    rows = ("constants", *EngineState.rows)
     parts = (*EngineState.parts, "value")
 
     network: MLP
@@ -59,12 +59,12 @@ class NativeEngine(EngineState):
         self.spec, self._batch_size = Static(spec), updates.batch_size
         self._is_dueling, self._is_noisy = spec.is_dueling, spec.is_noisy
         self._is_scalar = spec.value == "scalar"
-        self._constants = np.zeros(len(self.agent.online), dtype=record_type)
+        self.constants = np.zeros(len(self.agent.online), dtype=record_type)
         for name, values in constants.items():
-            self._constants[name] = values
-        self._constants["num_actions"] = self.agent.num_actions
-        self._constants["gradient_steps"] = updates.gradient_steps
-        self._constants["max_grad_norm"] = updates.max_grad_norm
+            self.constants[name] = values
+        self.constants["num_actions"] = self.agent.num_actions
+        self.constants["gradient_steps"] = updates.gradient_steps
+        self.constants["max_grad_norm"] = updates.max_grad_norm
         self.memory = self.make_memory()
 
     def make_memory(self) -> Memory:
@@ -89,7 +89,7 @@ class NativeEngine(EngineState):
     @contextmanager
     def policy(self, runs: IntArray) -> Iterator[Policy]:
         """Provides the current greedy policies of runs `[M]`."""
-        records, stores = self._constants, self.stores()
+        records, stores = self.constants, self.stores()
 
         def policy(observations: Float32Array) -> IntArray:
             actions: IntArray = np.zeros(observations.shape[:2], dtype=np.int64)
@@ -136,7 +136,7 @@ class NativeEngine(EngineState):
 
     def load(self, steps: IntArray) -> Any:
         """Returns records of all runs at their own steps `[N]`."""
-        records = self._constants.copy()
+        records = self.constants.copy()
         records["step"] = steps
         for name, values in self._state().items():
             records[name] = values

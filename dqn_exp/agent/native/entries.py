@@ -199,6 +199,15 @@ def learn_given(
             give_back(spec, stores, run, size, memory)
 
 
+@kernel
+def prepare_policy(spec: Static, stores: Stores, records: Any, run: int, memory: Memory) -> None:
+    """Packs what the greedy policy of a run needs into the memory of a thread."""
+    size = len(stores.online) // len(records)
+    pack_all(memory, memory.at.online, stores.online, run * size)
+    prepare_values(spec, memory, records[run])
+    prepare_inputs(spec, stores, run, memory)
+
+
 @cached_jit
 def act_greedily(
     spec: Static,
@@ -220,12 +229,9 @@ def act_greedily(
         observations: `[M, E, D]`.
         actions: `[M, E]`, written.
     """
-    size = len(stores.online) // len(records)
     _, count, num_features = observations.shape
     for i in range(len(runs)):
-        pack_all(memory, memory.at.online, stores.online, runs[i] * size)
-        prepare_values(spec, memory, records[runs[i]])
-        prepare_inputs(spec, stores, runs[i], memory)
+        prepare_policy(spec, stores, records, runs[i], memory)
         for first in range(0, count, memory.at.rows):
             rows = min(memory.at.rows, count - first)
             for row in range(rows):
