@@ -9,7 +9,7 @@ import numpy as np
 from dqn_exp.core.arrays import BoolArray
 from dqn_exp.core.per_run import PerRunState
 
-TIME_SHARE = 0.05
+TIME_SHARE = 0.02
 """Limit of the time for checkpoints; they become less frequent to stay below it."""
 
 

@@ -93,9 +93,11 @@ class MetricCollector:
 
     def _take_distances(self, rows: IntArray) -> Column:
         # Before learning: a copy to the target network may fall on every entry.
-        before = self._engine.target_distances[rows]
+        distances = self._engine.target_distances[rows]
         self._engine.target_distances[rows] = np.nan
-        return np.where(np.isnan(before), self._agent.target_distance(rows), before)
+        if (unknown := np.isnan(distances)).any():
+            distances[unknown] = self._agent.target_distance(rows[unknown])
+        return distances
 
     def _action_gaps(self, rows: IntArray) -> Float32Array:
         """Returns the mean difference `[M]` of the values of the best and second-best action."""

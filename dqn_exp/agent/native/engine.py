@@ -136,15 +136,15 @@ class NativeEngine(EngineState):
 
     def load(self, steps: IntArray) -> Any:
         """Returns records of all runs at their own steps `[N]`."""
-        records = self.constants.copy()
+        records, self._loaded = self.constants.copy(), self._state()
         records["step"] = steps
-        for name, values in self._state().items():
+        for name, values in self._loaded.items():
             records[name] = values
         return records
 
     def store(self, records: Any) -> None:
-        """Takes over what compiled code has changed in the records."""
-        for name, values in self._state().items():
+        """Takes over what compiled code has changed in the records that were loaded last."""
+        for name, values in self._loaded.items():
             values[:] = records[name]
 
     def stores(self) -> Stores:
