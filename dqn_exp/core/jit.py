@@ -61,6 +61,12 @@ def called_kernel(function: Function) -> Function:
     return compiled
 
 
+def inlined_kernel(function: Function) -> Function:
+    """Compiles a function whose result cannot be returned, such as a tuple with a record."""
+    compiled: Function = numba.njit(**KERNEL, inline="always")(function)
+    return compiled
+
+
 def cached_jit(function: Function) -> Function:
     """Compiles a function that Python calls, and caches its machine code.
 

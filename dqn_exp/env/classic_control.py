@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.env.classic_control_physics import Physics, begin_all, step_all
@@ -44,8 +44,8 @@ class ClassicControlVectorEnv(PerRunState):
         self.steps[runs] = 0
         return observations[runs]
 
-    def step(self, actions: IntArray) -> StepResult:
-        """Takes one action `[N]` in every environment."""
+    def step(self, actions: IntArray, active: BoolArray | None = None) -> StepResult:
+        """Takes one action `[N]` in every environment, in those that are not active too."""
         count = len(actions)
         observations = np.empty((count, self.physics.num_features), dtype=np.float32)
         rewards, ends = np.empty(count, dtype=np.float32), np.empty((3, count), dtype=np.bool_)

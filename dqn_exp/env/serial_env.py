@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
 from dqn_exp.env.gymnasium_env import make_single, shape_of
 from dqn_exp.env.vector_env import StepResult
 
@@ -59,14 +59,14 @@ class SerialVectorEnv:
             self.errors.setdefault(run, error)
             return np.zeros(self._num_features, dtype=np.float32)
 
-    def step(self, actions: IntArray) -> StepResult:
-        """Takes one action `[N]` in every environment."""
+    def step(self, actions: IntArray, active: BoolArray | None = None) -> StepResult:
+        """Takes one action `[N]` in every environment, or in the active ones `[N]`."""
         count = len(self._envs)
         observations = np.zeros((count, self._num_features), dtype=np.float32)
         ends = np.zeros((3, count), dtype=np.bool_)
         result = StepResult(observations, np.zeros(count, dtype=np.float32), *ends)
-        for run, action in enumerate(actions.tolist()):
-            if (found := self.step_one(run, action)) is not None:
+        for run in range(count) if active is None else np.flatnonzero(active).tolist():
+            if (found := self.step_one(run, int(actions[run]))) is not None:
                 observation, reward, terminated, truncated = found
                 result.observations[run], result.rewards[run] = observation, reward
                 result.terminated[run], result.truncated[run] = terminated, truncated
@@ -77,7 +77,7 @@ class SerialVectorEnv:
         """Takes an action in one environment.
 
         Returns:
-            The observation `[D]`, the reward, and whether the episode was terminated or truncated;
+            The observation `[D]`, which the next step may change, the reward, and whether the episode was terminated or truncated;
             None after an error.
         """
         self._actions[run].append(action)
@@ -178,7 +178,7 @@ def _set_length(env: gymnasium.Env[Any, Any], num_steps: int) -> None:
 
 
 def _to_row(observation: Any) -> Float32Array:
-    row: Float32Array = np.ravel(observation).astype(np.float32)
+    row: Float32Array = np.asarray(observation, dtype=np.float32).ravel()
     return row
 
 

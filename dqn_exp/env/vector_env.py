@@ -37,8 +37,11 @@ class VectorEnv(Protocol):
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
         ...
 
-    def step(self, actions: IntArray) -> StepResult:
-        """Takes one action `[N]` in every environment."""
+    def step(self, actions: IntArray, active: BoolArray | None = None) -> StepResult:
+        """Takes one action `[N]` in every environment, or in the active ones `[N]`.
+
+        Results of the others are meaningless.
+        """
         ...
 
     def retire(self, run: int) -> None:

@@ -56,7 +56,8 @@ def make_trainer(
     stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
     evaluation = _make_evaluation(Evaluation, configs, make_env)
     if isinstance(engine, NativeEngine):
-        stepper = Segments(engine, _make_player(engine, n_step, episodes), num_threads)
+        player = _make_player(engine, n_step, episodes, num_threads)
+        stepper = Segments(engine, player, num_threads)
         if isinstance(episodes.env, ClassicControlVectorEnv):
             evaluation = _make_evaluation(CompiledEvaluation, configs, make_env)
         with announced_compilation():
@@ -80,11 +81,13 @@ def make_trainer(
     )
 
 
-def _make_player(engine: NativeEngine, n_step: NStep, episodes: Episodes) -> Player:
+def _make_player(
+    engine: NativeEngine, n_step: NStep, episodes: Episodes, num_threads: int
+) -> Player:
     if isinstance(episodes.env, ClassicControlVectorEnv):
-        return CompiledPlayer(engine, n_step, episodes, episodes.env)
+        return CompiledPlayer(engine, n_step, episodes, episodes.env, num_threads)
     assert isinstance(episodes.env, SerialVectorEnv)
-    return PythonPlayer(engine, n_step, episodes, episodes.env)
+    return PythonPlayer(engine, n_step, episodes, episodes.env, num_threads)
 
 
 def _make_timetable(configs: Configs) -> Timetable:

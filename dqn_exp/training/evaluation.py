@@ -87,16 +87,13 @@ class Evaluation(PerRunState):
         tally = self._make_tally(observations, np.repeat(runs, seeds.shape[1]))
         while active.any():
             actions = policy(observations.reshape(*seeds.shape, -1)).ravel()
-            result = env.step(actions)
+            result = env.step(actions, active)
             tally.count(result, active)
+            # The last observation of a finished episode stays: the shape of the network's inputs
+            # must not depend on how long the neighbours' episodes are.
+            observations[active] = result.observations[active]
             active &= ~result.ended
             active[list(env.errors)] = False
-            observations = result.observations
-            if result.ended.any():
-                # A finished episode restarts unrecorded: the shape of the network's inputs must
-                # not depend on how long the neighbours' episodes are.
-                again = np.flatnonzero(result.ended)
-                observations[again] = env.reset(again, seeds.ravel()[again])
         errors = {row // seeds.shape[1]: error for row, error in env.errors.items()}
         if errors:  # The state of the failed environments is unknown.
             self.close()

@@ -3,19 +3,18 @@
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from dqn_exp.agent.native.engine import NativeEngine
-from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.remember import Waiting
 from dqn_exp.buffer.n_step import NStep
-from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.training import segment
 from dqn_exp.training.episodes import Episodes
-from dqn_exp.training.segment import World
+from dqn_exp.training.segment import Outcomes, Worker, World
+from dqn_exp.training.thread_choice import ThreadChoice
 
 
 class Player(Protocol):
@@ -23,9 +22,16 @@ class Player(Protocol):
 
     Attributes:
         episodes: of the runs.
+        max_group: runs of a group, at most.
     """
 
     episodes: Episodes
+    max_group: int
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that advance the newest groups, at most."""
+        ...
 
     def load(self, records: Any) -> None:
         """Copies the current episodes to the records of all runs."""
@@ -35,8 +41,16 @@ class Player(Protocol):
         """Takes over what segments have changed in the records."""
         ...
 
-    def advance(self, records: Any, run: int, memory: Memory, finished: npt.NDArray[Any]) -> None:
-        """Advances a run until `segment.is_over`; the arguments are those of `segment.advance`."""
+    def group(self, num_runs: int) -> list[IntArray]:
+        """Divides the runs into groups, of which a thread advances one at once."""
+        ...
+
+    def note_rate(self, rate: float) -> None:
+        """Takes the run-steps per second since the newest groups were made."""
+        ...
+
+    def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
+        """Advances runs of a group until `segment.is_over` for each of them."""
         ...
 
     def has_failed(self, run: int) -> bool:
@@ -96,25 +110,35 @@ class _EpisodePlayer:
 class CompiledPlayer(_EpisodePlayer):
     """Plays in a compiled environment: a segment is one call, without the interpreter lock."""
 
+    max_group = 1
+
     def __init__(
-        self, engine: NativeEngine, n_step: NStep, episodes: Episodes, env: ClassicControlVectorEnv
+        self,
+        engine: NativeEngine,
+        n_step: NStep,
+        episodes: Episodes,
+        env: ClassicControlVectorEnv,
+        num_threads: int,
     ) -> None:
         """Takes the parts of the population, with the environments of the episodes."""
         super().__init__(engine, n_step, episodes)
+        self.num_threads = num_threads
         self._env, self._physics = env, Static(env.physics.name)
 
-    def advance(self, records: Any, run: int, memory: Memory, finished: npt.NDArray[Any]) -> None:
-        """Advances a run until `segment.is_over`."""
-        segment.advance(
-            self._engine.spec,
-            self._physics,
-            self._stores,
-            self._world,
-            records,
-            run,
-            memory,
-            finished,
-        )
+    def group(self, num_runs: int) -> list[IntArray]:
+        """Returns groups of one run."""
+        return [np.array([run]) for run in range(num_runs)]
+
+    def note_rate(self, rate: float) -> None:
+        """Does nothing: the groups are always the same."""
+
+    def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
+        """Advances runs, one after the other, until `segment.is_over`."""
+        for run in runs.tolist():
+            segment.advance(
+                *(self._engine.spec, self._physics, self._stores, self._world),
+                *(records, run, worker.memory, worker.finished[0]),
+            )
 
     def _state(self) -> dict[str, IntArray | Float64Array]:
         return {**super()._state(), "env_steps": self._env.steps}
@@ -129,32 +153,74 @@ class CompiledPlayer(_EpisodePlayer):
 class PythonPlayer(_EpisodePlayer):
     """Plays in environments that are Python objects.
 
-    Compiled code acts before each step and learns after it, without the interpreter lock, so that
-    one run learns while another one steps.
+    The runs of a group step by turns, and compiled code acts and learns for all of them at once,
+    without the interpreter lock. Meanwhile another group may step.
     """
 
+    max_group = 16
+
     def __init__(
-        self, engine: NativeEngine, n_step: NStep, episodes: Episodes, env: SerialVectorEnv
+        self,
+        engine: NativeEngine,
+        n_step: NStep,
+        episodes: Episodes,
+        env: SerialVectorEnv,
+        num_threads: int,
     ) -> None:
         """Takes the parts of the population, with the environments of the episodes."""
         super().__init__(engine, n_step, episodes)
-        self._env = env
+        self._env, self._choice = env, ThreadChoice(num_threads)
 
-    def advance(self, records: Any, run: int, memory: Memory, finished: npt.NDArray[Any]) -> None:
-        """Advances a run until `segment.is_over`, or until its environment raises an error."""
+    @property
+    def num_threads(self) -> int:
+        """One thread, or several where they were faster."""
+        return self._choice.num_threads
+
+    def load(self, records: Any) -> None:
+        """Copies the current episodes to the records of all runs."""
+        super().load(records)
+        count = len(records)
+        self._outcomes = Outcomes(
+            rewards=np.zeros(count, dtype=np.float32),
+            terminated=np.zeros(count, dtype=np.bool_),
+            truncated=np.zeros(count, dtype=np.bool_),
+            starts=np.zeros_like(self._following),
+        )
+
+    def group(self, num_runs: int) -> list[IntArray]:
+        """Returns groups of equal size, at least one for each thread."""
+        num_groups = max(self.num_threads, -(-num_runs // self.max_group))
+        return np.array_split(np.arange(num_runs), min(num_runs, num_groups))
+
+    def note_rate(self, rate: float) -> None:
+        """Takes the run-steps per second since the newest groups were made."""
+        self._choice.note(rate)
+
+    def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
+        """Advances runs until `segment.is_over`, or until their environments raise an error."""
         spec, stores, world = self._engine.spec, self._stores, self._world
-        record, env = records[run], self._env
-        is_over = segment.begin(spec, stores, records, run, memory, finished)
-        while not is_over:
-            action = segment.act(spec, stores, records, run, memory, world)
-            result = env.step_one(run, action)
+        over = np.zeros(len(runs), dtype=np.bool_)
+        segment.begin(spec, stores, world, records, runs, *worker, over)
+        while not over.all():
+            self._step(records, runs, over)
+            segment.proceed(spec, stores, world, self._outcomes, records, runs, *worker, over)
+            for k in np.flatnonzero(~over).tolist() if self._env.errors else ():
+                over[k] = self.has_failed(int(runs[k]))
+        segment.end(spec, stores, records, runs, worker.memory, worker.numbers)
+
+    def _step(self, records: Any, runs: IntArray, over: BoolArray) -> None:
+        """Takes the chosen actions in the environments of segments that are not over."""
+        outcomes, env, actions = self._outcomes, self._env, records["action"][runs].tolist()
+        is_over = over.tolist()
+        for k, run in enumerate(runs.tolist()):
+            if is_over[k]:
+                continue
+            result = env.step_one(run, actions[k])
             if result is None:
-                break
-            world.following[run], record["reward"], terminated, truncated = result
-            record["terminated"], record["truncated"] = terminated, truncated
-            is_over = segment.learn(spec, stores, world, records, run, memory, finished)
+                over[k] = True
+                continue
+            self._following[run], outcomes.rewards[run], terminated, truncated = result
+            outcomes.terminated[run], outcomes.truncated[run] = terminated, truncated
             if terminated or truncated:
-                seed = self.episodes.seed(run, int(record["episode"]))
-                world.observations[run] = env.reset_one(run, seed)
-                is_over |= run in env.errors
-        segment.end(spec, stores, records, run, memory)
+                seed = self.episodes.seed(run, int(records["episode"][run]) + 1)
+                outcomes.starts[run] = env.reset_one(run, seed)

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.core.arrays import IntArray
+from dqn_exp.core.vector import aligned_zeros
 from dqn_exp.training.episodes import FinishedEpisodes, join_finished
 from dqn_exp.training.players import Player
-from dqn_exp.training.segment import FINISHED
+from dqn_exp.training.segment import FINISHED, Worker
 from dqn_exp.training.stretch import Stretch
 
 SECONDS = 0.1
@@ -42,10 +44,8 @@ class Segments:
         self._engine, self._player = engine, player
         count = len(engine.agent.updates)
         num_threads = max(1, min(num_threads, count))
-        self._workers = [
-            (engine.make_memory(), np.zeros(MAX_FINISHED, dtype=FINISHED))
-            for _ in range(num_threads)
-        ]
+        size = min(count, player.max_group)
+        self._workers = [_make_worker(engine, size) for _ in range(num_threads)]
         self._pool = ThreadPoolExecutor(num_threads)
         self._steps_per_second = 1_000.0  # Of a run, until it is known.
 
@@ -59,13 +59,16 @@ class Segments:
         records = self._engine.load(steps)
         self._player.load(records)
         records["due"], records["last_episode"] = until, last_episodes
-        stretch = _Stretch(records, self._player, self._steps_per_second)
-        workers = self._workers[: len(steps)]
+        groups, began = self._player.group(len(steps)), time.perf_counter()
+        stretch = _Stretch(records, self._player, groups, self._steps_per_second)
+        workers = self._workers[: min(self._player.num_threads, len(groups))]
         if len(workers) == 1:
             stretch.work(workers[0])
         else:
             list(self._pool.map(stretch.work, workers))
         self._steps_per_second = stretch.steps_per_second
+        taken = int((records["step"] - steps).sum())
+        self._player.note_rate(taken / (time.perf_counter() - began))
         self._engine.store(records)
         self._player.store(records)
         finished = join_finished(stretch.finished)
@@ -86,38 +89,52 @@ class _Stretch:
         steps_per_second: of the newest segment.
     """
 
-    def __init__(self, records: Any, player: Player, steps_per_second: float) -> None:
+    def __init__(
+        self, records: Any, player: Player, groups: Iterable[IntArray], steps_per_second: float
+    ) -> None:
         self._records, self._player = records, player
-        self._waiting = deque(range(len(records)))
+        self._waiting = deque(groups)
         self._deadline = time.perf_counter() + SECONDS
         self.finished: list[FinishedEpisodes] = []
         self.steps_per_second = steps_per_second
 
-    def work(self, worker: tuple[Any, npt.NDArray[Any]]) -> None:
-        """Advances run after run, until there is none left or the time is over."""
+    def work(self, worker: Worker) -> None:
+        """Advances group after group, until there is none left or the time is over."""
         while self._waiting:
             try:
-                run = self._waiting.popleft()
+                runs = self._waiting.popleft()
             except IndexError:  # Another thread has taken it.
                 return
-            self._advance(run, *worker)
-            if not self._is_done(run) and time.perf_counter() < self._deadline:
-                self._waiting.append(run)
+            self._advance(runs, worker)
+            runs = runs[[not self._is_done(run) for run in runs]]
+            if len(runs) and time.perf_counter() < self._deadline:
+                self._waiting.append(runs)
 
     def _is_done(self, run: int) -> bool:
         record = self._records[run]
         has_ended = record["is_diverged"] or record["episode"] >= record["last_episode"]
         return bool(has_ended or record["step"] >= record["due"]) or self._player.has_failed(run)
 
-    def _advance(self, run: int, memory: Any, finished: npt.NDArray[Any]) -> None:
-        record, began = self._records[run], time.perf_counter()
-        first, length = int(record["step"]), self.steps_per_second * SECONDS / SEGMENTS_PER_STRETCH
-        record["until"] = min(int(record["due"]), first + max(1, int(length)))
-        self._player.advance(self._records, run, memory, finished)
-        if count := int(record["step"]) - first:
+    def _advance(self, runs: IntArray, worker: Worker) -> None:
+        records, began = self._records, time.perf_counter()
+        first, length = records["step"][runs], self.steps_per_second * SECONDS
+        records["until"][runs] = np.minimum(
+            records["due"][runs], first + max(1, int(length / SEGMENTS_PER_STRETCH / len(runs)))
+        )
+        self._player.advance(records, runs, worker)
+        if count := int((records["step"][runs] - first).sum()):
             self.steps_per_second = count / (time.perf_counter() - began)
-        if num_finished := int(record["num_finished"]):
-            self.finished.append(_copy(finished[:num_finished], run))
+        for k, run in enumerate(runs.tolist()):
+            if num_finished := int(records["num_finished"][run]):
+                self.finished.append(_copy(worker.finished[k, :num_finished], run))
+
+
+def _make_worker(engine: NativeEngine, size: int) -> Worker:
+    """Returns what a thread needs for groups of at most `size` runs."""
+    memory = engine.make_memory()
+    numbers = aligned_zeros(size * len(memory.numbers)).reshape(size, -1)
+    numbers[:] = memory.numbers
+    return Worker(memory, numbers, np.zeros((size, MAX_FINISHED), dtype=FINISHED))
 
 
 def _copy(found: npt.NDArray[Any], run: int) -> FinishedEpisodes:
