@@ -1,4 +1,4 @@
-"""Measures how fast runs train: this project, Stable-Baselines3, rejax and the book's loop.
+"""Measures how fast runs train: this project, Stable-Baselines3, rejax, a C program and a loop.
 
 All do the same work: CartPole with its 500-frame limit, one hidden layer of 128, batches of 64,
 one update a step, a buffer of 10,000, learning from step 500 on. They are measured in turn, in
@@ -10,17 +10,22 @@ difference in steps, without start-up, which is given too.
     python scripts/benchmark.py --num-runs 1 32 --repeats 5 --rejax path/to/its/python
 
 The compiled code of this project is in its cache by then: the first process of all is not timed.
-rejax prints its own seconds, without those of its compilation, and evaluates nothing.
+rejax prints its own seconds, without those of its compilation, and evaluates nothing. The C program
+is scripts/benchmark_limit.c, a bound of what the processor can do: a share of it says more on
+another machine than a rate. The loop is that of a book.
 
-Stable-Baselines3 comes with `pip install -e .[bench]` and is left out where it is missing.
+Stable-Baselines3 comes with `pip install -e .[bench]`. It is left out where it is missing, and so
+is the C program where there is no gcc.
 """
 
 import argparse
 import importlib.util
 import itertools
 import json
+import math
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,11 +34,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from dqn_exp.training.provenance import cpu_model
+
 CONTESTANTS = Path(__file__).parent / "benchmark_contestants.py"
 REJAX = Path(__file__).parent / "benchmark_rejax.py"
+LIMIT = Path(__file__).parent / "benchmark_limit.c"
+GCC = ("gcc", "-O3", "-march=native", "-ffast-math", "-fno-finite-math-only")
+
+C_PROGRAM, STABLE_BASELINES, OWN = "C program", "Stable-Baselines3", "dqn_exp"
 
 
 @dataclass
@@ -65,26 +77,44 @@ class Contestant:
 
 
 def contestants(
-    num_runs: Sequence[int], engines: Sequence[str], rejax: str | None
+    num_runs: Sequence[int], engines: Sequence[str], rejax: str | None, limit: Path | None
 ) -> list[Contestant]:
-    """Returns the contestants; `rejax` is the interpreter that has it, if any."""
+    """Returns the contestants.
+
+    `rejax` is the interpreter that has it, and `limit` the compiled C program, if any.
+    """
     found = []
     python = (sys.executable,)
+    for count in num_runs if limit else ():
+        command = (str(limit), str(count), "{steps}", str(min(count, os.cpu_count() or 1)))
+        found.append(Contestant(C_PROGRAM, count, 1_500, _length(count), command))
     if importlib.util.find_spec("stable_baselines3") is not None:
         command = (*python, str(CONTESTANTS), "sb3", "{steps}")
-        found.append(Contestant("Stable-Baselines3", 1, 1_500, 6_500, command))
+        found.append(Contestant(STABLE_BASELINES, 1, 1_500, 6_500, command))
     command = (*python, str(CONTESTANTS), "book", "{steps}")
     found.append(Contestant("the book's loop", 1, 1_500, 6_500, command))
     for count in (1, 32) if rejax else ():
         command = (str(rejax), str(REJAX), str(count), "{steps}")
         found.append(Contestant("rejax", count, 1_500, 6_500, command, tells=True))
     for engine, count in itertools.product(engines, num_runs):
-        long = {1: 101_500, 8: 61_500, 32: 41_500, 128: 21_500}.get(count, 11_500)
-        if engine == "torch":
-            long = min(long, 6_500)
-        name = "dqn_exp" if engine == "auto" else f"dqn_exp, engine={engine}"
+        long = min(_length(count), 6_500) if engine == "torch" else _length(count)
+        name = OWN if engine == "auto" else f"{OWN}, engine={engine}"
         found.append(Contestant(name, count, 1_500, long, _own_command(count, engine)))
     return found
+
+
+def _length(num_runs: int) -> int:
+    """Returns the steps of the longer trainings."""
+    return {1: 501_500, 8: 121_500, 32: 61_500, 128: 21_500}.get(num_runs, 11_500)
+
+
+def compile_limit(folder: str) -> Path | None:
+    """Returns the C program, or None where it cannot be compiled."""
+    program = Path(folder) / "limit"
+    if shutil.which("gcc") is None:
+        return None
+    subprocess.run([*GCC, LIMIT, "-o", program, "-lm", "-lpthread"], check=True)
+    return program
 
 
 def _own_command(num_runs: int, engine: str) -> tuple[str, ...]:
@@ -107,7 +137,7 @@ def measure(who: Sequence[Contestant], repeats: int) -> dict[int, list[tuple[flo
     return times
 
 
-def summarise(contestant: Contestant, times: Sequence[tuple[float, float]]) -> dict[str, object]:
+def summarise(contestant: Contestant, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Returns the medians of one contestant."""
     steps = contestant.num_runs * (contestant.long - contestant.short)
     rates = [steps / (long - short) for short, long in times]
@@ -124,22 +154,30 @@ def summarise(contestant: Contestant, times: Sequence[tuple[float, float]]) -> d
     }
 
 
-def to_table(rows: Sequence[dict[str, object]]) -> str:
+def to_table(rows: Sequence[dict[str, Any]]) -> str:
     """Returns the rows as a table in Markdown."""
-    first = rows[0]["run_steps_per_second"]
     lines = [
-        "| program | runs at once | steps/s of all runs (lowest to highest) | relative "
-        "| start-up, s |",
-        "|---|---|---|---|---|",
+        "| program | runs at once | steps/s of all runs (lowest to highest) "
+        f"| times {STABLE_BASELINES} | share of the {C_PROGRAM} | start-up, s |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        rate = row["run_steps_per_second"]
-        assert isinstance(rate, float) and isinstance(first, float)
         lines.append(
-            f"| {row['name']} | {row['num_runs']} | {rate:,.0f} ({row['lowest']:,.0f} to "
-            f"{row['highest']:,.0f}) | {rate / first:.1f} | {row['startup_seconds']:.1f} |"
+            f"| {row['name']} | {row['num_runs']} | {row['run_steps_per_second']:,.0f} "
+            f"({row['lowest']:,.0f} to {row['highest']:,.0f}) "
+            f"| {_ratio(rows, row, STABLE_BASELINES, 1):.1f} "
+            f"| {_ratio(rows, row, C_PROGRAM, row['num_runs']):.2f} "
+            f"| {row['startup_seconds']:.1f} |"
         )
     return "\n".join(lines)
+
+
+def _ratio(rows: Sequence[dict[str, Any]], row: dict[str, Any], name: str, num_runs: int) -> float:
+    """Returns a rate relative to that of another program; NaN where that was not measured."""
+    for other in rows:
+        if (other["name"], other["num_runs"]) == (name, num_runs):
+            return float(row["run_steps_per_second"] / other["run_steps_per_second"])
+    return math.nan
 
 
 def main() -> None:
@@ -151,16 +189,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, default=Path("benchmark.json"))
     options = parser.parse_args()
-    who = contestants(options.num_runs, options.engines, options.rejax)
-    for contestant in who:
-        if contestant.name.startswith("dqn_exp"):
-            contestant.seconds(1_500)
-    times = measure(who, options.repeats)
+    with tempfile.TemporaryDirectory() as folder:
+        limit = compile_limit(folder)
+        who = contestants(options.num_runs, options.engines, options.rejax, limit)
+        for contestant in who:
+            if contestant.name.startswith(OWN):
+                contestant.seconds(1_500)
+        times = measure(who, options.repeats)
     rows = [summarise(contestant, times[index]) for index, contestant in enumerate(who)]
-    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
+    machine = {"cores": os.cpu_count(), "processor": cpu_model(), "system": platform.system()}
     report = {"machine": machine, "python": platform.python_version(), "rows": rows}
     options.json.write_text(json.dumps(report, indent=2) + "\n")
-    print(to_table(rows))
+    print(f"{machine['cores']} cores of {machine['processor']}\n\n{to_table(rows)}")
     print(f"\nWritten to {options.json}.")
 
 

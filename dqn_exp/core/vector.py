@@ -74,7 +74,7 @@ def fill(_context: Any, number: Any) -> Any:
     """Returns a vector with the same number in all lanes."""
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _fill(builder, context.cast(builder, arguments[0], number, types.float32))
+        return fill_lanes(builder, context.cast(builder, arguments[0], number, types.float32))
 
     return Vector(number), generate
 
@@ -95,7 +95,7 @@ def broadcast(_context: Any, array: Any, place: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = _item_address(context, builder, signature, arguments)
-        return _fill(builder, builder.load(address))
+        return fill_lanes(builder, builder.load(address))
 
     return Vector(array, place), generate
 
@@ -109,7 +109,7 @@ def prefetch(_context: Any, array: Any, place: Any) -> Any:
         place = builder.bitcast(address, ir.IntType(8).as_pointer())
         for_reading, near, of_data = INDEX(0), INDEX(3), INDEX(1)
         operands = [place, for_reading, near, of_data]
-        _call(builder, "prefetch.p0", ir.VoidType(), operands)
+        call(builder, "prefetch.p0", ir.VoidType(), operands)
         return context.get_dummy_value()
 
     return types.void(array, place), generate
@@ -123,44 +123,6 @@ def zeros(_context: Any) -> Any:
         return ZEROS
 
     return Vector(), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def total(_context: Any, vector: Any) -> Any:
-    """Returns the sum of the lanes, added in pairs."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        (found,) = arguments
-        for half in (8, 4, 2, 1):
-            found = builder.fadd(found, _rotate(builder, found, half))
-        return builder.extract_element(found, INDEX(0))
-
-    return types.float32(vector), generate
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def lane(_context: Any, vector: Any, index: Any) -> Any:
-    """Returns the number of a lane, whose index is written as a number."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.extract_element(arguments[0], INDEX(index.literal_value))
-
-    return types.float32(vector, index), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def four_totals(_context: Any, first: Any, second: Any, third: Any, fourth: Any) -> Any:
-    """Returns the sums of the lanes of four vectors, in the first four lanes of a vector."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        a, b, c, d = arguments
-        pairs = _merge(builder, a, b, 1), _merge(builder, c, d, 1)
-        found = _merge(builder, *pairs, 2)
-        for half in (8, 4):
-            found = builder.fadd(found, _rotate(builder, found, half))
-        return found
-
-    return Vector(first, second, third, fourth), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -185,7 +147,7 @@ def load_some(_context: Any, array: Any, start: Any, count: Any) -> Any:
         address = _address(context, builder, signature, arguments)
         mask = _first_lanes(context, builder, arguments[2], count)
         operands = [address, INDEX(4), mask, ZEROS]
-        return _call(builder, "masked.load.v16f32.p0", NUMBERS, operands)
+        return call(builder, "masked.load.v16f32.p0", NUMBERS, operands)
 
     return Vector(array, start, count), generate
 
@@ -198,119 +160,23 @@ def store_some(_context: Any, array: Any, start: Any, vector: Any, count: Any) -
         address = _address(context, builder, signature, arguments)
         mask = _first_lanes(context, builder, arguments[3], count)
         operands = [arguments[2], address, INDEX(4), mask]
-        _call(builder, "masked.store.v16f32.p0", ir.VoidType(), operands)
+        call(builder, "masked.store.v16f32.p0", ir.VoidType(), operands)
         return context.get_dummy_value()
 
     return types.void(array, start, vector, count), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def positive_part(_context: Any, vector: Any) -> Any:
-    """Returns the greater of each number and 0; NaN stays NaN."""
+def load_integers(_context: Any, array: Any, start: Any) -> Any:
+    """Returns 16 unsigned integers of a flat array from `start` on, as a vector."""
 
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        (given,) = arguments
-        return builder.select(builder.fcmp_ordered("<", given, ZEROS), ZEROS, given)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _item_address(context, builder, signature, arguments)
+        found = builder.load(builder.bitcast(address, INDICES.as_pointer()))
+        found.align = 4
+        return builder.uitofp(found, NUMBERS)
 
-    return Vector(vector), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def where_positive(_context: Any, condition: Any, vector: Any) -> Any:
-    """Returns the numbers where a condition is positive, and 0 elsewhere."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        given, values = arguments
-        return builder.select(builder.fcmp_ordered(">", given, ZEROS), values, ZEROS)
-
-    return Vector(condition, vector), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def where_greater(_context: Any, found: Any, best: Any, greater: Any, other: Any) -> Any:
-    """Returns numbers of `greater` where `found` is greater than `best`, else those of `other`.
-
-    NaN counts as greater than all other numbers.
-    """
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        new, old, of_greater, of_other = arguments
-        is_greater = builder.fcmp_unordered(">", new, old)
-        is_number = builder.fcmp_ordered("ord", old, old)
-        return builder.select(builder.and_(is_greater, is_number), of_greater, of_other)
-
-    return Vector(found, best, greater, other), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def magnitude(_context: Any, vector: Any) -> Any:
-    """Returns the numbers without their signs."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, "fabs.v16f32", NUMBERS, arguments)
-
-    return Vector(vector), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def where_small(_context: Any, vector: Any, limit: Any, small: Any, large: Any) -> Any:
-    """Returns the numbers of `small` where the magnitude of a vector is at most a limit.
-
-    Elsewhere, and where the vector is NaN, it returns those of `large`.
-    """
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        given, greatest, of_small, of_large = arguments
-        magnitudes = _call(builder, "fabs.v16f32", NUMBERS, [given])
-        is_small = builder.fcmp_ordered("<=", magnitudes, greatest)
-        return builder.select(is_small, of_small, of_large)
-
-    return Vector(vector, limit, small, large), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def bounded(_context: Any, vector: Any, low: Any, high: Any) -> Any:
-    """Returns the numbers, bounded; NaN stays NaN."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        given, least, greatest = arguments
-        found = builder.select(builder.fcmp_ordered("<", given, least), least, given)
-        return builder.select(builder.fcmp_ordered(">", found, greatest), greatest, found)
-
-    return Vector(vector, low, high), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def whole(_context: Any, vector: Any) -> Any:
-    """Returns the numbers, rounded to integers."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, "rint.v16f32", NUMBERS, arguments)
-
-    return Vector(vector), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def power_of_two(_context: Any, exponents: Any) -> Any:
-    """Returns 2 to the power of integers in [-126, 127]."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        exponent = builder.fptosi(arguments[0], INDICES)
-        biased = builder.add(exponent, ir.Constant(INDICES, [127] * LANES))
-        bits = builder.shl(biased, ir.Constant(INDICES, [23] * LANES))
-        return builder.bitcast(bits, NUMBERS)
-
-    return Vector(exponents), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def square_root(_context: Any, vector: Any) -> Any:
-    """Returns the square roots."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return _call(builder, "sqrt.v16f32", NUMBERS, arguments)
-
-    return Vector(vector), generate
+    return Vector(array, start), generate
 
 
 def _item_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -325,42 +191,22 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.bitcast(address, NUMBERS.as_pointer())
 
 
-def _rotate(builder: Any, vector: Any, distance: int) -> Any:
-    """Returns the lanes moved by a distance."""
-    indices = [(lane + distance) % LANES for lane in range(LANES)]
-    return builder.shuffle_vector(vector, vector, ir.Constant(INDICES, indices))
-
-
-def _merge(builder: Any, first: Any, second: Any, width: int) -> Any:
-    """Returns sums of two lanes each: of the first and the second vector, `width` lanes by turns.
-
-    Of each four lanes, the lanes that are added have a distance of `width`.
-    """
-    lanes = [lane - lane % (2 * width) + lane % width for lane in range(LANES)]
-    is_second = [lane // width % 2 for lane in range(LANES)]
-    near = [lane + LANES * other for lane, other in zip(lanes, is_second, strict=True)]
-    far = [index + width for index in near]
-    parts = (
-        builder.shuffle_vector(first, second, ir.Constant(INDICES, indices))
-        for indices in (near, far)
-    )
-    return builder.fadd(*parts)
-
-
 def _first_lanes(context: Any, builder: Any, count: Any, kind: Any) -> Any:
     """Returns which lanes are below a count."""
     limit = builder.trunc(context.cast(builder, count, kind, types.int64), INDEX)
     lanes = ir.Constant(INDICES, list(range(LANES)))
-    return builder.icmp_signed("<", lanes, _fill(builder, limit))
+    return builder.icmp_signed("<", lanes, fill_lanes(builder, limit))
 
 
-def _fill(builder: Any, value: Any) -> Any:
+def fill_lanes(builder: Any, value: Any) -> Any:
+    """Builds a vector with the same value in all lanes."""
     undefined = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     first = builder.insert_element(undefined, value, INDEX(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(INDICES, None))
 
 
-def _call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
+def call(builder: Any, name: str, result: Any, arguments: Any) -> Any:
+    """Builds a call of an intrinsic function of LLVM."""
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
     function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}")
     return builder.call(function, arguments)

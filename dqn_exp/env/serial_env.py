@@ -77,8 +77,8 @@ class SerialVectorEnv:
         """Takes an action in one environment.
 
         Returns:
-            The observation `[D]`, which the next step may change, the reward, and whether the episode was terminated or truncated;
-            None after an error.
+            The observation `[D]`, which the next step may change, the reward, and whether the
+            episode was terminated or truncated; None after an error.
         """
         self._actions[run].append(action)
         try:

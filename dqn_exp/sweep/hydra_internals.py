@@ -84,14 +84,27 @@ def make_context(config: DictConfig) -> HydraContext:
 
 @contextmanager
 def reading_once(loader: ConfigLoader) -> Iterator[None]:
-    """Makes a loader read each file once in this block, in which no file may change."""
+    """Makes a loader read and merge each set of files once in this block.
+
+    No file may change in it. Values that overrides give are set for each job.
+    """
     untyped: Any = loader
-    original = untyped.repository
+    original, merge = untyped.repository, untyped._compose_config_from_defaults_list
+    merged: dict[str, bytes] = {}
+
+    def merge_once(defaults: Any, repo: Any) -> Any:
+        key = repr(defaults)
+        if key not in merged:
+            merged[key] = pickle.dumps(merge(defaults, repo))
+        return pickle.loads(merged[key])
+
     untyped.repository = _CachedRepository(original, {})
+    untyped._compose_config_from_defaults_list = merge_once
     try:
         yield
     finally:
         untyped.repository = original
+        del untyped._compose_config_from_defaults_list
 
 
 class _CachedRepository:
@@ -133,7 +146,7 @@ def open_job(
         plain_overrides: Any = OmegaConf.to_container(config.hydra.overrides.task)
         returned = JobReturn(
             overrides=plain_overrides,
-            cfg=copy.deepcopy(_without_hydra(config)),
+            cfg=_without_hydra(config),
             hydra_cfg=OmegaConf.masked_copy(config, "hydra"),
             working_dir=os.getcwd(),
             task_name=JobRuntime.instance().get("name"),
@@ -202,9 +215,9 @@ def explain(error: Exception) -> str:
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
-    task_config = copy.copy(config)
-    with read_write(task_config), open_dict(task_config):
-        del task_config["hydra"]
+    """Returns a copy without Hydra's node, which is large."""
+    task_config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.set_struct(task_config, True)
     return task_config
 
 

@@ -11,9 +11,9 @@ from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.serial_env import SerialVectorEnv
-from dqn_exp.training import segment
+from dqn_exp.training import segment, turns
 from dqn_exp.training.episodes import Episodes
-from dqn_exp.training.segment import Outcomes, Worker, World
+from dqn_exp.training.segment import Worker, World
 from dqn_exp.training.thread_choice import ThreadChoice
 
 
@@ -180,7 +180,7 @@ class PythonPlayer(_EpisodePlayer):
         """Copies the current episodes to the records of all runs."""
         super().load(records)
         count = len(records)
-        self._outcomes = Outcomes(
+        self._outcomes = turns.Outcomes(
             rewards=np.zeros(count, dtype=np.float32),
             terminated=np.zeros(count, dtype=np.bool_),
             truncated=np.zeros(count, dtype=np.bool_),
@@ -200,13 +200,13 @@ class PythonPlayer(_EpisodePlayer):
         """Advances runs until `segment.is_over`, or until their environments raise an error."""
         spec, stores, world = self._engine.spec, self._stores, self._world
         over = np.zeros(len(runs), dtype=np.bool_)
-        segment.begin(spec, stores, world, records, runs, *worker, over)
+        turns.begin(spec, stores, world, records, runs, *worker, over)
         while not over.all():
             self._step(records, runs, over)
-            segment.proceed(spec, stores, world, self._outcomes, records, runs, *worker, over)
+            turns.proceed(spec, stores, world, self._outcomes, records, runs, *worker, over)
             for k in np.flatnonzero(~over).tolist() if self._env.errors else ():
                 over[k] = self.has_failed(int(runs[k]))
-        segment.end(spec, stores, records, runs, worker.memory, worker.numbers)
+        turns.end(spec, stores, records, runs, worker.memory, worker.numbers)
 
     def _step(self, records: Any, runs: IntArray, over: BoolArray) -> None:
         """Takes the chosen actions in the environments of segments that are not over."""

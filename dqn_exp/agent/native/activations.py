@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import fill, positive_part, where_positive
+from dqn_exp.core.vector import fill
+from dqn_exp.core.vector_functions import positive_part, where_positive
 from dqn_exp.core.vector_math import tanh
 
 

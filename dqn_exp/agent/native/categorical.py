@@ -11,10 +11,12 @@ import numpy as np
 from dqn_exp.agent.native.memory import Memory
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import LANES, load, store, total, zeros
-from dqn_exp.core.vector_math import exponential
+from dqn_exp.core.vector import LANES, fill, item, load, store, zeros
+from dqn_exp.core.vector_functions import bounded, where_greater, where_positive
+from dqn_exp.core.vector_lanes import four_totals, greatest, lane, total
+from dqn_exp.core.vector_math import exponential, logarithm
 
-ZERO = np.float32(0)
+ZERO, ONE, FAR = np.float32(0), np.float32(1), np.float32(1e30)
 
 
 @kernel
@@ -33,30 +35,39 @@ def set_support(memory: Memory, record: Any) -> None:
 
 
 @kernel
+def _logits(memory: Memory, place: int, first: int) -> Any:
+    """Returns logits from `first` on; those of the padding are very low."""
+    mask = load(memory.numbers, memory.at.mask + first)
+    logits = load(memory.numbers, place + first)
+    return logits * mask + (mask - fill(ONE)) * fill(FAR)
+
+
+@kernel
+def _greatest_logit(memory: Memory, place: int) -> np.float32:
+    best = _logits(memory, place, 0)
+    for first in range(LANES, memory.at.width, LANES):
+        logits = _logits(memory, place, first)
+        best = where_greater(logits, best, logits, best)
+    found: np.float32 = greatest(best)
+    return found
+
+
+@kernel
 def _softmax(memory: Memory, place: int) -> tuple[np.float32, np.float32]:
     """Writes unnormalized probabilities to the scratch; returns the largest logit and their sum."""
-    numbers, count = memory.numbers, memory.at.num_outputs
-    greatest = numbers[place]
-    for k in range(1, count):
-        logit = numbers[place + k]
-        greatest = greatest if logit <= greatest else logit
-    for k in range(count):
-        numbers[memory.at.scratch + k] = numbers[place + k] - greatest
-    sums = zeros()
-    for first in range(0, count, LANES):
-        # Padding counts for nothing.
-        some = exponential(load(numbers, memory.at.scratch + first)) * load(
-            numbers, memory.at.mask + first
-        )
-        store(numbers, memory.at.scratch + first, some)
+    largest, sums = _greatest_logit(memory, place), zeros()
+    for first in range(0, memory.at.width, LANES):
+        some = exponential(_logits(memory, place, first) - fill(largest))
+        some = some * load(memory.numbers, memory.at.mask + first)
+        store(memory.numbers, memory.at.scratch + first, some)
         sums += some
-    return greatest, total(sums)
+    return largest, total(sums)
 
 
 @kernel
 def _mean_of_scratch(memory: Memory) -> np.float32:
     sums = zeros()
-    for first in range(0, memory.at.num_outputs, LANES):
+    for first in range(0, memory.at.width, LANES):
         atoms = load(memory.numbers, memory.at.support + first)
         sums += load(memory.numbers, memory.at.scratch + first) * atoms
     mean: np.float32 = total(sums)
@@ -76,16 +87,15 @@ def set_categorical(
 ) -> None:
     """Sets the target of a row: a distribution, projected onto the support."""
     numbers, count = memory.numbers, memory.at.num_outputs
-    wanted, last = memory.at.wanted + row * memory.at.width, np.float32(count - 1)
+    wanted = memory.at.wanted + row * memory.at.width
     _, mass = _softmax(memory, place)
+    _write_positions(memory, record, np.float32(reward), np.float32(discount))
+    for first in range(0, memory.at.width, LANES):
+        store(numbers, wanted + first, zeros())
+    share = ONE / mass
     for k in range(count):
-        numbers[wanted + k] = ZERO
-    scale = last / (record.v_max - record.v_min)
-    for k in range(count):
-        probability = numbers[memory.at.scratch + k] / mass
-        value = np.float32(reward) + np.float32(discount) * numbers[memory.at.support + k]
-        position = (value - record.v_min) * scale
-        position = ZERO if position < ZERO else last if position > last else position
+        position = item(numbers, memory.at.positions + k)
+        probability = item(numbers, memory.at.scratch + k) * share
         lower = 0
         if position == position:  # NaN stays within its row.
             lower = min(int(position), count - 2)
@@ -95,26 +105,38 @@ def set_categorical(
 
 
 @kernel
+def _write_positions(memory: Memory, record: Any, reward: np.float32, discount: np.float32) -> None:
+    """Writes where the atoms fall on the support once they are discounted, in atoms."""
+    last = np.float32(memory.at.num_outputs - 1)
+    scale = fill(last / (record.v_max - record.v_min))
+    shift, factor, low = fill(reward), fill(discount), fill(record.v_min)
+    for first in range(0, memory.at.width, LANES):
+        value = shift + factor * load(memory.numbers, memory.at.support + first)
+        position = bounded((value - low) * scale, zeros(), fill(last))
+        store(memory.numbers, memory.at.positions + first, position)
+
+
+@kernel
 def categorical_loss(
     _spec: Static, memory: Memory, _record: Any, row: int, place: int, factor: np.float32
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:
     """Returns loss, prediction, TD error and priority of a row, and writes its deltas."""
-    numbers, count = memory.numbers, memory.at.num_outputs
-    wanted = memory.at.wanted + row * memory.at.width
+    numbers, wanted = memory.numbers, memory.at.wanted + row * memory.at.width
     deltas = place + memory.at.deltas - memory.at.units
-    greatest, mass = _softmax(memory, place)
-    prediction = _mean_of_scratch(memory) / mass
-    log_mass, whole = greatest + math.log(mass), ZERO
-    loss = entropy = target = ZERO
-    for k in range(count):
-        share = numbers[wanted + k]
+    largest, mass = _softmax(memory, place)
+    prediction, log_mass = _mean_of_scratch(memory) / mass, fill(largest + math.log(mass))
+    whole = loss = entropy = target = zeros()
+    for first in range(0, memory.at.width, LANES):
+        share = load(numbers, wanted + first)
         whole += share
-        loss -= share * (numbers[place + k] - log_mass)
-        entropy += share * math.log(share) if share > ZERO else share
-        target += share * numbers[memory.at.support + k]
-    for k in range(count):
-        slope = numbers[memory.at.scratch + k] / mass * whole - numbers[wanted + k]
-        numbers[deltas + k] = factor * slope
-    divergence = loss + entropy
+        loss += share * (log_mass - load(numbers, place + first))
+        entropy += where_positive(share, share * logarithm(share))
+        target += share * load(numbers, memory.at.support + first)
+    sums = four_totals(whole, loss, entropy, target)
+    rate, weight = fill(lane(sums, 0) / mass), fill(factor)
+    for first in range(0, memory.at.width, LANES):
+        slope = load(numbers, memory.at.scratch + first) * rate - load(numbers, wanted + first)
+        store(numbers, deltas + first, slope * weight)
+    divergence = lane(sums, 1) + lane(sums, 2)
     priority = ZERO if divergence < ZERO else divergence
-    return loss, prediction, prediction - target, priority
+    return lane(sums, 1), prediction, prediction - lane(sums, 3), priority

@@ -10,7 +10,8 @@ from dqn_exp.agent.native.activations import activate, slope
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import called_kernel as kernel
-from dqn_exp.core.vector import LANES, broadcast, four_totals, item, load, store, store_four, zeros
+from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
+from dqn_exp.core.vector_lanes import four_totals
 
 ROWS = 4
 """Rows that are computed at once, so that each weight is loaded once for all of them."""

@@ -15,7 +15,8 @@ from dqn_exp.agent.normalization import CLIP, VARIANCE_EPSILON
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import LANES, bounded, fill, load, load_some, store_some
+from dqn_exp.core.vector import LANES, fill, load, load_some, store_some
+from dqn_exp.core.vector_functions import bounded
 
 LIMIT = np.float32(CLIP)
 

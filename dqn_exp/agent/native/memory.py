@@ -13,7 +13,7 @@ from dqn_exp.agent.native.dense import COLUMNS, ROWS, Layer, Rows
 from dqn_exp.agent.native.scalar_heads import Heads
 from dqn_exp.core.arrays import Float32Array, IntArray, UInt32Array
 from dqn_exp.core.jit import called_kernel, kernel
-from dqn_exp.core.vector import aligned_zeros, item, pad
+from dqn_exp.core.vector import LANES, aligned_zeros, item, pad
 from dqn_exp.network.layers import Linear
 
 INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS, COUNT, WIDTH, FLAT, TRUE_INPUTS, TRUE_OUTPUTS = range(
@@ -35,7 +35,7 @@ PLACES = np.dtype(
             *("rewards", "discounts", "bonuses"),
             *("noise", "acting", "learning", "bootstrapping", "choosing"),
             *("noise_factors", "input_factors", "output_factors"),
-            *("shifts", "scales", "support", "scratch", "mask"),
+            *("shifts", "scales", "support", "scratch", "positions", "mask"),
         )
     ]
 )
@@ -64,7 +64,7 @@ PLACES = np.dtype(
 - `input_factors`, `output_factors`: those of one layer
 - `shifts`, `scales`: means and inverse standard deviations of the observations
 - `support`: atoms of a categorical value
-- `scratch`, `mask`: K numbers, and K ones; both padded with zeros
+- `scratch`, `positions`, `mask`: K numbers, twice, and K ones; all padded with zeros
 """
 
 
@@ -156,7 +156,7 @@ def make_memory(
         everyone=np.arange(rows),
         order=np.zeros(rows + ROWS * last[COUNT], dtype=np.int64),
         groups=np.zeros((last[COUNT], 2), dtype=np.int64),
-        random=np.zeros(max(batch_size, known["num_noise"] + 2), dtype=np.uint32),
+        random=np.zeros(max(batch_size, pad(known["num_noise"] + 2, 2 * LANES)), dtype=np.uint32),
         layers=np.array(table, dtype=np.int64),
         at=at[0],
     )
@@ -189,14 +189,14 @@ def _sizes_of_batch(known: Mapping[str, int]) -> dict[str, int]:
     return {
         "wanted": rows * known["width"],
         **dict.fromkeys(("factors", "priorities", "rewards", "discounts", "bonuses"), rows),
-        **dict.fromkeys(("support", "scratch", "mask"), known["width"]),
+        **dict.fromkeys(("support", "scratch", "positions", "mask"), known["width"]),
     }
 
 
 def _sizes_of_noise(known: Mapping[str, int], table: Sequence[Sequence[int]]) -> dict[str, int]:
     """Returns the sizes of the factors of the noise."""
     return {
-        "noise_factors": known["num_noise"] + 2,
+        "noise_factors": pad(known["num_noise"] + 2, 2 * LANES),
         "input_factors": max(row[INPUTS] for row in table),
         "output_factors": max(row[COUNT] * row[OUTPUTS] for row in table),
     }

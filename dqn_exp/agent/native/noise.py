@@ -3,7 +3,6 @@
 The equations are those of `network.noisy`, against which they are tested.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,15 @@ from dqn_exp.core.arrays import IntArray
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.random_streams import Stream
-from dqn_exp.core.vector import LANES, fill, load, store
+from dqn_exp.core.vector import LANES, fill, load, load_integers, store
+from dqn_exp.core.vector_functions import magnitude, square_root, with_sign_of
+from dqn_exp.core.vector_lanes import every_other, in_turn
+from dqn_exp.core.vector_math import cosine_and_sine, logarithm
 
 ACTING, LEARNING = int(Stream.NOISE_OF_ACTING), int(Stream.NOISE_OF_LEARNING)
 TARGET, CHOOSING = int(Stream.NOISE_OF_TARGET), int(Stream.NOISE_OF_CHOICE)
 
-UNIT, HALF = 2.0**-32, 0.5
-ZERO, TURN = np.float32(0), np.float32(2 * np.pi)
+ZERO, UNIT, HALF = np.float32(0), np.float32(2.0**-32), np.float32(0.5)
 
 
 @kernel
@@ -178,15 +179,21 @@ def _draw_factors(seed: np.uint64, stream: int, index: int, memory: Memory) -> N
     width = memory.at.num_noise
     first = index * width
     philox.fill(random, width + 2, seed, stream, first - first % 2)
-    for place in range(0, width + 1, 2):
-        # As in `random_streams.to_normal`.
-        radius = math.sqrt(np.float32(-2.0) * math.log(np.float32((random[place] + HALF) * UNIT)))
-        angle = TURN * np.float32((random[place + 1] + HALF) * UNIT)
-        numbers[memory.at.noise_factors + place] = _root(radius * math.cos(angle))
-        numbers[memory.at.noise_factors + place + 1] = _root(radius * math.sin(angle))
+    for place in range(0, width + 2, 2 * LANES):
+        low, high = load_integers(random, place), load_integers(random, place + LANES)
+        radius = square_root(fill(-2.0) * logarithm(_unit(every_other(low, high, 0))))
+        cosine, sine = cosine_and_sine(_unit(every_other(low, high, 1)))
+        first, second = _root(radius * cosine), _root(radius * sine)
+        store(numbers, memory.at.noise_factors + place, in_turn(first, second, 0))
+        store(numbers, memory.at.noise_factors + place + LANES, in_turn(first, second, 1))
 
 
 @kernel
-def _root(normal: float) -> float:
-    root: float = math.copysign(math.sqrt(abs(normal)), normal)
-    return root
+def _unit(integers: Any) -> Any:
+    """Converts 32-bit integers to (0, 1], as `random_streams.to_normal` does."""
+    return (integers + fill(HALF)) * fill(UNIT)
+
+
+@kernel
+def _root(normal: Any) -> Any:
+    return with_sign_of(square_root(magnitude(normal)), normal)

@@ -13,17 +13,9 @@ from dqn_exp.agent.optimizer import BETA1, BETA2, FLUSH_BELOW
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import (
-    LANES,
-    fill,
-    load,
-    positive_part,
-    square_root,
-    store,
-    total,
-    where_small,
-    zeros,
-)
+from dqn_exp.core.vector import LANES, fill, load, store, zeros
+from dqn_exp.core.vector_functions import positive_part, square_root, where_small
+from dqn_exp.core.vector_lanes import total
 
 ONE, SMALLEST = np.float32(1), np.float32(1e-6)
 FLUSH = np.float32(FLUSH_BELOW)

@@ -14,17 +14,8 @@ from dqn_exp.agent.native.dense import ROWS
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import called_kernel as kernel
-from dqn_exp.core.vector import (
-    LANES,
-    broadcast,
-    four_totals,
-    item,
-    lane,
-    load,
-    store,
-    store_four,
-    zeros,
-)
+from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
+from dqn_exp.core.vector_lanes import four_totals, lane
 
 ZERO = np.float32(0)
 

@@ -13,7 +13,8 @@ from dqn_exp.agent.native.quantile import quantile_loss, quantile_mean, set_quan
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import fill, load, where_greater, zeros
+from dqn_exp.core.vector import fill, load, zeros
+from dqn_exp.core.vector_functions import where_greater
 
 ZERO, HALF, TWO = np.float32(0), np.float32(0.5), np.float32(2)
 
