@@ -47,9 +47,13 @@ class CompiledEvaluation(Evaluation):
             engine.constants,
             engine.memory,
             arena,
-            runs,
-            self.seeds[runs],
-            Discounting(self._gamma, self._reward_limits, self._bootstrap_truncated),
+            Task(
+                runs,
+                self.seeds[runs],
+                self._gamma[runs],
+                self._reward_limits[runs],
+                self._bootstrap_truncated[runs],
+            ),
             Tally(*played[:-1]),
         )
         return played
@@ -77,12 +81,36 @@ class Arena(NamedTuple):
     argument: float
 
 
-class Discounting(NamedTuple):
-    """How runs discount their rewards, see `Evaluation`; all arrays are `[N]`."""
+class Task(NamedTuple):
+    """What is to be played.
 
+    Attributes:
+        runs: `[M]` rows of the runs.
+        seeds: `[M, E]` of the episodes.
+        gamma: `[M]`.
+        reward_limits: `[M]`.
+        bootstrap_truncated: `[M]`, see `Evaluation`.
+    """
+
+    runs: IntArray
+    seeds: IntArray
     gamma: Float64Array
     reward_limits: Float64Array
     bootstrap_truncated: BoolArray
+
+
+class Part(NamedTuple):
+    """Episodes of a run that are played at once.
+
+    Attributes:
+        run: place of the run among the M runs.
+        first: first episode.
+        size: number of active episodes.
+    """
+
+    run: int
+    first: int
+    size: int
 
 
 class Tally(NamedTuple):
@@ -115,9 +143,7 @@ def play(
     records: Any,
     memory: Memory,
     arena: Arena,
-    runs: IntArray,
-    seeds: IntArray,
-    discounting: Discounting,
+    task: Task,
     tally: Tally,
 ) -> None:
     """Plays E episodes with the greedy policy of each of some runs.
@@ -129,35 +155,23 @@ def play(
         records: `[N]`.
         memory: of the thread.
         arena: scratch.
-        runs: `[M]`.
-        seeds: `[M, E]` of the episodes.
-        discounting: of all runs.
+        task: what to play.
         tally: written.
     """
-    for i in range(len(runs)):
-        prepare_policy(spec, stores, records, runs[i], memory)
-        for first in range(0, seeds.shape[1], len(arena.active)):
-            count = min(len(arena.active), seeds.shape[1] - first)
+    num_episodes = task.seeds.shape[1]
+    for i in range(len(task.runs)):
+        prepare_policy(spec, stores, records, task.runs[i], memory)
+        for first in range(0, num_episodes, len(arena.active)):
+            count = min(len(arena.active), num_episodes - first)
             for row in range(count):
-                physics_of.begin(physics, arena.states, row, seeds[i, first + row])
+                physics_of.begin(physics, arena.states, row, task.seeds[i, first + row])
                 physics_of.observe(physics, arena.states, row, arena.observations)
                 arena.active[row] = row
                 _copy(arena, row, tally.first_observations, i, first + row)
+            record = records[task.runs[i]]
             while count > 0:
-                record = records[runs[i]]
-                count = _step(
-                    spec,
-                    physics,
-                    record,
-                    memory,
-                    arena,
-                    runs[i],
-                    i,
-                    first,
-                    count,
-                    discounting,
-                    tally,
-                )
+                part = Part(i, first, count)
+                count = _step(spec, physics, record, memory, arena, task, part, tally)
 
 
 @kernel
@@ -167,37 +181,43 @@ def _step(
     record: Any,
     memory: Memory,
     arena: Arena,
-    run: int,
-    i: int,
-    first: int,
-    count: int,
-    discounting: Discounting,
+    task: Task,
+    part: Part,
     tally: Tally,
 ) -> int:
     """Takes a step in all active episodes of a run; returns how many are active after it."""
     num_features = arena.observations.shape[1]
-    for k in range(count):
+    for k in range(part.size):
         place = arena.active[k] * num_features
         read_observation(spec, memory, k, arena.observations, place, num_features)
-    forward(spec, memory, memory.at.online, pad_rows(count))
-    kept, limit = 0, discounting.reward_limits[run]
-    for k in range(count):
+    forward(spec, memory, memory.at.online, pad_rows(part.size))
+    kept, i = 0, part.run
+    for k in range(part.size):
         row = arena.active[k]
-        action, e = best_action(spec, memory, record, k), first + row
+        action = best_action(spec, memory, record, k)
         reward, terminated = physics_of.step(physics, arena.states, row, action, arena.argument)
         physics_of.observe(physics, arena.states, row, arena.observations)
-        tally.returns[i, e] += reward
-        tally.lengths[i, e] += 1
-        tally.discounted[i, e] += tally.bootstrap_weights[i, e] * min(max(reward, -limit), limit)
-        tally.bootstrap_weights[i, e] *= discounting.gamma[run]
-        if not terminated and tally.lengths[i, e] < arena.limit:
+        length = _count(task, tally, i, part.first + row, reward)
+        if not terminated and length < arena.limit:
             arena.active[kept] = row
             kept += 1
             continue
-        _copy(arena, row, tally.last_observations, i, e)
-        if terminated or not discounting.bootstrap_truncated[run]:
-            tally.bootstrap_weights[i, e] = 0.0
+        _copy(arena, row, tally.last_observations, i, part.first + row)
+        if terminated or not task.bootstrap_truncated[i]:
+            tally.bootstrap_weights[i, part.first + row] = 0.0
     return kept
+
+
+@kernel
+def _count(task: Task, tally: Tally, i: int, e: int, reward: float) -> int:
+    """Adds a reward to the sums of an episode; returns the length of the episode."""
+    limit = task.reward_limits[i]
+    tally.returns[i, e] += reward
+    tally.lengths[i, e] += 1
+    tally.discounted[i, e] += tally.bootstrap_weights[i, e] * min(max(reward, -limit), limit)
+    tally.bootstrap_weights[i, e] *= task.gamma[i]
+    length: int = tally.lengths[i, e]
+    return length
 
 
 @kernel

@@ -199,14 +199,15 @@ class PythonPlayer(_EpisodePlayer):
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs until `segment.is_over`, or until their environments raise an error."""
         spec, stores, world = self._engine.spec, self._stores, self._world
-        over = np.zeros(len(runs), dtype=np.bool_)
-        turns.begin(spec, stores, world, records, runs, *worker, over)
+        over, size = np.zeros(len(runs), dtype=np.bool_), len(runs)
+        group = turns.Group(runs, worker.numbers[:size], worker.finished[:size], over)
+        turns.begin(spec, stores, world, records, worker.memory, group)
         while not over.all():
             self._step(records, runs, over)
-            turns.proceed(spec, stores, world, self._outcomes, records, runs, *worker, over)
+            turns.proceed(spec, stores, world, self._outcomes, records, worker.memory, group)
             for k in np.flatnonzero(~over).tolist() if self._env.errors else ():
                 over[k] = self.has_failed(int(runs[k]))
-        turns.end(spec, stores, records, runs, worker.memory, worker.numbers)
+        turns.end(spec, stores, records, worker.memory, group)
 
     def _step(self, records: Any, runs: IntArray, over: BoolArray) -> None:
         """Takes the chosen actions in the environments of segments that are not over."""

@@ -29,17 +29,25 @@ class Outcomes(NamedTuple):
     starts: Float32Array
 
 
+class Group(NamedTuple):
+    """Runs that step by turns.
+
+    Attributes:
+        runs: `[G]` rows of the runs.
+        numbers: `[G, size]` numbers of the memory for each run.
+        finished: `[G, F]` episodes that finish, written.
+        over: `[G]` segments that are over, written.
+    """
+
+    runs: IntArray
+    numbers: Float32Array
+    finished: npt.NDArray[Any]
+    over: BoolArray
+
+
 @cached_jit
 def begin(
-    spec: Static,
-    stores: Stores,
-    world: World,
-    records: Any,
-    runs: IntArray,
-    memory: Memory,
-    numbers: Float32Array,
-    finished: npt.NDArray[Any],
-    over: BoolArray,
+    spec: Static, stores: Stores, world: World, records: Any, memory: Memory, group: Group
 ) -> None:
     """Begins segments of runs whose environments are Python objects, and chooses their actions.
 
@@ -48,20 +56,17 @@ def begin(
         stores: of all runs.
         world: of all runs.
         records: `[N]`.
-        runs: `[G]`.
         memory: of the thread.
-        numbers: `[G, size]` numbers of the memory for each run.
-        finished: `[G, F]` episodes that finish, written.
-        over: `[G]` segments that are over already, written.
+        group: the runs.
     """
     size = len(stores.online) // len(records)
-    for k in range(len(runs)):
-        record, own = records[runs[k]], _memory_of(memory, numbers[k])
-        take_in(spec, stores, record, runs[k], size, own)
+    for k in range(len(group.runs)):
+        record, own = records[group.runs[k]], _memory_of(memory, group.numbers[k])
+        take_in(spec, stores, record, group.runs[k], size, own)
         record.num_finished = 0
-        over[k] = is_over(record, finished[k])
-        if not over[k]:
-            record.action = act_once(spec, stores, record, runs[k], own, world.observations)
+        group.over[k] = is_over(record, group.finished[k])
+        if not group.over[k]:
+            record.action = act_once(spec, stores, record, group.runs[k], own, world.observations)
 
 
 @cached_jit
@@ -71,45 +76,35 @@ def proceed(
     world: World,
     outcomes: Outcomes,
     records: Any,
-    runs: IntArray,
     memory: Memory,
-    numbers: Float32Array,
-    finished: npt.NDArray[Any],
-    over: BoolArray,
+    group: Group,
 ) -> None:
     """Learns from a step of segments that are not over, and chooses the next actions.
 
     The arguments are those of `begin`, with the outcomes of the step.
     """
-    for k in range(len(runs)):
-        if over[k]:
+    for k in range(len(group.runs)):
+        if group.over[k]:
             continue
-        run, own = runs[k], _memory_of(memory, numbers[k])
+        run, own = group.runs[k], _memory_of(memory, group.numbers[k])
         record = records[run]
         record.reward, record.terminated = outcomes.rewards[run], outcomes.terminated[run]
         record.truncated = outcomes.truncated[run]
-        take_step(spec, stores, world, record, run, own, finished[k])
+        take_step(spec, stores, world, record, run, own, group.finished[k])
         if record.terminated or record.truncated:
             for feature in range(world.observations.shape[1]):
                 world.observations[run, feature] = outcomes.starts[run, feature]
-        over[k] = is_over(record, finished[k])
-        if not over[k]:
+        group.over[k] = is_over(record, group.finished[k])
+        if not group.over[k]:
             record.action = act_once(spec, stores, record, run, own, world.observations)
 
 
 @cached_jit
-def end(
-    spec: Static,
-    stores: Stores,
-    records: Any,
-    runs: IntArray,
-    memory: Memory,
-    numbers: Float32Array,
-) -> None:
-    """Ends segments of runs `[G]` whose environments are Python objects."""
+def end(spec: Static, stores: Stores, records: Any, memory: Memory, group: Group) -> None:
+    """Ends segments of runs whose environments are Python objects."""
     size = len(stores.online) // len(records)
-    for k in range(len(runs)):
-        give_back(spec, stores, runs[k], size, _memory_of(memory, numbers[k]))
+    for k in range(len(group.runs)):
+        give_back(spec, stores, group.runs[k], size, _memory_of(memory, group.numbers[k]))
 
 
 @inlined_kernel

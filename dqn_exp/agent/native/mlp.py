@@ -15,6 +15,7 @@ from dqn_exp.agent.native.memory import (
     layer_of,
     scalar_heads_of,
 )
+from dqn_exp.agent.native.scalar_heads import Groups, Places
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.arrays import IntArray
 from dqn_exp.core.compile_time import Static, chosen
@@ -129,13 +130,11 @@ def backward(spec: Static, memory: Memory, parameters: int, count: int) -> None:
 def _backward_scalars(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
     numbers, heads = memory.numbers, scalar_heads_of(memory)
     gradient, units, deltas = memory.at.gradient, memory.at.units, memory.at.deltas
-    groups, order = memory.groups, memory.order
-    scalar_heads.gradient_of_biases(numbers, heads, gradient, deltas, groups, order)
+    at, groups = Places(parameters, gradient, units, deltas), Groups(memory.groups, memory.order)
+    scalar_heads.gradient_of_biases(numbers, heads, at, groups)
     below = layer_of(memory, max(memory.at.num_layers - 2, 0), 0)
     for column in range(0, heads.inputs, COLUMNS):
-        scalar_heads.backward_columns(
-            *(spec, numbers, heads, parameters, gradient, units, deltas, groups, order, column)
-        )
+        scalar_heads.backward_columns(spec, numbers, heads, at, groups, column)
         if memory.at.num_layers > 1:  # The deltas are still in the nearest cache.
             dense.gradient_of_columns(numbers, below, gradient, units, deltas, rows, column)
 

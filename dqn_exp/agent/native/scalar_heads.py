@@ -42,6 +42,34 @@ class Heads(NamedTuple):
     rows: int
 
 
+class Places(NamedTuple):
+    """Places in the numbers.
+
+    Attributes:
+        parameters: of the parameters.
+        gradient: of their gradient, written.
+        units: of the units.
+        deltas: of the gradients of the units; those of the actions taken are known.
+    """
+
+    parameters: int
+    gradient: int
+    units: int
+    deltas: int
+
+
+class Groups(NamedTuple):
+    """Rows by action.
+
+    Attributes:
+        bounds: `[A, 2]` places of the first row of each action in the order, and of its end.
+        order: of the rows.
+    """
+
+    bounds: IntArray
+    order: IntArray
+
+
 @kernel
 def forward_all(
     numbers: Float32Array, layer: Heads, parameters: int, units: int, first: int, end: int
@@ -108,34 +136,18 @@ def forward_taken(
 
 
 @kernel
-def gradient_of_biases(
-    numbers: Float32Array,
-    layer: Heads,
-    gradient: int,
-    deltas: int,
-    groups: IntArray,
-    order: IntArray,
-) -> None:
+def gradient_of_biases(numbers: Float32Array, layer: Heads, at: Places, groups: Groups) -> None:
     """Computes the gradients of the biases; arguments as in `backward_columns`."""
     for action in range(layer.size):
-        head, bias = deltas + layer.heads + action * layer.rows, ZERO
-        for place in range(groups[action, 0], groups[action, 1]):
-            bias += item(numbers, head + item(order, place))
-        numbers[gradient + layer.bias + action] = bias
+        head, bias = at.deltas + layer.heads + action * layer.rows, ZERO
+        for place in range(groups.bounds[action, 0], groups.bounds[action, 1]):
+            bias += item(numbers, head + item(groups.order, place))
+        numbers[at.gradient + layer.bias + action] = bias
 
 
 @kernel
 def backward_columns(
-    spec: Static,
-    numbers: Float32Array,
-    layer: Heads,
-    parameters: int,
-    gradient: int,
-    units: int,
-    deltas: int,
-    groups: IntArray,
-    order: IntArray,
-    column: int,
+    spec: Static, numbers: Float32Array, layer: Heads, at: Places, groups: Groups, column: int
 ) -> None:
     """Computes the gradients of `COLUMNS` inputs before their activation, and of their weights.
 
@@ -143,28 +155,26 @@ def backward_columns(
         spec: has the activation of the inputs.
         numbers: all numbers.
         layer: the heads.
-        parameters: place of the parameters.
-        gradient: place of the gradient of the parameters, written.
-        units: place of the units.
-        deltas: place of the gradients of the units, those of the actions taken known.
-        groups: `[A, 2]` places of the first row of each action in the order, and of its end.
-        order: rows by action.
+        at: places.
+        groups: of the rows.
         column: first input.
     """
     inputs = layer.inputs
     for action in range(layer.size):
-        head = deltas + layer.heads + action * layer.rows
+        head = at.deltas + layer.heads + action * layer.rows
         weight = layer.weight + action * inputs + column
-        weight0 = load(numbers, parameters + weight)
-        weight1 = load(numbers, parameters + weight + LANES)
+        weight0 = load(numbers, at.parameters + weight)
+        weight1 = load(numbers, at.parameters + weight + LANES)
         sum0 = sum1 = zeros()
-        for place in range(groups[action, 0], groups[action, 1]):
-            row = item(order, place)
-            delta, at = broadcast(numbers, head + row), layer.units + row * inputs + column
-            unit0, unit1 = load(numbers, units + at), load(numbers, units + at + LANES)
+        for place in range(groups.bounds[action, 0], groups.bounds[action, 1]):
+            row = item(groups.order, place)
+            delta, first = broadcast(numbers, head + row), layer.units + row * inputs + column
+            unit0 = load(numbers, at.units + first)
+            unit1 = load(numbers, at.units + first + LANES)
             sum0 += delta * unit0
             sum1 += delta * unit1
-            store(numbers, deltas + at, slope(spec, unit0, delta * weight0))
-            store(numbers, deltas + at + LANES, slope(spec, unit1, delta * weight1))
-        store(numbers, gradient + weight, sum0)
-        store(numbers, gradient + weight + LANES, sum1)
+            first += at.deltas
+            store(numbers, first, slope(spec, unit0, delta * weight0))
+            store(numbers, first + LANES, slope(spec, unit1, delta * weight1))
+        store(numbers, at.gradient + weight, sum0)
+        store(numbers, at.gradient + weight + LANES, sum1)

@@ -169,12 +169,11 @@ def test_scalar_heads_are_those_of_numpy(sizes, rows):
     deltas = np.zeros_like(expected)
     deltas[everyone, actions] = own
     group(memory, memory.actions, rows)
-    groups = (memory.groups, memory.order)
-    gradient_of_biases(numbers, heads, at.gradient, at.deltas, *groups)
+    groups = scalar_heads.Groups(memory.groups, memory.order)
+    places = scalar_heads.Places(*map(int, (at.online, at.gradient, at.units, at.deltas)))
+    gradient_of_biases(numbers, heads, places, groups)
     for column in range(0, heads.inputs, dense.COLUMNS):
-        backward_columns(
-            *(RELU, numbers, heads, at.online, at.gradient, at.units, at.deltas, *groups, column)
-        )
+        backward_columns(RELU, numbers, heads, places, groups, column)
     of_weight, of_bias = network.found_gradient(index)
     np.testing.assert_allclose(of_weight, inputs.T @ deltas, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(of_bias, deltas.sum(0), rtol=1e-4, atol=1e-4)
