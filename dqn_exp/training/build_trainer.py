@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from dqn_exp.agent.engine import Engine
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
@@ -60,9 +61,6 @@ def make_trainer(
         stepper = Segments(engine, player, num_threads)
         if isinstance(episodes.env, ClassicControlVectorEnv):
             evaluation = _make_evaluation(CompiledEvaluation, configs, make_env)
-        with announced_compilation():
-            stepper.compile()
-            evaluation.compile(engine)
     return Trainer(
         Components(
             agent=engine.agent,
@@ -72,6 +70,7 @@ def make_trainer(
             buffer=buffer,
             episodes=episodes,
             evaluation=evaluation,
+            compile=partial(_compile, engine, stepper, evaluation),
         ),
         records,
         _make_timetable(configs),
@@ -79,6 +78,14 @@ def make_trainer(
         progress=progress,
         should_stop=should_stop,
     )
+
+
+def _compile(engine: Engine, stepper: Stepper, evaluation: Evaluation) -> None:
+    """Compiles or loads the code of the native engine."""
+    if isinstance(engine, NativeEngine) and isinstance(stepper, Segments):
+        with announced_compilation():
+            stepper.compile()
+            evaluation.compile(engine)
 
 
 def _make_player(

@@ -33,7 +33,10 @@ Ended = dict[int, tuple[Status, str | None]]
 
 @dataclass(frozen=True)
 class Components:
-    """The parts of a population."""
+    """The parts of a population.
+
+    `compile` compiles or loads their code, before the wall time of the runs begins.
+    """
 
     agent: Agent
     engine: Engine
@@ -42,6 +45,7 @@ class Components:
     buffer: Buffer
     episodes: Episodes
     evaluation: Evaluation
+    compile: Callable[[], None]
 
 
 class Trainer(PerRunState):
@@ -76,7 +80,7 @@ class Trainer(PerRunState):
         """
         count = len(records)
         self._agent, self._engine = components.agent, components.engine
-        self._stepper = components.stepper
+        self._stepper, self._compile = components.stepper, components.compile
         self._n_step, self._buffer = components.n_step, components.buffer
         self._episodes, self._evaluation = components.episodes, components.evaluation
         self._records, self._timetable = Records(records), timetable
@@ -94,6 +98,8 @@ class Trainer(PerRunState):
 
     def train(self) -> None:
         """Trains until every run has ended or `should_stop` returns true."""
+        self._compile()
+        self._began = time.perf_counter()
         # A run may have been saved at its very end, and killed before its result was written.
         is_over = self._timetable.is_over(self.steps, self._episodes.counts)
         self._end(dict.fromkeys(np.flatnonzero(is_over).tolist(), ("completed", None)))

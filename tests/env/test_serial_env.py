@@ -25,6 +25,12 @@ def test_an_environment_that_raises_keeps_the_others_going():
     assert result.rewards[1] == 3.0
 
 
+def test_only_active_environments_are_stepped():
+    env = make(3, longest=30)
+    env.step(np.zeros(3, dtype=np.int64), np.array([True, False, True]))
+    assert [len(env.state_dict(run)["actions"]) for run in range(3)] == [1, 0, 1]
+
+
 def test_errors_move_with_their_rows():
     env = make(3)
     first, last = RuntimeError("first"), RuntimeError("last")
