@@ -1,11 +1,12 @@
-"""Measures the time of a step with each component of the DQN family, relative to plain DQN.
+"""Measures the time of a step with each component of the DQN family, with both engines.
 
 Populations of 32 runs with the workload of scripts/benchmark.py take turns in one process, after
-all of them have started to learn. Times are medians over rounds; ratios are ratios of medians.
+all of them have started to learn: plain DQN with compiled code, and the component with each engine.
+Times are medians over rounds; ratios are ratios of medians.
 
     python scripts/benchmark_ingredients.py
     python scripts/benchmark_ingredients.py --num-runs 1 --rounds 15
-    python scripts/benchmark_ingredients.py --engines --num-runs 1 --steps 8
+    python scripts/benchmark_ingredients.py --sizes --num-runs 1 --steps 8
 
 The last command compares the engines for several sizes of networks and batches.
 """
@@ -98,37 +99,49 @@ def measure(populations: Mapping[str, Trainer], rounds: int, steps: int) -> dict
     return seconds
 
 
-def to_table(seconds: Mapping[str, Sequence[float]], num_runs: int) -> str:
-    """Returns the medians as a Markdown table, relative to the first row."""
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    first = next(iter(medians))
-    lines = [
-        f"| with | a step of {num_runs} runs, ms (lowest to highest) | against {first} |",
-        "|---|---|---|",
-    ]
-    for name, median in medians.items():
-        spread = f"{1e3 * min(seconds[name]):.2f} to {1e3 * max(seconds[name]):.2f}"
-        ratio = median / medians[first]
-        lines.append(f"| {name} | {1e3 * median:.2f} ({spread}) | {ratio:.2f} |")
-    return "\n".join(lines)
+def medians_of(
+    agents: Mapping[str, Sequence[str]], num_runs: int, rounds: int, steps: int
+) -> dict[str, float]:
+    """Returns the medians of the milliseconds per step of all runs, by agent."""
+    with tempfile.TemporaryDirectory() as folder:
+        populations = {
+            name: make_population(overrides, num_runs, Path(folder, name))
+            for name, overrides in agents.items()
+        }
+        seconds = measure(populations, rounds, steps)
+        for trainer in populations.values():
+            trainer.close()
+    return {name: 1e3 * statistics.median(times) for name, times in seconds.items()}
 
 
-def compare_engines(num_runs: int, rounds: int, steps: int) -> None:
-    """Prints a table of the times of a step with each engine."""
+def compare_components(num_runs: int, rounds: int, steps: int) -> None:
+    """Prints a table of the times of a step with each component."""
+    print(f"| with | a step of {num_runs} runs, ms | torch, ms | torch over it | over plain DQN |")
+    print("|---|---|---|---|---|")
+    for name, overrides in INGREDIENTS.items():
+        agents = {
+            "plain": ("engine=native",),
+            "native": (*overrides, "engine=native"),
+            "torch": (*overrides, "engine=torch"),
+        }
+        plain, native, torchs = medians_of(agents, num_runs, rounds, steps).values()
+        print(
+            f"| {name} | {native:.3f} | {torchs:.2f} | {torchs / native:.1f} "
+            f"| {native / plain:.2f} |",
+            flush=True,
+        )
+
+
+def compare_sizes(num_runs: int, rounds: int, steps: int) -> None:
+    """Prints a table of the times of a step with each engine, by size."""
     print(f"| sizes | torch, ms a step of {num_runs} runs | native, ms | torch over native |")
     print("|---|---|---|---|")
     for sizes in SIZES:
-        with tempfile.TemporaryDirectory() as folder:
-            populations = {
-                engine: make_population(
-                    (*sizes, f"engine={engine}", "buffer.capacity=2_000"),
-                    num_runs,
-                    Path(folder, engine),
-                )
-                for engine in ("torch", "native")
-            }
-            seconds = measure(populations, rounds, steps)
-        torchs, natives = (1e3 * statistics.median(times) for times in seconds.values())
+        agents = {
+            engine: (*sizes, f"engine={engine}", "buffer.capacity=2_000")
+            for engine in ("torch", "native")
+        }
+        torchs, natives = medians_of(agents, num_runs, rounds, steps).values()
         shown = ", ".join(sizes)
         print(f"| {shown} | {torchs:.1f} | {natives:.1f} | {torchs / natives:.2f} |", flush=True)
 
@@ -139,18 +152,10 @@ def main() -> None:
     parser.add_argument("--num-runs", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=60, help="of each population in a round")
-    parser.add_argument("--engines", action="store_true", help="compare the engines instead")
+    parser.add_argument("--sizes", action="store_true", help="compare sizes instead")
     options = parser.parse_args()
-    if options.engines:
-        compare_engines(options.num_runs, options.rounds, options.steps)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        populations = {
-            name: make_population(overrides, options.num_runs, Path(folder, name))
-            for name, overrides in INGREDIENTS.items()
-        }
-        seconds = measure(populations, options.rounds, options.steps)
-    print(to_table(seconds, options.num_runs))
+    compare = compare_sizes if options.sizes else compare_components
+    compare(options.num_runs, options.rounds, options.steps)
     print(f"\nWith {torch.get_num_threads()} threads.")
 
 

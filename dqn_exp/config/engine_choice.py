@@ -8,8 +8,10 @@ from dqn_exp.config.schema import Config
 EngineName = Literal["native", "torch"]
 
 WIDEST = 1_024
-"""Units of the widest hidden layer for which compiled code was measured to be as fast as torch,
-see docs/benchmarks.md."""
+"""Units of the widest hidden layer for which compiled code was measured to be faster than torch.
+
+That is with eight runs; one run is slower by a tenth at this width, see docs/benchmarks.md.
+"""
 
 
 class Choice(NamedTuple):

@@ -24,6 +24,9 @@ from dqn_exp.core.jit import kernel
 BLOCK = 16
 """Rows whose units stay in the nearest cache from layer to layer."""
 
+FAR = 2**17
+"""Parameters of a network that does not fit into a near cache: it is read once for all rows."""
+
 
 @kernel
 def forward(spec: Static, memory: Memory, parameters: int, rows: int) -> None:
@@ -36,10 +39,17 @@ def forward(spec: Static, memory: Memory, parameters: int, rows: int) -> None:
         rows: a multiple of `ROWS`.
     """
     fold_heads(spec, memory, parameters)
-    for first in range(0, rows, BLOCK):
-        some = Rows(memory.everyone, first, min(BLOCK, rows - first))
+    block = block_size(memory, rows)
+    for first in range(0, rows, block):
+        some = Rows(memory.everyone, first, min(block, rows - first))
         _forward_hidden(spec, memory, parameters, some)
         forward_heads(spec, memory, parameters, some)
+
+
+@kernel
+def block_size(memory: Memory, rows: int) -> int:
+    """Returns how many rows are computed from the first to the last layer at once."""
+    return BLOCK if memory.at.num_parameters < FAR else rows
 
 
 @kernel
@@ -74,9 +84,9 @@ def _forward_scalars_taken(
     spec: Static, memory: Memory, parameters: int, actions: IntArray, rows: int
 ) -> None:
     fold_heads(spec, memory, parameters)
-    layer, units = scalar_heads_of(memory), memory.at.units
-    for first in range(0, rows, BLOCK):
-        end = min(first + BLOCK, rows)
+    layer, units, block = scalar_heads_of(memory), memory.at.units, block_size(memory, rows)
+    for first in range(0, rows, block):
+        end = min(first + block, rows)
         _forward_hidden(spec, memory, parameters, Rows(memory.everyone, first, end - first))
         scalar_heads.forward_taken(memory.numbers, layer, parameters, units, actions, first, end)
 
