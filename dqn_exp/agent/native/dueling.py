@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.native.memory import BIAS, INPUTS, OUTPUTS, WEIGHT, Memory
+from dqn_exp.agent.native.layout import BIAS, INPUTS, OUTPUTS, WEIGHT
+from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.native.memory import INPUTS, Memory
+from dqn_exp.agent.native.layout import INPUTS
+from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.normalization import CLIP, VARIANCE_EPSILON

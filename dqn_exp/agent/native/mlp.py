@@ -6,15 +6,8 @@ from dqn_exp.agent.native import dense, scalar_heads
 from dqn_exp.agent.native.activations import LINEAR
 from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.agent.native.dueling import fold_heads, unfold_gradient
-from dqn_exp.agent.native.memory import (
-    INPUTS,
-    UNITS,
-    Memory,
-    all_rows,
-    group_rows,
-    layer_of,
-    scalar_heads_of,
-)
+from dqn_exp.agent.native.layout import INPUTS, UNITS
+from dqn_exp.agent.native.memory import Memory, all_rows, group_rows, layer_of, scalar_heads_of
 from dqn_exp.agent.native.scalar_heads import Groups, Places
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.arrays import IntArray

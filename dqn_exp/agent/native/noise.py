@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.native.memory import (
+from dqn_exp.agent.native.layout import (
     BIAS,
     COUNT,
     INPUTS,
@@ -16,8 +16,8 @@ from dqn_exp.agent.native.memory import (
     TRUE_OUTPUTS,
     WEIGHT,
     WIDTH,
-    Memory,
 )
+from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core import philox
 from dqn_exp.core.arrays import IntArray

@@ -1,6 +1,6 @@
 """Packing of a run's parameters into the memory of a thread, and unpacking, in compiled code."""
 
-from dqn_exp.agent.native.memory import (
+from dqn_exp.agent.native.layout import (
     BIAS,
     COUNT,
     FLAT,
@@ -10,8 +10,8 @@ from dqn_exp.agent.native.memory import (
     TRUE_OUTPUTS,
     WEIGHT,
     WIDTH,
-    Memory,
 )
+from dqn_exp.agent.native.memory import Memory
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.vector import LANES, store, zeros

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dqn_exp.agent.native import dense, dueling, scalar_heads
-from dqn_exp.agent.native.memory import BIAS, WEIGHT, group_rows, make_memory
+from dqn_exp.agent.native.layout import BIAS, WEIGHT
+from dqn_exp.agent.native.memory import group_rows, make_memory
 from dqn_exp.agent.native.packing import pack, unpack
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.compile_time import Static
