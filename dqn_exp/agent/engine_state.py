@@ -103,10 +103,13 @@ class EngineState(PerRunState):
 
 
 def _quantile(ordered: Float32Array, share: float) -> Float32Array:
-    """Returns a quantile `[M]` of ordered numbers `[M, B]`, as `numpy.quantile`, which is slow."""
+    """Returns a quantile `[M]` of ordered numbers `[M, B]`, as `numpy.quantile`, which is slow.
+
+    It is NaN where any number is, which stands last.
+    """
     place = share * (ordered.shape[1] - 1)
     below = int(place)
     above = min(below + 1, ordered.shape[1] - 1)
     lower, upper = ordered[:, below], ordered[:, above]
-    found: Float32Array = lower + (upper - lower) * np.float32(place - below)
-    return found
+    found = lower + (upper - lower) * np.float32(place - below)
+    return np.where(np.isnan(ordered[:, -1]), np.float32(np.nan), found)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from dqn_exp.agent.engine_state import _quantile
 from tests.conftest import make_config
 from tests.stepping import tick
 from tests.training.test_population import make_bare_trainer
@@ -55,3 +56,12 @@ def test_the_state_of_a_run_comes_back_in_another_row(engine, tmp_path_factory):
     assert torch.equal(engine.agent.online[0], before)
     engine.retire(0)
     assert torch.equal(engine.agent.online[0], before) and len(engine.agent.online) == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_quantiles_are_those_of_numpy(size, share):
+    numbers = np.random.default_rng(size).normal(size=(5, size)).astype(np.float32)
+    numbers[3, 0] = np.nan
+    found = _quantile(np.sort(numbers, 1), share)
+    np.testing.assert_allclose(found, np.quantile(numbers, share, axis=1), rtol=1e-5, atol=1e-6)
