@@ -28,7 +28,7 @@ class CompiledEvaluation(Evaluation):
     def evaluate(self, engine: Engine, runs: IntArray) -> EvaluationEpisodes:
         """Plays E episodes with the policy of each of runs `[M]`."""
         assert isinstance(engine, NativeEngine)
-        env, shape = self._make_env(1), (len(runs), self.seeds.shape[1])
+        env, shape = self._open(1), (len(runs), self.seeds.shape[1])
         assert isinstance(env, ClassicControlVectorEnv)
         arena = _make_arena(env, engine.memory)
         played = EvaluationEpisodes(
