@@ -26,7 +26,7 @@ PLACES = np.dtype(
             *("online", "target", "first", "second", "gradient"),
             *("units", "deltas", "outputs", "wanted", "factors", "priorities"),
             *("rewards", "discounts", "bonuses"),
-            *("noise", "acting", "learning", "bootstrapping", "choosing"),
+            *("acting", "learning", "bootstrapping", "choosing"),
             *("noise_factors", "input_factors", "output_factors"),
             *("shifts", "scales", "support", "scratch", "positions", "mask"),
         )
@@ -51,7 +51,6 @@ PLACES = np.dtype(
 - `factors`, `priorities`: importance weights and new priorities of a batch
 - `rewards`, `discounts`: of a batch
 - `bonuses`: what is added to the rewards of a batch
-- `noise`: noise of the weights that learn
 - `acting`, `learning`, `bootstrapping`, `choosing`: noisy weights in their roles
 - `noise_factors`: factors of the noise
 - `input_factors`, `output_factors`: those of one layer
@@ -131,7 +130,6 @@ def _sizes_of_parameters(known: Mapping[str, int], num_folded: int) -> dict[str,
         **dict.fromkeys(("online", "target", "gradient"), size),
         **dict.fromkeys(("first", "second"), known["num_trained"]),
         **dict.fromkeys(roles, size if is_noisy else 0),
-        "noise": known["num_parameters"] if is_noisy else 0,
     }
 
 

@@ -20,11 +20,11 @@ from dqn_exp.agent.native.layout import (
 from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core import philox
-from dqn_exp.core.arrays import IntArray
+from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.random_streams import Stream
-from dqn_exp.core.vector import LANES, fill, load, load_integers, store
+from dqn_exp.core.vector import LANES, broadcast, fill, load, load_integers, store
 from dqn_exp.core.vector_functions import magnitude, square_root, with_sign_of
 from dqn_exp.core.vector_lanes import every_other, in_turn
 from dqn_exp.core.vector_math import cosine_and_sine, logarithm
@@ -32,6 +32,7 @@ from dqn_exp.core.vector_math import cosine_and_sine, logarithm
 ACTING, LEARNING = int(Stream.NOISE_OF_ACTING), int(Stream.NOISE_OF_LEARNING)
 TARGET, CHOOSING = int(Stream.NOISE_OF_TARGET), int(Stream.NOISE_OF_CHOICE)
 
+NOTHING = -1
 ZERO, UNIT, HALF = np.float32(0), np.float32(2.0**-32), np.float32(0.5)
 
 
@@ -79,7 +80,7 @@ def acting_weights(spec: Spec) -> Any:
 def learning_weights(spec: Spec) -> Any:
     """Returns the place of the weights that learn, with noise of the current update.
 
-    Their noise stays in the memory, until other noise is drawn.
+    The factors of their noise stay in the memory, until others are drawn.
     """
     return _noisy_learning if spec.is_noisy else _online
 
@@ -97,42 +98,57 @@ def choosing_weights(spec: Spec) -> Any:
 
 
 @kernel
-def _no_scales(_spec: Static, _memory: Memory) -> None:
+def _no_scales(_spec: Static, _record: Any, _memory: Memory) -> None:
     pass
 
 
 @kernel
-def _chain_scales(_spec: Static, memory: Memory) -> None:
-    numbers, size = memory.numbers, memory.at.num_parameters
-    for i in range(0, size, LANES):
-        gradient = load(numbers, memory.at.gradient + i)
-        store(numbers, memory.at.gradient + size + i, gradient * load(numbers, memory.at.noise + i))
+def _chain_scales(_spec: Static, record: Any, memory: Memory) -> None:
+    gradient = memory.at.gradient
+    scales = gradient + memory.at.num_parameters
+    _multiply(memory, _first_factor(memory, record.updates), NOTHING, gradient, scales)
 
 
 @chosen
 def complete_gradient(spec: Spec) -> Any:
-    """Computes the gradient of the scales, given that of the weights."""
+    """Computes the gradient of the scales, given that of the weights with `learning_weights`."""
     return _chain_scales if spec.is_noisy else _no_scales
 
 
-@called_kernel
+@kernel
 def _draw(
     seed: np.uint64, stream: int, index: int, memory: Memory, parameters: int, weights: int
 ) -> None:
-    """Writes the weights with the noise at an index of a stream, and the noise."""
+    """Writes the weights with the noise at an index of a stream, and the factors of the noise."""
     _draw_factors(seed, stream, index, memory)
-    numbers, size = memory.numbers, memory.at.num_parameters
-    first = memory.at.noise_factors + index * memory.at.num_noise % 2
+    scales = parameters + memory.at.num_parameters
+    _multiply(memory, _first_factor(memory, index), parameters, scales, weights)
+
+
+@kernel
+def _first_factor(memory: Memory, index: int) -> int:
+    """Returns the place of the first factor of the noise at an index."""
+    place: int = memory.at.noise_factors + index * memory.at.num_noise % 2
+    return place
+
+
+@called_kernel
+def _multiply(memory: Memory, first: int, base: int, scales: int, to: int) -> None:
+    """Writes the products of numbers and noise for all parameters.
+
+    Args:
+        memory: of the thread.
+        first: place of the first factor of the noise.
+        base: place of numbers that are added to the products, or `NOTHING`.
+        scales: place of the numbers.
+        to: place of the results.
+    """
     for layer in range(memory.at.num_layers):
         row = memory.layers[layer]
-        inputs, outputs = row[TRUE_INPUTS], row[TRUE_OUTPUTS]
         _copy_factors(memory, row, first)
-        _write_noise(memory, row)
-        first += inputs + outputs
-    for i in range(0, size, LANES):
-        scale = load(numbers, parameters + size + i)
-        noise = load(numbers, memory.at.noise + i)
-        store(numbers, weights + i, load(numbers, parameters + i) + scale * noise)
+        _multiply_weights(memory, row, base, scales, to)
+        _multiply_biases(memory, row, base, scales, to)
+        first += row[TRUE_INPUTS] + row[TRUE_OUTPUTS]
 
 
 @kernel
@@ -145,31 +161,45 @@ def _copy_factors(memory: Memory, row: IntArray, first: int) -> None:
     to, first, width = memory.at.output_factors, first + count, row[WIDTH]
     for head in range(row[COUNT]):
         for k in range(outputs):
-            factor = numbers[first + k] if k < width else ZERO
-            numbers[to + head * outputs + k] = factor
-            numbers[memory.at.noise + row[BIAS] + head * outputs + k] = factor
+            numbers[to + head * outputs + k] = numbers[first + k] if k < width else ZERO
         first += width
 
 
 @kernel
-def _write_noise(memory: Memory, row: IntArray) -> None:
-    """Writes the noise of a layer's weights: products of the factors."""
-    numbers, inputs, outputs = memory.numbers, row[INPUTS], row[OUTPUTS]
-    to = memory.at.noise + row[WEIGHT]
+def _multiply_weights(memory: Memory, row: IntArray, base: int, scales: int, to: int) -> None:
+    numbers, inputs, outputs, place = memory.numbers, row[INPUTS], row[OUTPUTS], row[WEIGHT]
     of_inputs, of_outputs = memory.at.input_factors, memory.at.output_factors
     for head in range(row[COUNT]):
         if outputs == 1:
-            factor = fill(numbers[of_outputs + head])
+            factor = broadcast(numbers, of_outputs + head)
             for i in range(0, inputs, LANES):
-                store(numbers, to + i, factor * load(numbers, of_inputs + i))
-            to += inputs
+                noise = factor * load(numbers, of_inputs + i)
+                _write(numbers, noise, base, scales, to, place + i)
+            place += inputs
         else:
             for i in range(inputs):
-                factor = fill(numbers[of_inputs + i])
+                factor = broadcast(numbers, of_inputs + i)
                 for k in range(0, outputs, LANES):
-                    store(numbers, to + k, factor * load(numbers, of_outputs + k))
-                to += outputs
+                    noise = factor * load(numbers, of_outputs + k)
+                    _write(numbers, noise, base, scales, to, place + k)
+                place += outputs
             of_outputs += outputs
+
+
+@kernel
+def _multiply_biases(memory: Memory, row: IntArray, base: int, scales: int, to: int) -> None:
+    """Does so for the biases of a layer, whose noise is the factors of its outputs."""
+    for k in range(0, row[COUNT] * row[OUTPUTS], LANES):
+        noise = load(memory.numbers, memory.at.output_factors + k)
+        _write(memory.numbers, noise, base, scales, to, row[BIAS] + k)
+
+
+@kernel
+def _write(numbers: Float32Array, noise: Any, base: int, scales: int, to: int, place: int) -> None:
+    product = noise * load(numbers, scales + place)
+    store(
+        numbers, to + place, product if base == NOTHING else load(numbers, base + place) + product
+    )
 
 
 @kernel

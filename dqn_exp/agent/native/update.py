@@ -7,10 +7,7 @@ import numpy as np
 from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
 from dqn_exp.agent.native.memory import Memory, output_of, pad_rows
 from dqn_exp.agent.native.mlp import backward, forward_taken
-from dqn_exp.agent.native.noise import (
-    complete_gradient,
-    learning_weights,
-)
+from dqn_exp.agent.native.noise import complete_gradient, learning_weights
 from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
@@ -57,7 +54,7 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     forward_taken(spec, memory, weights, memory.actions, pad_rows(count))
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
     backward(spec, memory, weights, count)
-    complete_gradient(spec, memory)
+    complete_gradient(spec, record, memory)
     record.grad_norm = limit_norm(memory.numbers, memory.at.gradient, size, record.max_grad_norm)
     step_optimizer(spec, memory, record, size, schedule_of(record.learning_rate, record.step))
     record.updates += 1
