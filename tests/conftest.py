@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -125,26 +126,30 @@ COMPILES_ALL = bool(os.environ.get("DQN_EXP_TEST_ALL_COMPILED"))
 
 
 def make_config(*options: str, **overrides: Any) -> Config:
-    """A config; torch trains agents that few tests have in common, unless told otherwise."""
+    """A config; torch trains all but the default agent, unless told otherwise."""
     values = config_values(*options, **overrides)
-    if "engine" not in overrides and not COMPILES_ALL and is_rare(values):
+    if "engine" not in overrides and not COMPILES_ALL and not is_default(values):
         values["engine"] = "torch"
     return to_config(values)
 
 
-def is_rare(values: Mapping[str, Any]) -> bool:
-    """Whether an agent has a component that most do not have."""
-    usual = {
-        "network.noisy": (False,),
-        "agent.normalize_observations": (False,),
-        "agent.value.kind": ("scalar",),
-        "agent.target.kind": ("greedy", "double"),
-        "agent.optimizer.kind": ("adam",),
-    }
-    config = OmegaConf.create(dict(values))
-    found = {key: OmegaConf.select(config, key) for key in usual}
+def is_default(values: Mapping[str, Any]) -> bool:
+    """Whether an agent has the default components."""
+    keys = (
+        *("network.activation", "network.dueling", "network.noisy", "buffer.kind", "agent.loss"),
+        *("agent.normalize_observations", "agent.value.kind", "agent.target.kind"),
+        "agent.optimizer.kind",
+    )
+    given, default = OmegaConf.create(dict(values)), OmegaConf.create(composed(()))
     # Some tests give values of the wrong type.
-    return any(found[key] not in (None, *values) for key, values in usual.items())
+    return all(OmegaConf.select(given, key) == OmegaConf.select(default, key) for key in keys)
+
+
+def some_of(chosen: Sequence[tuple[Any, ...]], *levels: Sequence[Any]) -> list[Any]:
+    """All combinations of levels as parameters of a test; those that are not chosen are slow."""
+    every = list(product(*levels))
+    assert all(one in every for one in chosen)
+    return [one if one in chosen else pytest.param(*one, marks=pytest.mark.slow) for one in every]
 
 
 def never() -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
@@ -18,6 +17,7 @@ from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import Result, read_result
 from dqn_exp.files.sweep_table import SweepTable
 from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.hydra_internals import BasicSweeper
 from dqn_exp.sweep.job import Job
 from dqn_exp.sweep.launcher import begin_sweep, launch_jobs
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing import plugin_event_multiplexer
 from tensorboard.util.tensor_util import make_ndarray
 
 from tests import probes
-from tests.conftest import make_config, results_of, train_in_folders
+from tests.conftest import make_config, results_of, some_of, train_in_folders
 from tests.resuming import (
     SETTINGS,
     check_resumed,
@@ -18,7 +18,7 @@ from tests.resuming import (
     make_folders,
     stop_after,
 )
-from tests.switches import COVERING
+from tests.switches import COMPILED, COVERING
 from tests.training.test_population import make_runs
 
 probes.register()
@@ -49,19 +49,13 @@ def test_the_same_for_runs_that_differ_in_everything_they_may(tmp_path, engine):
     check_resumed(runs, tmp_path, seed=5, latest_kill=110)
 
 
-@pytest.mark.parametrize("buffer", ["uniform", "prioritized"])
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "MountainCar-v0"])
-def test_the_same_in_compiled_code_with_all_that_it_knows(tmp_path, buffer, env_id):
-    ingredients = {
-        "agent__target": {"kind": "double"},
-        "network__dueling": True,
-        "agent__n_step": 3,
-    }
-    settings = {**SETTINGS, **ingredients, "network__activation": "tanh", "env__id": env_id}
-    configs = [
-        make_config(f"buffer={buffer}", **{**settings, "seed": seed}, engine="native")
-        for seed in range(3)
-    ]
+@pytest.mark.parametrize(
+    ("switches", "env_id"),
+    some_of([(COMPILED[0], "MountainCar-v0")], COMPILED, ["Acrobot-v1", "MountainCar-v0"]),
+    ids=str,
+)
+def test_the_same_in_compiled_code_with_other_environments(tmp_path, switches, env_id):
+    configs = [switches.config(**SETTINGS, seed=seed, env__id=env_id) for seed in range(3)]
     check_resumed(configs, tmp_path, seed=3)
 
 

@@ -13,9 +13,9 @@ from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.network.mlp import MLP
 from tests import probes
-from tests.conftest import results_of
+from tests.conftest import results_of, some_of
 from tests.stepping import tick
-from tests.switches import ALL, COVERING, POSSIBLE_PAIRS, Switches
+from tests.switches import ALL, COMPILED, COVERING, POSSIBLE_PAIRS, Switches
 from tests.training.test_population import assert_equal_states, check_staggered, make_bare_trainer
 from tests.training.test_probes import CASES, PROBE
 
@@ -171,8 +171,21 @@ def test_runs_at_different_steps_go_on_as_they_would_alone(tmp_path, switches):
     check_staggered(configs, tmp_path, starts=[0, 37, 74])
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
-@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("switches", COMPILED, ids=str)
+def test_compiled_code_gives_a_run_the_same_bits_on_any_number_of_threads(train, switches):
+    folders = [
+        train(make_runs(switches, 6, num_threads=count), f"{count} threads") for count in (1, 2, 4)
+    ]
+    for same_run in zip(*folders, strict=True):
+        first, *others = (load_checkpoint(folder / NEWEST).state for folder in same_run)
+        for state in others:
+            assert_equal_states(first, state)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "normalize"),
+    some_of([("adam", False), ("rmsprop", True)], ["adam", "rmsprop"], [False, True]),
+)
 def test_the_same_holds_for_optimizers_and_normalization(train, optimizer, normalize):
     configs = [
         to_config(

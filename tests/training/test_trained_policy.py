@@ -10,8 +10,11 @@ from tests.training.test_population import make_bare_trainer
 @pytest.mark.parametrize("switches", COVERING, ids=str)
 @pytest.mark.parametrize(
     "overrides",
-    [{"network__activation": "tanh"}, {"agent__normalize_observations": True}],
-    ids=["tanh", "normalized"],
+    [
+        {},
+        {"network__activation": "tanh", "agent__normalize_observations": True, "engine": "torch"},
+    ],
+    ids=["plain", "normalized"],
 )
 def test_what_is_read_back_is_the_greedy_policy_of_the_run(tmp_path, switches, overrides):
     settings = {"agent__learning_starts": 30, "agent__batch_size": 8, "buffer__capacity": 200}
