@@ -50,4 +50,7 @@ def _register() -> None:
 
 def _exit(status: int, message: str) -> None:
     sys.stderr.write(message + "\n")
+    # If executed text was interrupted, as a dataclass defines methods, `python -m` would end by
+    # SIGINT whatever the status. Executing something else clears that.
+    exec("")
     raise SystemExit(status)

@@ -1,6 +1,7 @@
 """Exit statuses of the commands."""
 
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -52,3 +53,14 @@ def test_modules_of_the_working_directory_are_found(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != ""])
     run_command(lambda: None)
     assert sys.path[0] == str(tmp_path)
+
+
+def test_an_interruption_of_executed_text_ends_with_130_too(tmp_path):
+    """Defining a dataclass executes text, as this does."""
+    command = "lambda: exec('raise KeyboardInterrupt')"
+    text = f"from dqn_exp.cli import run_command\n\nrun_command({command})\n"
+    (tmp_path / "interrupted.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"], cwd=tmp_path, stderr=subprocess.PIPE, check=False
+    )
+    assert done.returncode == 130 and done.stderr == b"Interrupted.\n", done

@@ -219,7 +219,7 @@ def test_a_worker_that_is_killed_costs_what_its_runs_did_since_their_checkpoints
     assert out.count("ended with SIGKILL(-9). They resume") == 1 and "4 of 4 runs" in out
     configs = [path.parent for path in sorted((tmp_path / "s").glob("*/result.json"))]
     logs = [(folder / "train.log").read_text() for folder in configs]
-    assert sum("Resumes from the checkpoint at step" in log for log in logs) == 2
+    assert sum("Resuming from the checkpoint at step" in log for log in logs) == 2
     quiet = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=peace", *LONG)
     assert quiet.wait(timeout=120) == 0
     quiet.communicate()

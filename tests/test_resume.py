@@ -27,7 +27,7 @@ def test_the_log_goes_on_in_the_same_file(command, resumed, tmp_path):
     interrupt(tmp_path / "r")
     resumed("r")
     log = (tmp_path / "r/train.log").read_text()
-    assert "Resumes from the checkpoint at step 160." in log
+    assert "Resuming from the checkpoint at step 160." in log
     assert log.count("Completed after 160 steps") == 2
 
 

@@ -93,24 +93,30 @@ def find(nodes: Float64Array, offsets: IntArray, run: int, position: float) -> i
         run: row of the run.
         position: at least 0.
     """
-    leaf = 0
+    leaf, total = 0, 0.0
+    for child in range(ARITY):
+        total += nodes[offsets[run, 0] + child]
     for level in range(offsets.shape[1]):
         first = offsets[run, level] + leaf * ARITY
-        total = 0.0
-        for child in range(ARITY):
-            total += nodes[first + child]
         # Rounding must not lead beyond the last child with a mass.
         position = min(position, total * BELOW_ONE)
-        child, passed = 0, 0.0
-        while child < ARITY and passed + nodes[first + child] <= position:
-            passed += nodes[first + child]
-            child += 1
-        # All children are passed only if all masses are 0; then any child will do.
-        if child == ARITY:
-            child, passed = 0, 0.0
+        child, passed = _find_child(nodes, first, position)
         position -= passed
-        leaf = leaf * ARITY + child
+        leaf, total = leaf * ARITY + child, nodes[first + child]
     return leaf
+
+
+@kernel
+def _find_child(nodes: Float64Array, first: int, position: float) -> tuple[int, float]:
+    """Returns the child that contains a position, and the sum of those before it."""
+    child, passed, total = 0, 0.0, 0.0
+    for each in range(ARITY):  # Without branches, which no processor could predict.
+        total += nodes[first + each]
+        is_passed = total <= position
+        child += 1 if is_passed else 0
+        passed = total if is_passed else passed
+    # All children are passed only if all masses are 0; then any child will do.
+    return (child, passed) if child < ARITY else (0, 0.0)
 
 
 @cached_jit

@@ -112,7 +112,7 @@ class CheckpointConfig(Section):
     """Checkpoints of the complete state; the last one is always at the end of the run."""
 
     every_steps: NoEffect[PerRun[Period | None]] = Field(
-        description="Steps between two checkpoints, more where they would take over 2 % of the "
+        description="Steps between two checkpoints, more where they would take over 2% of the "
         "time; null for the last one only."
     )
 

@@ -58,13 +58,13 @@ def _lower(context: Any, _builder: Any, _kind: Any, _value: Any) -> Any:
 
 
 def chosen(choose: Callable[[Any], Any]) -> Any:
-    """Makes a function of compiled code of one that returns a kernel for a static value.
+    """Turns a function that maps a static value to a kernel into one that compiled code can call.
 
-    The function takes a `Static` and the arguments of the kernels, which take it too.
+    The result takes the arguments of the kernels, of which the first is a `Static`.
     """
 
     def function(*_arguments: Any) -> Any:
-        raise TypeError(f"{choose.__name__} can be called by compiled code only.")
+        raise TypeError(f"{choose.__name__} can only be called from compiled code.")
 
     @overload(function, strict=False, jit_options={**KERNEL, "forceinline": True})  # type: ignore[untyped-decorator]
     def _implement(static: Any, *_arguments: Any) -> Any:

@@ -47,9 +47,9 @@ KERNEL: dict[str, Any] = {
 
 
 def kernel(function: Function) -> Function:
-    """Compiles a function that compiled functions call, as a part of them.
+    """Compiles a function that is inlined into its compiled callers.
 
-    Operations are rounded as they are written.
+    Arithmetic is evaluated as written, without fast-math.
     """
     compiled: Function = numba.njit(**KERNEL, forceinline=True)(function)
     return compiled
@@ -62,7 +62,7 @@ def called_kernel(function: Function) -> Function:
 
 
 def inlined_kernel(function: Function) -> Function:
-    """Compiles a function whose result cannot be returned, such as a tuple with a record."""
+    """Inlines a function whose result compiled code cannot return (e.g. a tuple with a record)."""
     compiled: Function = numba.njit(**KERNEL, inline="always")(function)
     return compiled
 
@@ -77,7 +77,7 @@ def cached_jit(function: Function) -> Function:
 
 @contextmanager
 def announced_compilation() -> Iterator[None]:
-    """Logs that functions are compiled in this block, if they are, and how long that takes.
+    """Logs when functions are compiled in this block, and how long compilation took.
 
     Processes compile one after the other: the second one finds what the first has compiled, and
     numba's cache loses entries that are written at the same time.

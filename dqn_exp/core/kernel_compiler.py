@@ -1,9 +1,9 @@
-"""Compilers that leave out what numba does in vain for the functions of this package.
+"""Numba compilers that skip passes which this package does not need.
 
-Numba optimises every function and generates its machine code, even where all its callers contain a
-copy of it. Here, a function that only compiled functions call is translated to LLVM's language
-alone, and is optimised as a part of its callers. These are optimised once; numba does it twice, for
-references to objects, of which there are none.
+By default, numba optimises every function and generates machine code for it, even if all callers
+inline it. Here, a function that only compiled functions call is lowered to LLVM IR, and optimised
+as part of its callers. Callers are optimised once; numba does so twice, to prune reference counts,
+which this code does not use.
 """
 
 from typing import Any

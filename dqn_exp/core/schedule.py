@@ -49,7 +49,7 @@ def value_at(start: float, end: float, decay_steps: int, is_exponential: bool, s
     if step >= decay_steps:
         return end
     if is_exponential:
-        # One number at a time: in an array, a power may be rounded as its place has it.
+        # One number at a time: for arrays, the rounding of a power may depend on its position.
         value: float = start * (end / start) ** (step / decay_steps)
         return value
     return end + (start - end) * (1.0 - step / decay_steps)

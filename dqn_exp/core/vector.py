@@ -1,8 +1,8 @@
 """Vectors of 16 single-precision numbers in compiled code.
 
-Left to itself, LLVM prefers narrow registers on some processors, and does not vectorise loops whose
-number of iterations it does not know. With explicit vectors, registers are as wide as the machine
-has. Sums are computed in the order that is written, but a product and a sum may be fused.
+By default, LLVM prefers narrow registers on some processors, and does not vectorise loops with an
+unknown trip count. Explicit vectors use the widest registers of the machine. Sums are computed in
+the order written, but a multiplication and an addition may be fused.
 """
 
 import operator
@@ -81,7 +81,7 @@ def fill(_context: Any, number: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def item(_context: Any, array: Any, place: Any) -> Any:
-    """Returns a number of a flat array. The place is not negative, which numba would check."""
+    """Returns an element of a flat array; unlike numba indexing, `place` cannot be negative."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_item_address(context, builder, signature, arguments))

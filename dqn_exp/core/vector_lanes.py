@@ -24,7 +24,7 @@ def total(_context: Any, vector: Any) -> Any:
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def lane(_context: Any, vector: Any, index: Any) -> Any:
-    """Returns the number of a lane, whose index is written as a number."""
+    """Returns one lane; its index must be a literal."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.extract_element(arguments[0], INDEX(index.literal_value))
@@ -74,7 +74,7 @@ def every_other(_context: Any, low: Any, high: Any, first: Any) -> Any:
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def in_turn(_context: Any, first: Any, second: Any, half: Any) -> Any:
-    """Returns the lower (0) or upper (1) half of the lanes of two vectors, taken in turn."""
+    """Interleaves the lower (`half` 0) or upper (`half` 1) lanes of two vectors."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         begin = half.literal_value * LANES // 2

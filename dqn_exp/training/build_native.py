@@ -45,7 +45,7 @@ def make_native_engine(
     """Builds the engine in compiled code, on given parts.
 
     Raises:
-        ValueError: If compiled code would silently compute a part as another one.
+        ValueError: If compiled code does not support the class of a part.
     """
     first = configs[0]
     _check_support(parts.network, parts.buffer, parts.optimizer, parts.value, target_rule)

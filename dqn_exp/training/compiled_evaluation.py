@@ -26,7 +26,7 @@ class CompiledEvaluation(Evaluation):
     """Plays in a compiled environment with the policies of the native engine."""
 
     def evaluate(self, engine: Engine, runs: IntArray) -> EvaluationEpisodes:
-        """Plays E episodes with the policy of each of runs `[M]`."""
+        """Plays E episodes with the policy of each run in `runs` `[M]`."""
         assert isinstance(engine, NativeEngine)
         env, shape = self._open(1), (len(runs), self.seeds.shape[1])
         assert isinstance(env, ClassicControlVectorEnv)

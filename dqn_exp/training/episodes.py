@@ -21,7 +21,7 @@ class FinishedEpisodes(NamedTuple):
         steps: of the runs when they finished.
         returns: undiscounted returns.
         lengths: lengths in steps.
-        terminated: whether the task ended, rather than a limit.
+        terminated: whether the episode terminated, rather than being truncated.
     """
 
     rows: IntArray

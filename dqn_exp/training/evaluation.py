@@ -37,7 +37,7 @@ class EvaluationEpisodes(NamedTuple):
 
 
 class Evaluation(PerRunState):
-    """Plays E episodes at once with each of some policies.
+    """Plays E episodes in parallel with each of several policies.
 
     The episodes start from the same seeds each time, so that evaluations can be compared.
     """
@@ -70,7 +70,7 @@ class Evaluation(PerRunState):
         self._count = 0
 
     def evaluate(self, engine: Engine, runs: IntArray) -> EvaluationEpisodes:
-        """Plays E episodes with the current policy of each of runs `[M]`."""
+        """Plays E episodes with the current policy of each run in `runs` `[M]`."""
         with engine.policy(runs) as policy:
             return self.play(policy, runs)
 
@@ -79,7 +79,7 @@ class Evaluation(PerRunState):
         engine.compile_policy()
 
     def play(self, policy: Policy, runs: IntArray) -> EvaluationEpisodes:
-        """Plays E episodes with the policy of each of runs `[M]`."""
+        """Plays E episodes with the policy of each run in `runs` `[M]`."""
         seeds = self.seeds[runs]
         env, everyone = self._open(seeds.size), np.arange(seeds.size)
         active = np.ones(seeds.size, dtype=np.bool_)

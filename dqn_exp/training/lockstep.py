@@ -1,4 +1,4 @@
-"""Steps of all runs at once: the way of the torch engine, and of environments in Python."""
+"""Lockstep training for the torch engine: one step of all runs at a time."""
 
 import time
 
@@ -58,7 +58,7 @@ class LockStep:
         return result
 
     def _learn(self, steps: IntArray, *, measures_distances: bool) -> BoolArray:
-        """Lets the runs learn for which it is due; returns those that diverged."""
+        """Updates the runs that are due to learn; returns those that diverged."""
         learning = self._agent.is_learning(steps - 1, steps, self._buffer.sizes)
         if measures_distances:
             distances = self._agent.target_distance(np.arange(len(steps)))

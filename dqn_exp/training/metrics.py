@@ -92,7 +92,7 @@ class MetricCollector:
         return {Tag(f"train/{name}"): values for name, values in newest.items()}
 
     def _take_distances(self, rows: IntArray) -> Column:
-        # Before learning: a copy to the target network may fall on every entry.
+        # Measured before learning, since a hard target update may coincide with every log entry.
         distances = self._engine.target_distances[rows]
         self._engine.target_distances[rows] = np.nan
         if (unknown := np.isnan(distances)).any():
@@ -118,8 +118,8 @@ class MetricCollector:
 def _undisturbed() -> Iterator[None]:
     """Makes torch use one thread, and numpy ignore infinities and NaN.
 
-    Metrics need little computation, no bit of them may depend on the threads, and divergence is
-    reported elsewhere.
+    Metrics are cheap to compute and must not depend on the number of threads, not even in the last
+    bit. Divergence is reported elsewhere.
     """
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)

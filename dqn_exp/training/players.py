@@ -42,7 +42,7 @@ class Player(Protocol):
         ...
 
     def group(self, num_runs: int) -> list[IntArray]:
-        """Divides the runs into groups, of which a thread advances one at once."""
+        """Divides the runs into groups; a thread advances one group at a time."""
         ...
 
     def note_rate(self, rate: float) -> None:
@@ -108,7 +108,7 @@ class _EpisodePlayer:
 
 
 class CompiledPlayer(_EpisodePlayer):
-    """Plays in a compiled environment: a segment is one call, without the interpreter lock."""
+    """Plays in a compiled environment: a segment is one call, without the GIL."""
 
     max_group = 1
 
@@ -154,7 +154,7 @@ class PythonPlayer(_EpisodePlayer):
     """Plays in environments that are Python objects.
 
     The runs of a group step by turns, and compiled code acts and learns for all of them at once,
-    without the interpreter lock. Meanwhile another group may step.
+    without the GIL. Meanwhile another group may step.
     """
 
     max_group = 16

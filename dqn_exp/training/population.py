@@ -214,7 +214,7 @@ def _resume(run: Run, result: Result, point: ResumePoint) -> _OpenRun:
     set_aside_refused(run.directory, point)
     record = RunRecord(run.directory, result, run.config.model_dump(), point.files, run.token)
     for reason in point.refused:
-        record.log("A checkpoint is not used. %s", reason)
+        record.log("Ignoring a checkpoint. %s", reason)
     if point.path is None:
         record.describe(
             yaml.safe_dump(run.config.model_dump(), sort_keys=False),
@@ -223,7 +223,7 @@ def _resume(run: Run, result: Result, point: ResumePoint) -> _OpenRun:
             CHARTS,
         )
         return _OpenRun(result, record)
-    record.log("Resumes from the checkpoint at step %d.", result.steps)
+    record.log("Resuming from the checkpoint at step %d.", result.steps)
     _log_differences(record, point)
     return _OpenRun(result, record, point.load)
 

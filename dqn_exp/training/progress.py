@@ -93,7 +93,7 @@ class ProgressLines:
 
 
 class _Meter:
-    """A bar of tqdm, which starts with the first snapshot: earlier work of resumed runs is free."""
+    """A tqdm bar that starts at the first snapshot, so rates exclude the work before resuming."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file

@@ -88,12 +88,14 @@ def set_aside_refused(directory: Path, point: ResumePoint) -> None:
 def _check(checkpoint: Checkpoint, path: Path, directory: Path, config_hash: str) -> None:
     """Raises ValueError if a checkpoint does not fit its directory or the config."""
     try:
-        problems = problems_of_tables(directory, checkpoint.tables)
-        is_complete = all(name in checkpoint.counts for name in COUNTS)
+        problems = [
+            *problems_of_tables(directory, checkpoint.tables),
+            *(f"it has no {name}." for name in COUNTS if name not in checkpoint.counts),
+        ]
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: expected a checkpoint of a run, got {reason}.") from error
     if checkpoint.config_hash != config_hash:
         raise ValueError(f"{path}: it belongs to a run with another config.")
-    if problems or not is_complete:
-        raise ValueError(" ".join([f"{path} does not fit:", *problems]))
+    if problems:
+        raise ValueError(" ".join([f"{path} does not match its run:", *problems]))

@@ -1,4 +1,4 @@
-"""Segments: stretches of steps of one run, in compiled code without the interpreter lock."""
+"""Segments: stretches of steps of one run, in compiled code without the GIL."""
 
 from typing import Any, NamedTuple
 
@@ -130,8 +130,8 @@ def advance(
 def is_over(record: Any, finished: npt.NDArray[Any]) -> bool:
     """Returns whether a segment is over.
 
-    It is at its last step, at the end of the last episode of its run, where the run diverges, and
-    where there is no room for another finished episode.
+    A segment ends at its last step, at the end of its run's last episode, when the run diverges, or
+    when there is no room for another finished episode.
     """
     is_over: bool = (
         record.step >= record.until

@@ -18,7 +18,7 @@ from dqn_exp.training.segment import FINISHED, Worker
 from dqn_exp.training.stretch import Stretch
 
 SECONDS = 0.1
-"""Length of a stretch, in which the runs advance as far as they come."""
+"""Length of a stretch; the runs advance as far as they can in this time."""
 
 SEGMENTS_PER_STRETCH = 5
 """Segments that a run may make in a stretch, so that the threads share the work of few runs."""
@@ -55,7 +55,7 @@ class Segments:
         self.advance(nowhere, nowhere, nowhere)
 
     def advance(self, steps: IntArray, until: IntArray, last_episodes: IntArray) -> Stretch:
-        """Advances all runs until something is due for them, as far as they come in time."""
+        """Advances all runs until something is due for them or the time is up."""
         records = self._engine.load(steps)
         self._player.load(records)
         records["due"], records["last_episode"] = until, last_episodes
@@ -99,7 +99,7 @@ class _Stretch:
         self.steps_per_second = steps_per_second
 
     def work(self, worker: Worker) -> None:
-        """Advances group after group, until there is none left or the time is over."""
+        """Advances one group after another until none is left or the time is up."""
         while self._waiting:
             try:
                 runs = self._waiting.popleft()

@@ -1,4 +1,4 @@
-"""The interface of what advances the runs of a population."""
+"""Interface of steppers, which advance the runs of a population."""
 
 from typing import NamedTuple, Protocol
 

@@ -8,14 +8,14 @@ NUM_STRETCHES = 100
 
 
 class ThreadChoice:
-    """Chooses between one thread and several, where threads may wait for the interpreter lock.
+    """Chooses between one thread and several, where threads may wait for the GIL.
 
     Environments in Python hold the lock while they step. Handing it from thread to thread may take
     longer than what threads save.
     """
 
     def __init__(self, num_threads: int) -> None:
-        """Takes the number of several threads."""
+        """Takes the number of threads to compare with a single one."""
         self._candidates = sorted({1, num_threads})
         self._begin()
 

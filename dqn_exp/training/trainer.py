@@ -1,4 +1,4 @@
-"""The training loop: runs advance until something is due for them, which is then done."""
+"""Training loop: advances runs until something is due, then logs, evaluates and saves."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence

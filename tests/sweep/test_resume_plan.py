@@ -127,5 +127,5 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
     assert re.search(r"resume r, from step 170 \(.*checkpoint.pt: expected a checkpoint", dry.out)
     ended = resumed("r")
     assert ended.status == 0 and results_of(run) == results_of(tmp_path / "peace"), ended
-    assert "A checkpoint is not used." in (run / "train.log").read_text()
+    assert "Ignoring a checkpoint." in (run / "train.log").read_text()
     assert (run / REFUSED).exists()

@@ -86,13 +86,23 @@ def set_categorical(
     _spec: Static, memory: Memory, record: Any, row: int, place: int, reward: float, discount: float
 ) -> None:
     """Sets the target of a row: a distribution, projected onto the support."""
-    numbers, count = memory.numbers, memory.at.num_outputs
     wanted = memory.at.wanted + row * memory.at.width
     _, mass = _softmax(memory, place)
     _write_positions(memory, record, np.float32(reward), np.float32(discount))
+    _project(memory, wanted, ONE / mass)
+
+
+@kernel
+def _project(memory: Memory, wanted: int, share: np.float32) -> None:
+    """Writes the distribution of the positions on the support.
+
+    The parts of the upper neighbours are added up apart: an atom is often the upper neighbour of
+    one position and the lower neighbour of the next, whose sum would wait for the first one.
+    """
+    numbers, count, upper = memory.numbers, memory.at.num_outputs, memory.at.upper
     for first in range(0, memory.at.width, LANES):
         store(numbers, wanted + first, zeros())
-    share = ONE / mass
+        store(numbers, upper + first, zeros())
     for k in range(count):
         position = item(numbers, memory.at.positions + k)
         probability = item(numbers, memory.at.scratch + k) * share
@@ -101,7 +111,9 @@ def set_categorical(
             lower = min(int(position), count - 2)
         to_upper = probability * (position - np.float32(lower))
         numbers[wanted + lower] += probability - to_upper
-        numbers[wanted + lower + 1] += to_upper
+        numbers[upper + lower + 1] += to_upper
+    for first in range(0, memory.at.width, LANES):
+        store(numbers, wanted + first, load(numbers, wanted + first) + load(numbers, upper + first))
 
 
 @kernel

@@ -26,10 +26,10 @@ class Layer(NamedTuple):
     Attributes:
         inputs: I.
         outputs: O, a multiple of `COLUMNS`.
-        weight: place of the weights, after that of the parameters.
-        bias: place of the biases, after that of the parameters.
-        units: place of the inputs `[R, I]`, after that of all units.
-        heads: place of the outputs `[R, O]`, after that of all units.
+        weight: offset of the weights, relative to the parameters.
+        bias: offset of the biases, relative to the parameters.
+        units: offset of the inputs `[R, I]`, relative to the units.
+        heads: offset of the outputs `[R, O]`, relative to the units.
     """
 
     inputs: int

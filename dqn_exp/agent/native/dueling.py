@@ -36,7 +36,7 @@ def _fold(_spec: Static, memory: Memory, parameters: int) -> None:
 
 @chosen
 def fold_heads(spec: Spec) -> Any:
-    """Computes the heads of the actions among parameters, given those of value and advantages."""
+    """Folds the value and advantage heads of the parameters into one head per action."""
     return _fold if spec.is_dueling else _leave_parameters
 
 

@@ -42,7 +42,7 @@ def prepare_values(spec: Spec) -> Any:
 
 @kernel
 def take_in(spec: Static, stores: Stores, record: Any, run: int, size: int, memory: Memory) -> None:
-    """Packs what a run learns, of P numbers each, into the memory of a thread."""
+    """Packs the networks and optimizer moments of a run, P numbers each, into a thread's memory."""
     first = run * size
     pack_all(memory, memory.at.online, stores.online, first)
     pack_all(memory, memory.at.target, stores.target, first)

@@ -28,7 +28,7 @@ PLACES = np.dtype(
             *("rewards", "discounts", "bonuses"),
             *("acting", "learning", "bootstrapping", "choosing"),
             *("noise_factors", "input_factors", "output_factors"),
-            *("shifts", "scales", "support", "scratch", "positions", "mask"),
+            *("shifts", "scales", "support", "scratch", "positions", "upper", "mask"),
         )
     ]
 )
@@ -36,7 +36,7 @@ PLACES = np.dtype(
 
 - `num_parameters`: packed parameters, without the scales of noise
 - `num_trained`: packed parameters, with the scales of noise
-- `num_layers`: trained layers; heads that are made of the last one are no layer
+- `num_layers`: trained layers; the folded heads of a dueling network do not count
 - `num_outputs`: K per action
 - `width`: K, padded
 - `num_noise`: factors of the noise of all weights
@@ -56,7 +56,8 @@ PLACES = np.dtype(
 - `input_factors`, `output_factors`: those of one layer
 - `shifts`, `scales`: means and inverse standard deviations of the observations
 - `support`: atoms of a categorical value
-- `scratch`, `positions`, `mask`: K numbers, twice, and K ones; all padded with zeros
+- `scratch`, `positions`, `upper`: K numbers each, padded
+- `mask`: K ones, padded with zeros
 """
 
 
@@ -139,7 +140,7 @@ def _sizes_of_batch(known: Mapping[str, int]) -> dict[str, int]:
     return {
         "wanted": rows * known["width"],
         **dict.fromkeys(("factors", "priorities", "rewards", "discounts", "bonuses"), rows),
-        **dict.fromkeys(("support", "scratch", "positions", "mask"), known["width"]),
+        **dict.fromkeys(("support", "scratch", "positions", "upper", "mask"), known["width"]),
     }
 
 

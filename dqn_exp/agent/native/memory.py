@@ -158,5 +158,5 @@ def group_rows(memory: Memory, actions: IntArray, count: int) -> None:
 
 @kernel
 def pad_rows(count: int) -> int:
-    """Returns the rows that hold a number of observations."""
+    """Rounds a number of rows up to a multiple of `ROWS`."""
     return -(-count // ROWS) * ROWS

@@ -121,7 +121,7 @@ def backward(spec: Static, memory: Memory, parameters: int, count: int) -> None:
         spec: of the agent.
         memory: of the thread, as `forward_taken` left it for `memory.actions`.
         parameters: place of the parameters.
-        count: B, rows that count.
+        count: B, number of rows.
     """
     group_rows(memory, memory.actions, count)
     backward_heads(spec, memory, parameters, all_rows(memory, count))

@@ -188,7 +188,7 @@ def _multiply_weights(memory: Memory, row: IntArray, base: int, scales: int, to:
 
 @kernel
 def _multiply_biases(memory: Memory, row: IntArray, base: int, scales: int, to: int) -> None:
-    """Does so for the biases of a layer, whose noise is the factors of its outputs."""
+    """Does the same for the biases of a layer, whose noise is the output factors."""
     for k in range(0, row[COUNT] * row[OUTPUTS], LANES):
         noise = load(memory.numbers, memory.at.output_factors + k)
         _write(memory.numbers, noise, base, scales, to, row[BIAS] + k)

@@ -26,10 +26,10 @@ class Heads(NamedTuple):
     Attributes:
         inputs: I, a multiple of `COLUMNS`.
         size: A.
-        weight: place of the weights `[A, I]`, after that of the parameters.
-        bias: place of the biases, after that of the parameters.
-        units: place of the inputs `[R, I]`, after that of all units.
-        heads: place of the outputs `[A, R]`, after that of all units.
+        weight: offset of the weights `[A, I]`, relative to the parameters.
+        bias: offset of the biases, relative to the parameters.
+        units: offset of the inputs `[R, I]`, relative to the units.
+        heads: offset of the outputs `[A, R]`, relative to the units.
         rows: R.
     """
 

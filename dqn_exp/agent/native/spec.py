@@ -1,4 +1,4 @@
-"""The choices by which compiled code differs from agent to agent."""
+"""Compile-time options of an agent."""
 
 from typing import NamedTuple
 

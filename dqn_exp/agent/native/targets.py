@@ -115,7 +115,7 @@ def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: M
 
 @kernel
 def soft_maximum(memory: Memory, record: Any, row: int) -> np.float32:
-    """Returns the temperature times the logarithm of the sum of exponentials of a row's values."""
+    """Returns `temperature * logsumexp(values / temperature)` for the values of a row."""
     numbers, greatest = memory.numbers, memory.numbers[output_of(memory, row, 0)]
     for action in range(1, record.num_actions):
         greatest = max(greatest, numbers[output_of(memory, row, action)])
