@@ -3,6 +3,7 @@
 import copy
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,9 @@ LOCK = "DQN_EXP_TEST_COMPILATION"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Starts to compile once for all, while the tests that need no compiled engine run."""
+    """Lets Ctrl-C work, and compiles once for all while tests that need no compiled code run."""
+    # A shell starts background jobs with SIGINT ignored, which commands of tests would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(session.config, "workerinput"):
         return
     folder = tempfile.TemporaryDirectory()
