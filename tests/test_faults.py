@@ -23,7 +23,7 @@ from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
 from tests import probes
 from tests.command import SHORT, files_below, table_of
-from tests.conftest import ignore_results, make_config, results_of, train_in_folders
+from tests.conftest import ignore_results, make_config, results_of, some_of, train_in_folders
 from tests.resuming import SETTINGS, make_folders
 from tests.stepping import single_steps
 
@@ -248,8 +248,14 @@ def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_co
         assert is_broken(tmp_path / "kill" / row["dir"]) == is_listed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("launcher", [(), TWO_WORKERS])
+@pytest.mark.parametrize(
+    ("number", "launcher"),
+    some_of(
+        [(signal.SIGINT, ()), (signal.SIGTERM, TWO_WORKERS)],
+        [signal.SIGINT, signal.SIGTERM],
+        [(), TWO_WORKERS],
+    ),
+)
 def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     tmp_path, resumed, number, launcher
 ):  # fmt: skip
@@ -284,7 +290,7 @@ def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resu
     process.communicate(timeout=20)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.4, 1.2])
+@pytest.mark.parametrize("seconds", [0.0, pytest.param(0.4, marks=pytest.mark.slow), 1.2])
 def test_ctrl_c_while_workers_begin_fails_no_run(tmp_path, seconds):
     process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *ENDLESS, *TWO_WORKERS)
     wait_for(process, (tmp_path / "s/sweep.csv").exists)

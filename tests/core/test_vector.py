@@ -1,5 +1,7 @@
 """Vectors in compiled code against numpy."""
 
+from functools import cache
+
 import numba
 import numpy as np
 import pytest
@@ -16,22 +18,25 @@ def numbers() -> np.ndarray:
     return found
 
 
+@cache
+def compiled(operation, count: int):
+    """A function that applies an operation to a number of arrays."""
+
+    @numba.njit
+    def of_one(out, a):
+        store(out, 0, operation(load(a, 0)))
+
+    @numba.njit
+    def of_two(out, a, b):
+        store(out, 0, operation(load(a, 0), load(b, 0)))
+
+    return of_one if count == 1 else of_two
+
+
 def apply(operation, *given: np.ndarray) -> np.ndarray:
     """Applies an operation of vectors to arrays of 16 numbers."""
     out = aligned_zeros(LANES)
-    if len(given) == 1:
-
-        @numba.njit
-        def compute(out, a):
-            store(out, 0, operation(load(a, 0)))
-
-    else:
-
-        @numba.njit
-        def compute(out, a, b):
-            store(out, 0, operation(load(a, 0), load(b, 0)))
-
-    compute(out, *given)
+    compiled(operation, len(given))(out, *given)
     return out
 
 

@@ -31,7 +31,12 @@ def test_a_process_has_one_working_directory(command, tmp_path):
 
 def test_values_with_commas_and_interpolations_are_composed_per_job(command, tmp_path):
     ended = command(
-        "-m", "seed=1,2", "eval.seed=${seed}", "network.hidden_sizes=[4,3]", "hydra.sweep.dir=s"
+        "-m",
+        "seed=1,2",
+        "eval.seed=${seed}",
+        "network.hidden_sizes=[4,3]",
+        "engine=torch",
+        "hydra.sweep.dir=s",
     )
     assert ended.status == 0, ended
     assert [row["seed"] for row in table_of(tmp_path / "s")] == ["1", "2"]

@@ -7,7 +7,7 @@ import torch
 from dqn_exp.env.gymnasium_env import EnvShape
 from dqn_exp.training.build_engine import make_network, make_value
 from dqn_exp.training.evaluation import EvaluationEpisodes
-from tests.conftest import make_config, train_in_folders
+from tests.conftest import make_config, some_of, train_in_folders
 from tests.files.test_run_record import load_events
 from tests.stepping import tick
 from tests.training.test_population import make_bare_trainer
@@ -48,11 +48,12 @@ def entries_of(trainer) -> list[dict[str, float]]:
     return trainer._metrics.collect(np.arange(count), trainer.steps, np.ones(count))
 
 
-@pytest.mark.parametrize("engine", ["native", "torch"])
+OTHER = {"agent__n_step": 3, "agent__target": {"kind": "double"}, "network__dueling": True}
+
+
 @pytest.mark.parametrize(
-    "overrides",
-    [{}, {"agent__n_step": 3, "agent__target": {"kind": "double"}, "network__dueling": True}],
-    ids=["plain", "n-step"],
+    ("engine", "overrides"),
+    some_of([("native", {}), ("torch", OTHER)], ["native", "torch"], [{}, OTHER]),
 )
 def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engine, overrides):
     configs, trainer = make_trainer(tmp_path, 60, engine=engine, **overrides)

@@ -51,7 +51,11 @@ def test_the_same_for_runs_that_differ_in_everything_they_may(tmp_path, engine):
 
 @pytest.mark.parametrize(
     ("switches", "env_id"),
-    some_of([(COMPILED[0], "MountainCar-v0")], COMPILED, ["Acrobot-v1", "MountainCar-v0"]),
+    some_of(
+        [(COVERING[0], "MountainCar-v0")],
+        [COVERING[0], *COMPILED],
+        ["Acrobot-v1", "MountainCar-v0"],
+    ),
     ids=str,
 )
 def test_the_same_in_compiled_code_with_other_environments(tmp_path, switches, env_id):

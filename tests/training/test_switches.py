@@ -61,17 +61,28 @@ def test_every_possible_pair_of_switches_is_covered():
     assert len(ALL) == 3 * 2 * 2 * 2 * 2 * 2 + 2 * 2 * 2
 
 
+TELLING = ("DelayedReward", "ObservationActionReward")
+"""The probes that need all that the others need: a target of values, and the right action."""
+
+
 @each
-def test_every_probe_is_learned(train, switches):
-    for name, num_actions, truth in CASES:
-        options = {"env__id": f"Probe{name}-v0", "network__noisy_sigma": 0.1, **PROBE}
-        configs = [switches.config(seed=seed, **options) for seed in range(2)]
-        for folder, config in zip(train(configs, name), configs, strict=True):
-            parameters = load_checkpoint(folder / NEWEST).state["engine"]["agent"]["online"]
-            for observation, expected in truth:
-                found = values_of(config, parameters, num_actions, observation)
-                wanted = truth_of(config, name, expected)
-                np.testing.assert_allclose(found, wanted, atol=0.1, err_msg=name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=() if case[0] in TELLING else pytest.mark.slow, id=case[0])
+        for case in CASES
+    ],
+)
+def test_every_probe_is_learned(train, switches, case):
+    name, num_actions, truth = case
+    options = {"env__id": f"Probe{name}-v0", "network__noisy_sigma": 0.1, **PROBE}
+    configs = [switches.config(seed=seed, **options) for seed in range(2)]
+    for folder, config in zip(train(configs, name), configs, strict=True):
+        parameters = load_checkpoint(folder / NEWEST).state["engine"]["agent"]["online"]
+        for observation, expected in truth:
+            found = values_of(config, parameters, num_actions, observation)
+            wanted = truth_of(config, name, expected)
+            np.testing.assert_allclose(found, wanted, atol=0.1)
 
 
 SMOKE = {
