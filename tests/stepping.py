@@ -15,6 +15,7 @@ def single_steps() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lockstep, "SECONDS", 0.0)
         patch.setattr(segments, "SECONDS", 0.0)
+        patch.setattr(segments, "LEAST_SECONDS", 0.0)
         yield
 
 

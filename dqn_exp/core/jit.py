@@ -1,6 +1,5 @@
 """Compilation of functions to machine code with numba, cached by content."""
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -18,6 +17,7 @@ import numba
 from numba import config
 from numba.core.event import Listener, install_listener
 
+from dqn_exp.core.file_locks import UNSUPPORTED, is_locked_now
 from dqn_exp.core.kernel_compiler import EntryCompiler, KernelCompiler
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ KERNEL: dict[str, Any] = {
 def kernel(function: Function) -> Function:
     """Compiles a function that is inlined into its compiled callers.
 
-    Arithmetic is evaluated as written, without fast-math.
+    Arithmetic of single numbers is evaluated as written, without fast-math.
     """
     compiled: Function = numba.njit(**KERNEL, forceinline=True)(function)
     return compiled
@@ -76,11 +76,17 @@ def cached_jit(function: Function) -> Function:
 
 
 @contextmanager
-def announced_compilation() -> Iterator[None]:
+def announced_compilation(should_stop: Callable[[], bool]) -> Iterator[bool]:
     """Logs when functions are compiled in this block, and how long compilation took.
 
     Processes compile one after the other: the second one finds what the first has compiled, and
     numba's cache loses entries that are written at the same time.
+
+    Args:
+        should_stop: asked while another process compiles.
+
+    Yields:
+        Whether to compile: false if it should stop.
     """
     directory = _directory()
     if directory is None:
@@ -90,21 +96,40 @@ def announced_compilation() -> Iterator[None]:
             "NUMBA_CACHE_DIR to a writable directory.",
         )
     announcement, began = _Announcement(), time.perf_counter()
-    with _locked(directory), install_listener("numba:compile", announcement):
-        yield
+    with (
+        _locked(directory, should_stop) as is_free,
+        install_listener("numba:compile", announcement),
+    ):
+        yield is_free
     if announcement.is_made:
         log.info("Compiled in %.0f s.", time.perf_counter() - began)
 
 
 @contextmanager
-def _locked(directory: Path | None) -> Iterator[None]:
-    """Keeps other processes from compiling into a directory."""
+def _locked(directory: Path | None, should_stop: Callable[[], bool]) -> Iterator[bool]:
+    """Keeps other processes from compiling into a directory; yields false if it should stop."""
     if directory is None:
-        yield
+        yield True
         return
     with (directory / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield _wait_for_lock(file.fileno(), should_stop)
+
+
+def _wait_for_lock(descriptor: int, should_stop: Callable[[], bool]) -> bool:
+    is_logged = False
+    try:
+        while not is_locked_now(descriptor):
+            if should_stop():
+                return False
+            if not is_logged:
+                log.info("Waiting for another process to compile.")
+            is_logged = True
+            time.sleep(0.1)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        # Without locks, several processes may compile the same code.
+    return True
 
 
 class _Announcement(Listener):  # type: ignore[misc]

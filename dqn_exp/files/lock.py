@@ -1,6 +1,5 @@
 """Locks on directories, so that no two processes write the same files."""
 
-import errno
 import fcntl
 import logging
 import os
@@ -10,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.file_locks import UNSUPPORTED, is_locked_now
 
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 10.0
 """How long a command waits for the workers of a killed sweep, which end by themselves."""
-
-UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
-"""Errors of file systems without locks, such as some network file systems."""
 
 
 @contextmanager
@@ -56,15 +53,12 @@ def _lock(descriptor: int, directory: Path, exclusive: bool) -> None:
 
 def _wait_for(descriptor: int, directory: Path) -> None:
     end, is_logged = time.monotonic() + WAIT_SECONDS, False
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not is_logged:
-                is_logged = True
-                log.warning("Another process trains in %s; waiting for it to end.", directory)
-            if time.monotonic() > end:
-                raise ConfigError(
-                    [f"{directory}: another process trains in it. Wait for it to end, or end it."]
-                ) from None
-            time.sleep(0.1)
+    while not is_locked_now(descriptor):
+        if not is_logged:
+            is_logged = True
+            log.warning("Another process trains in %s; waiting for it to end.", directory)
+        if time.monotonic() > end:
+            raise ConfigError(
+                [f"{directory}: another process trains in it. Wait for it to end, or end it."]
+            )
+        time.sleep(0.1)

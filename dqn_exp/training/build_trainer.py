@@ -70,7 +70,7 @@ def make_trainer(
             buffer=buffer,
             episodes=episodes,
             evaluation=evaluation,
-            compile=partial(_compile, engine, stepper, evaluation),
+            compile=partial(_compile, engine, stepper, evaluation, should_stop),
         ),
         records,
         _make_timetable(configs),
@@ -80,12 +80,15 @@ def make_trainer(
     )
 
 
-def _compile(engine: Engine, stepper: Stepper, evaluation: Evaluation) -> None:
-    """Compiles or loads the code of the native engine."""
+def _compile(
+    engine: Engine, stepper: Stepper, evaluation: Evaluation, should_stop: Callable[[], bool]
+) -> None:
+    """Compiles or loads the code of the native engine, unless it should stop before."""
     if isinstance(engine, NativeEngine) and isinstance(stepper, Segments):
-        with announced_compilation():
-            stepper.compile()
-            evaluation.compile(engine)
+        with announced_compilation(should_stop) as is_free:
+            if is_free:
+                stepper.compile()
+                evaluation.compile(engine)
 
 
 def _make_player(

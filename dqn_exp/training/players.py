@@ -49,6 +49,10 @@ class Player(Protocol):
         """Takes the run-steps per second since the newest groups were made."""
         ...
 
+    def compile(self, records: Any, worker: Worker) -> None:
+        """Compiles or loads the code; no run advances."""
+        ...
+
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs of a group until `segment.is_over` for each of them."""
         ...
@@ -132,6 +136,10 @@ class CompiledPlayer(_EpisodePlayer):
     def note_rate(self, rate: float) -> None:
         """Does nothing: the groups are always the same."""
 
+    def compile(self, records: Any, worker: Worker) -> None:
+        """Compiles or loads the code with a segment without steps."""
+        self.advance(records, np.zeros(1, dtype=np.int64), worker)
+
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs, one after the other, until `segment.is_over`."""
         for run in runs.tolist():
@@ -195,6 +203,19 @@ class PythonPlayer(_EpisodePlayer):
     def note_rate(self, rate: float) -> None:
         """Takes the run-steps per second since the newest groups were made."""
         self._choice.note(rate)
+
+    def compile(self, records: Any, worker: Worker) -> None:
+        """Compiles or loads the code with a group without runs."""
+        spec, stores, world = self._engine.spec, self._stores, self._world
+        nobody = turns.Group(
+            np.zeros(0, dtype=np.int64),
+            worker.numbers[:0],
+            worker.finished[:0],
+            np.zeros(0, dtype=np.bool_),
+        )
+        turns.begin(spec, stores, world, records, worker.memory, nobody)
+        turns.proceed(spec, stores, world, self._outcomes, records, worker.memory, nobody)
+        turns.end(spec, stores, records, worker.memory, nobody)
 
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs until `segment.is_over`, or until their environments raise an error."""

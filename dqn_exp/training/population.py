@@ -77,7 +77,7 @@ def train_population(
         runs: at least one.
         report: called with all results, in the order of `runs`, at the start and whenever runs
             have ended.
-        should_stop: called every tick; if it returns true, the runs are interrupted.
+        should_stop: called several times a second; if it returns true, the runs are interrupted.
         progress: shows the progress; closed at the end.
 
     Returns:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dqn_exp.agent.native.engine import NativeEngine
-from dqn_exp.core.arrays import IntArray
+from dqn_exp.core.arrays import BoolArray, IntArray
 from dqn_exp.core.vector import aligned_zeros
 from dqn_exp.training.episodes import FinishedEpisodes, join_finished
 from dqn_exp.training.players import Player
@@ -20,11 +20,40 @@ from dqn_exp.training.stretch import Stretch
 SECONDS = 0.1
 """Length of a stretch; the runs advance as far as they can in this time."""
 
+LEAST_SECONDS = 0.002
+"""Shortest length of a segment, so that changing runs takes a small share of the time."""
+
 SEGMENTS_PER_STRETCH = 5
 """Segments that a run may make in a stretch, so that the threads share the work of few runs."""
 
 MAX_FINISHED = 1_024
 """Finished episodes of a segment, at most."""
+
+
+class _Speeds:
+    """Steps per second of the newest segments, of runs that learn and of runs that do not yet."""
+
+    def __init__(self) -> None:
+        self._known = {False: 1_000.0, True: 1_000.0}
+
+    def of(self, is_learning: bool) -> float:
+        return self._known[is_learning]
+
+    def note(self, is_learning: bool, speed: float) -> None:
+        self._known[is_learning] = speed
+
+
+def learns(records: Any) -> BoolArray:
+    """Returns which runs `[N]` have stored enough to learn."""
+    is_learning: BoolArray = records["size"] > records["learning_starts"]
+    return is_learning
+
+
+def first_update(records: Any) -> IntArray:
+    """Returns the steps `[N]` at which runs have stored enough to learn, if no earlier one."""
+    missing = records["learning_starts"] - records["size"] + 1
+    step: IntArray = records["step"] + np.maximum(1, missing)
+    return step
 
 
 class Segments:
@@ -47,12 +76,13 @@ class Segments:
         size = min(count, player.max_group)
         self._workers = [_make_worker(engine, size) for _ in range(num_threads)]
         self._pool = ThreadPoolExecutor(num_threads)
-        self._steps_per_second = 1_000.0  # Of a run, until it is known.
+        self._speeds = _Speeds()
 
     def compile(self) -> None:
         """Compiles or loads the code."""
-        nowhere = np.zeros(len(self._engine.agent.updates), dtype=np.int64)
-        self.advance(nowhere, nowhere, nowhere)
+        records = self._engine.load(np.zeros(len(self._engine.agent.updates), dtype=np.int64))
+        self._player.load(records)
+        self._player.compile(records, self._workers[0])
 
     def advance(self, steps: IntArray, until: IntArray, last_episodes: IntArray) -> Stretch:
         """Advances all runs until something is due for them or the time is up."""
@@ -60,15 +90,17 @@ class Segments:
         self._player.load(records)
         records["due"], records["last_episode"] = until, last_episodes
         groups, began = self._player.group(len(steps)), time.perf_counter()
-        stretch = _Stretch(records, self._player, groups, self._steps_per_second)
         workers = self._workers[: min(self._player.num_threads, len(groups))]
+        share = min(1 / SEGMENTS_PER_STRETCH, len(workers) / max(1, len(groups)))
+        seconds = max(LEAST_SECONDS, SECONDS * share)
+        stretch = _Stretch(records, self._player, groups, self._speeds, seconds)
         if len(workers) == 1:
             stretch.work(workers[0])
         else:
             list(self._pool.map(stretch.work, workers))
-        self._steps_per_second = stretch.steps_per_second
-        taken = int((records["step"] - steps).sum())
-        self._player.note_rate(taken / (time.perf_counter() - began))
+        if learns(records).any():
+            taken = int((records["step"] - steps).sum())
+            self._player.note_rate(taken / (time.perf_counter() - began))
         self._engine.store(records)
         self._player.store(records)
         finished = join_finished(stretch.finished)
@@ -86,17 +118,21 @@ class _Stretch:
 
     Attributes:
         finished: episodes that have finished, those of a run in their order.
-        steps_per_second: of the newest segment.
     """
 
     def __init__(
-        self, records: Any, player: Player, groups: Iterable[IntArray], steps_per_second: float
+        self,
+        records: Any,
+        player: Player,
+        groups: Iterable[IntArray],
+        speeds: _Speeds,
+        seconds: float,
     ) -> None:
         self._records, self._player = records, player
         self._waiting = deque(groups)
         self._deadline = time.perf_counter() + SECONDS
+        self._speeds, self._seconds = speeds, seconds
         self.finished: list[FinishedEpisodes] = []
-        self.steps_per_second = steps_per_second
 
     def work(self, worker: Worker) -> None:
         """Advances one group after another until none is left or the time is up."""
@@ -117,13 +153,14 @@ class _Stretch:
 
     def _advance(self, runs: IntArray, worker: Worker) -> None:
         records, began = self._records, time.perf_counter()
-        first, length = records["step"][runs], self.steps_per_second * SECONDS
-        records["until"][runs] = np.minimum(
-            records["due"][runs], first + max(1, int(length / SEGMENTS_PER_STRETCH / len(runs)))
-        )
+        first, is_learning = records["step"][runs], bool(learns(records[runs]).any())
+        length = max(1, int(self._speeds.of(is_learning) * self._seconds / len(runs)))
+        records["until"][runs] = np.minimum(records["due"][runs], first + length)
+        if not is_learning:
+            records["until"][runs] = np.minimum(records["until"][runs], first_update(records[runs]))
         self._player.advance(records, runs, worker)
         if count := int((records["step"][runs] - first).sum()):
-            self.steps_per_second = count / (time.perf_counter() - began)
+            self._speeds.note(is_learning, count / (time.perf_counter() - began))
         for k, run in enumerate(runs.tolist()):
             if num_finished := int(records["num_finished"][run]):
                 self.finished.append(_copy(worker.finished[k, :num_finished], run))

@@ -26,7 +26,7 @@ class Stepper(Protocol):
     """Makes steps of all runs: act, step the environments, store, learn."""
 
     def advance(self, steps: IntArray, until: IntArray, last_episodes: IntArray) -> Stretch:
-        """Makes steps for a tenth of a second or so, or until something is due.
+        """Makes steps for a fraction of a second, or until something is due.
 
         Args:
             steps: `[N]` the runs' own steps.

@@ -1,5 +1,7 @@
 """Where compiled code is kept."""
 
+import errno
+import fcntl
 import logging
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.core import jit
+from tests.conftest import never
 
 PROBE = """
 import numpy as np
@@ -85,9 +88,40 @@ def test_functions_work_where_nothing_can_be_kept_and_that_is_told_once(monkeypa
     jit._log_once.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            with jit.announced_compilation():
+            with jit.announced_compilation(never):
                 pass
     assert caplog.text.count("Compiled code cannot be cached") == 1
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_second_process_says_that_it_waits_and_can_be_stopped(
+    tmp_path, monkeypatch, caplog, stops
+):
+    monkeypatch.setattr(jit, "_directory", lambda: tmp_path)
+    answers = iter([False, stops])
+    with (tmp_path / "lock").open("w") as held, caplog.at_level(logging.INFO):
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def should_stop() -> bool:
+            answer = next(answers)
+            if caplog.text and not answer:  # It has waited once.
+                fcntl.flock(held, fcntl.LOCK_UN)
+            return answer
+
+        with jit.announced_compilation(should_stop) as is_free:
+            assert is_free != stops
+    assert caplog.text.count("Waiting for another process to compile.") == 1
+
+
+def test_where_files_cannot_be_locked_everything_is_compiled_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(jit, "_directory", lambda: tmp_path)
+
+    def refuse(*_arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with jit.announced_compilation(never) as is_free:
+        assert is_free
 
 
 def test_whoever_waits_for_the_compiler_is_told(caplog):
@@ -97,7 +131,7 @@ def test_whoever_waits_for_the_compiler_is_told(caplog):
 
     with caplog.at_level(logging.INFO):
         for _ in range(2):
-            with jit.announced_compilation():
+            with jit.announced_compilation(never):
                 twice(1)
                 twice(1)
     assert caplog.text.count("Compiling for this machine") == 1

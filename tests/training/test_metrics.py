@@ -25,7 +25,7 @@ SETTINGS = {
 def make_trainer(folder, num_ticks: int, **overrides):
     gammas = (0.9, 0.99, 0.5)
     configs = [
-        make_config(seed=seed, agent__gamma=gamma, **SETTINGS, **overrides)
+        make_config(**{**SETTINGS, "seed": seed, "agent__gamma": gamma, **overrides})
         for seed, gamma in enumerate(gammas)
     ]
     trainer = make_bare_trainer(configs, folder)
@@ -78,6 +78,32 @@ def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engi
             expected = np.percentile(errors, percent)
             assert found[f"train/td_error_p{percent}"] == pytest.approx(expected, rel=1e-5)
         assert found["buffer/size"] == size
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_the_distance_of_an_evaluation_is_not_logged_later(tmp_path, monkeypatch, engine):
+    """A run learns at the step of an evaluation (30), and not at that of the next entry (40)."""
+    periods = {
+        "agent__target_update_period": 5,
+        "agent__train_every": 3,
+        "eval__every_steps": 30,
+        "log__every_steps": 40,
+    }
+    _, trainer = make_trainer(tmp_path, 0, engine=engine, eval__episodes=1, **periods)
+    logged, collect = [], trainer._metrics.collect
+
+    def listening(rows, *others):
+        online, target = trainer._agent.online[rows[0]], trainer._agent.target[rows[0]]
+        entries = collect(rows, *others)
+        logged.append((entries[0]["train/target_distance"], online - target, online))
+        return entries
+
+    monkeypatch.setattr(trainer._metrics, "collect", listening)
+    while trainer.steps[0] < 40:
+        trainer.advance()
+    ((found, difference, online),) = logged
+    expected = float(difference.norm() / online.norm())
+    assert found == pytest.approx(expected, rel=1e-5) and found > 0
 
 
 def test_before_anything_is_known_nothing_is_said(tmp_path):

@@ -1,12 +1,14 @@
 """Segments: whatever their length, and on however many threads, a run computes the same."""
 
+import json
+
 import pytest
 
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
-from dqn_exp.training import segments
+from dqn_exp.training import segment, segments, turns
 from tests import probes
 from tests.conftest import make_config, results_of, train_in_folders
-from tests.training.test_population import assert_equal_states
+from tests.training.test_population import assert_equal_states, make_bare_trainer
 
 probes.register()
 
@@ -70,3 +72,74 @@ def test_a_compiled_environment_and_its_python_object_train_the_same(tmp_path):
     for ours, theirs in zip(found, expected, strict=True):
         for name in ("episodes.csv", "evaluations.csv"):
             assert ours[name] == theirs[name]
+
+
+def make(folder, count: int, **overrides):
+    configs = [make_config(**{**SETTINGS, "seed": seed, **overrides}) for seed in range(count)]
+    return make_bare_trainer(configs, folder)
+
+
+def test_an_environment_that_cannot_be_reset_fails_its_run_also_after_compiling(
+    tmp_path, monkeypatch
+):
+    reset, answers = probes.Walk.reset, iter([True, False])
+
+    def reset_later(self, **options):
+        if next(answers, False) is False:
+            return reset(self, **options)
+        raise RuntimeError("the simulator has not started")
+
+    monkeypatch.setattr(probes.Walk, "reset", reset_later)
+    trainer = make(tmp_path, 2, env__id="ProbeWalk-v0", engine="native")
+    trainer.train()
+    results = [json.loads((tmp_path / f"{run}/result.json").read_text()) for run in range(2)]
+    assert [result["status"] for result in results] == ["failed", "completed"]
+    assert "the simulator has not started" in results[0]["error"]
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "ProbeWalk-v0"])
+def test_nothing_is_left_to_compile_when_training_begins(tmp_path, monkeypatch, env_id):
+    called = set()
+
+    def listen(module, name):
+        kernel = getattr(module, name)
+
+        def listening(*arguments):
+            called.add(name)
+            return kernel(*arguments)
+
+        monkeypatch.setattr(module, name, listening)
+
+    for name in ("begin", "proceed", "end"):
+        listen(turns, name)
+    listen(segment, "advance")
+    trainer = make(tmp_path, 1, env__id=env_id, engine="native")
+    before = trainer.state_dict(0)
+    trainer._compile()
+    assert called == ({"advance"} if env_id == "CartPole-v1" else {"begin", "proceed", "end"})
+    assert_equal_states(before, trainer.state_dict(0))
+
+
+def test_segments_are_short_where_there_are_many_runs_and_end_where_learning_begins(
+    tmp_path, monkeypatch
+):
+    never_due = dict.fromkeys(("log__every_steps", "trainer__total_steps"), 10_000)
+    never_due |= dict.fromkeys(("eval__every_steps", "checkpoint__every_steps"))
+    sizes = {"agent__learning_starts": 9_000, "buffer__capacity": 9_500}
+    trainer = make(tmp_path, 50, engine="native", **sizes, **never_due)
+    ends, player, speeds = [], trainer._stepper._player, trainer._stepper._speeds
+    advance = player.advance
+
+    def listening(records, runs, worker):
+        ends.append(int(records["until"][runs[0]]))
+        advance(records, runs, worker)
+
+    monkeypatch.setattr(player, "advance", listening)
+    monkeypatch.setattr(speeds, "note", lambda is_learning, speed: None)
+    monkeypatch.setattr(segments, "SECONDS", 0.01)
+    trainer.advance()
+    assert ends[0] == 2  # For two milliseconds, at 1,000 steps a second.
+    speeds._known[False] = 1e9
+    ends.clear()
+    trainer.advance()
+    assert ends[0] == 9_001  # The first update, however fast the steps before are.

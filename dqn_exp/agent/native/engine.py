@@ -28,7 +28,10 @@ from dqn_exp.network.mlp import MLP
 
 
 class NativeEngine(EngineState):
-    """Acts and learns for all runs of a population, one after the other."""
+    """State of all runs that compiled code advances.
+
+    `act`, `learn` and `learn_from` make single steps, for comparisons with the torch engine.
+    """
 
     rows = ("constants", *EngineState.rows)
     parts = (*EngineState.parts, "value")
@@ -140,6 +143,8 @@ class NativeEngine(EngineState):
         records["step"] = steps
         for name, values in self._loaded.items():
             records[name] = values
+        # An entry that is not written, such as at an evaluation, leaves its distance behind.
+        records["target_distance"] = np.nan
         return records
 
     def store(self, records: Any) -> None:

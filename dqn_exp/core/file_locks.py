@@ -1,0 +1,21 @@
+"""Locks on open files, on systems that may not have them."""
+
+import errno
+import fcntl
+
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
+"""Errors of file systems without locks, such as some network file systems."""
+
+
+def is_locked_now(descriptor: int) -> bool:
+    """Tries to lock an open file exclusively; returns whether it is locked now.
+
+    Raises:
+        OSError: If the file cannot be locked, with an errno of `UNSUPPORTED` if the file system has
+            no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
