@@ -159,8 +159,18 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "dqn_exp.train", *SHORT, *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
+        start_new_session=True,
     )  # fmt: skip
+
+
+def end_of(process: subprocess.Popen) -> tuple[str, str]:
+    """Waits for the end of a process; returns what it has written."""
+    try:
+        return process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)  # All its processes say where they are.
+        pytest.fail("\n".join(process.communicate()))
 
 
 def wait_for(process: subprocess.Popen, condition) -> None:
@@ -262,7 +272,7 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     process = start(tmp_path, "-m", "seed=1,2,3", "hydra.sweep.dir=s", *ENDLESS, *launcher)
     wait_for_checkpoints(process, tmp_path / "s", 3)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = end_of(process)
     assert process.returncode == 130, (out, err)
     # A process of loky's that outlives ours may warn of what the workers have left.
     told = [line for line in err.splitlines() if "warn" not in line.lower() and line]
@@ -296,7 +306,7 @@ def test_ctrl_c_while_workers_begin_fails_no_run(tmp_path, seconds):
     wait_for(process, (tmp_path / "s/sweep.csv").exists)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does, to all of them.
-    out, err = process.communicate(timeout=60)
+    out, err = end_of(process)
     assert process.returncode == 130 and "resume s" in err, (out, err)
     statuses = {row["status"] for row in table_of(tmp_path / "s")}
     assert statuses <= {"pending", "interrupted"}
