@@ -18,7 +18,7 @@ from tests.resuming import (
     make_folders,
     stop_after,
 )
-from tests.switches import COMPILED, COVERING
+from tests.switches import COMPILED, COVERING, PLAIN
 from tests.training.test_population import make_runs
 
 probes.register()
@@ -52,8 +52,8 @@ def test_the_same_for_runs_that_differ_in_everything_they_may(tmp_path, engine):
 @pytest.mark.parametrize(
     ("switches", "env_id"),
     some_of(
-        [(COVERING[0], "MountainCar-v0")],
-        [COVERING[0], *COMPILED],
+        [(PLAIN, "MountainCar-v0")],
+        COMPILED,
         ["Acrobot-v1", "MountainCar-v0"],
     ),
     ids=str,

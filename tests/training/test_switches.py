@@ -15,7 +15,7 @@ from dqn_exp.network.mlp import MLP
 from tests import probes
 from tests.conftest import results_of, some_of
 from tests.stepping import tick
-from tests.switches import ALL, COMPILED, COVERING, POSSIBLE_PAIRS, Switches
+from tests.switches import ALL, COMPILED, COVERING, PLAIN, POSSIBLE_PAIRS, Switches
 from tests.training.test_population import assert_equal_states, check_staggered, make_bare_trainer
 from tests.training.test_probes import CASES, PROBE
 
@@ -216,7 +216,7 @@ def test_the_same_holds_for_optimizers_and_normalization(train, optimizer, norma
             }
         )
         for i, (run, decay) in enumerate(
-            zip(make_runs(COVERING[1], 5), (0.0, 0.1, 0.0, 0.01, 1.0), strict=True)
+            zip(make_runs(PLAIN, 5), (0.0, 0.1, 0.0, 0.01, 1.0), strict=True)
         )
     ]
     together = train(configs, "together")
