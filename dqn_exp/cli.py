@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.errors import RunError
 from dqn_exp.files.directories import job_directory_name
-from dqn_exp.sweep.hydra_internals import explain
+from dqn_exp.sweep.hydra_internals import explain, share_config_store
 from dqn_exp.sweep.signals import raise_at_termination
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
@@ -29,6 +29,7 @@ def run_command(command: Callable[[], object]) -> None:
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     _register()
+    share_config_store()
     raise_at_termination()
     try:
         command()

@@ -18,6 +18,7 @@ import yaml
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log
 from hydra.errors import MissingConfigException
@@ -81,6 +82,15 @@ def set_job(config: DictConfig, num: int, directory: Path | None = None) -> None
 def make_context(config: DictConfig) -> HydraContext:
     """Returns a context without a loader of configs, for jobs that are already composed."""
     return HydraContext(config_loader=None, callbacks=Callbacks(config))  # type: ignore[arg-type]
+
+
+def share_config_store() -> None:
+    """Keeps Hydra from copying all structured configs whenever it looks into a group.
+
+    `--help` looks a hundred times. The store is a singleton, which copies do not change.
+    """
+    store: Any = ConfigStore
+    store.__deepcopy__ = lambda self, memo: self
 
 
 @contextmanager

@@ -1,12 +1,20 @@
 """What stands on internals of Hydra."""
 
+import copy
+
 import pytest
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.sweep.hydra_internals import explain, hydra_config, resolved_values
+from dqn_exp.sweep.hydra_internals import (
+    explain,
+    hydra_config,
+    resolved_values,
+    share_config_store,
+)
 
 
 def test_the_files_of_hydra_are_those_of_its_own_launcher(command, tmp_path):
@@ -51,3 +59,9 @@ def test_the_config_of_hydra_is_the_previous_one_after_a_block():
     with hydra_config(config):
         assert HydraConfig.instance().cfg is config
     assert HydraConfig.instance().cfg is outer
+
+
+def test_the_store_of_structured_configs_is_shared_by_copies():
+    share_config_store()
+    store = ConfigStore.instance()
+    assert copy.deepcopy({"store": store})["store"] is store
