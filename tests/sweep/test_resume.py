@@ -64,7 +64,7 @@ def test_a_sweep_goes_on_where_it_was(command, resumed, tmp_path):
 
 def test_kills_at_random_moments_change_no_byte():
     script = Path(__file__).parent.parent.parent / "scripts" / "kill_and_resume.py"
-    options = ["--kills", "1", "--steps", "400", "--longest", "4"]
+    options = ["--kills", "1", "--steps", "400", "--longest", "3"]
     sweep = ["seed=0,1", "agent.n_step=1,3"]
     done = subprocess.run(
         [sys.executable, script, *options, *sweep],
