@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.errors import RunError
-from dqn_exp.files.directories import job_directory_name
+from dqn_exp.files.directories import job_directory_name, remember_origin
 from dqn_exp.sweep.hydra_internals import explain, share_config_store
 from dqn_exp.sweep.signals import raise_at_termination
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
@@ -28,6 +28,7 @@ def run_command(command: Callable[[], object]) -> None:
     # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module of the user's folder.
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    remember_origin()
     _register()
     share_config_store()
     raise_at_termination()

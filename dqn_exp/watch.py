@@ -4,11 +4,12 @@ import argparse
 import os
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dqn_exp.cli import run_command
-from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--video", type=Path, metavar="FILE.mp4", help="write an MP4 video")
     parser.add_argument("--gif", type=Path, metavar="FILE.gif", help="write a smaller GIF")
     parser.add_argument("--human", action="store_true", help="show a window")
+    parser.add_argument(
+        "--failed", action="store_true", help="play the episode in which the environment failed"
+    )
     options = parser.parse_args(arguments)
     run_command(lambda: watch(options))
 
@@ -39,10 +43,14 @@ def watch(options: argparse.Namespace) -> None:
         ConfigError: If the run has no policy, or the options are invalid.
     """
     # Delayed, so that --help is instant.
-    from dqn_exp.training.playback import PlaybackRequest, play_back
+    from dqn_exp.training.playback import PlaybackRequest, play_back, replay
 
+    if options.failed:
+        _print_replay(*replay(options.directory))
+        return
     if problems := list(_problems_of(options)):
         raise ConfigError(problems)
+    del options.failed
     try:
         step, episodes = play_back(PlaybackRequest(**vars(options)))
         _print(f"Greedy policy at step {step:,}\n")
@@ -59,6 +67,17 @@ def watch(options: argparse.Namespace) -> None:
     _print(f"\nReturn {mean:.1f} ± {std:.1f} over {len(returns)} episodes.")
     for path in filter(None, (options.video, options.gif)):
         _print(f"The video is in {shorten(path.absolute())}.")
+
+
+def _print_replay(title: str, steps: Iterable[tuple[int, int, float, str]]) -> None:
+    _print(f"{title}\n\n  step  action    reward  end")
+    try:
+        for step, action, reward, end in steps:
+            _print(f"{step:6d} {action:7d} {reward:9.3g}  {end}")
+    except Exception as error:  # An environment may raise any error.
+        traceback.print_exception(error.__cause__ or error)
+        raise RunError("The environment fails again in this episode.") from error
+    _print("\nThe episode did not fail this time: the environment depends on more than its seed.")
 
 
 def _print(line: str) -> None:

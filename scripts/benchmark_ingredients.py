@@ -29,6 +29,7 @@ from dqn_exp.config.validation import to_config
 from dqn_exp.files.result import Result
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_trainer import make_trainer
+from dqn_exp.training.preflight import with_engine
 from dqn_exp.training.progress import NoProgress
 from dqn_exp.training.trainer import Trainer
 
@@ -71,7 +72,7 @@ def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Tr
     )
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         values: Any = OmegaConf.to_container(compose("config", [*common, *overrides]), resolve=True)
-    configs = [to_config({**values, "seed": seed}) for seed in range(num_runs)]
+    configs = [with_engine(to_config({**values, "seed": seed})) for seed in range(num_runs)]
     records = []
     for config in configs:
         directory = folder / str(config.seed)

@@ -23,6 +23,7 @@ from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.preflight import with_engine
 from dqn_exp.training.progress import NoProgress
 from dqn_exp.training.trainer import Trainer
 
@@ -64,7 +65,7 @@ def train(num_runs: int, total_steps: int) -> None:
         for seed in range(num_runs):
             directory = Path(folder, str(seed))
             directory.mkdir()
-            runs.append(Run(to_config({**values, "seed": seed}), directory, {}))
+            runs.append(Run(with_engine(to_config({**values, "seed": seed})), directory, {}))
         train_population(runs, lambda results: None, lambda: False, NoProgress())
 
 

@@ -24,6 +24,7 @@ from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.files.result import Result
 from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.preflight import with_engine
 from dqn_exp.training.progress import NoProgress
 from tests.command import SHORT, Ended, run_here
 from tests.stepping import single_steps
@@ -133,7 +134,7 @@ def make_config(*options: str, **overrides: Any) -> Config:
     values = config_values(*options, **overrides)
     if "engine" not in overrides and not COMPILES_ALL and not is_default(values):
         values["engine"] = "torch"
-    return to_config(values)
+    return with_engine(to_config(values))
 
 
 def is_default(values: Mapping[str, Any]) -> bool:

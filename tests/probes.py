@@ -133,7 +133,7 @@ class Fragile(Counting):
     `how` is step, reset or kill: it raises in one of the two, or ends its process at once.
     """
 
-    def __init__(self, how: str = "step", one_in: int = 40) -> None:
+    def __init__(self, how: str = "step", one_in: int = 41) -> None:
         super().__init__()
         self._how, self._one_in = how, one_in
 

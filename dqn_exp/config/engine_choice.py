@@ -1,4 +1,4 @@
-"""The choice of the engine, which follows from the structure of a config alone."""
+"""The choice of the engine, which follows from the structure of a config and its environment."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -21,8 +21,14 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_engine(config: Config) -> Choice:
-    """Returns the engine that `engine=auto` selects."""
+def choose_engine(config: Config, num_features: int, num_actions: int) -> Choice:
+    """Returns the engine that `engine=auto` selects.
+
+    Args:
+        config: of a run.
+        num_features: of an observation.
+        num_actions: of the environment.
+    """
     reasons = list(reasons_against_native(config))
     if reasons:
         return Choice("torch", f"compiled code does not support {', '.join(reasons)}")
@@ -32,9 +38,9 @@ def choose_engine(config: Config) -> Choice:
     return Choice("native", "compiled code supports this agent and is faster")
 
 
-def explain_engine(config: Config) -> str:
-    """Returns a line that says which engine trains a config, and why."""
-    chosen, reason = choose_engine(config)
+def explain_engine(config: Config, num_features: int, num_actions: int) -> str:
+    """Returns a line that says which engine trains a config, and why, as `choose_engine` does."""
+    chosen, reason = choose_engine(config, num_features, num_actions)
     if config.engine != chosen:
         return (
             f"Engine {config.engine}, as configured; engine=auto would select {chosen}: {reason}."

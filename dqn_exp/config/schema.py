@@ -90,6 +90,9 @@ class EvalConfig(Section):
         description="Steps between two evaluations; null for the last one only."
     )
     episodes: Count = Field(description="Episodes per evaluation.")
+    max_episode_steps: Count = Field(
+        description="Time limit of an evaluation episode in an environment without one."
+    )
     seed: PerRun[Seed] = Field(description="Seed from which the seeds of the episodes derive.")
 
 

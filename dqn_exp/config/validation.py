@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from dqn_exp.config.agent_schema import AgentConfig, CategoricalConfig
-from dqn_exp.config.engine_choice import choose_engine, reasons_against_native
+from dqn_exp.config.engine_choice import reasons_against_native
 from dqn_exp.config.fields import Decay
 from dqn_exp.config.messages import as_yaml, to_line
 from dqn_exp.config.schema import Config
@@ -24,7 +24,7 @@ MIN_SUPPORT_WIDTH = 1e-4
 
 
 def to_config(values: Mapping[str, Any]) -> Config:
-    """Returns the typed config of plain containers, with `engine=auto` resolved.
+    """Returns the typed config of plain containers.
 
     Raises:
         ConfigError: With one line per problem.
@@ -36,8 +36,6 @@ def to_config(values: Mapping[str, Any]) -> Config:
     problems = list(_contradictions(config))
     if problems:
         raise ConfigError(problems)
-    if config.engine == "auto":
-        return config.model_copy(update={"engine": choose_engine(config).engine})
     return config
 
 

@@ -6,12 +6,37 @@ class ConfigError(ValueError):
 
     def __init__(self, problems: list[str]) -> None:
         """Takes the lines."""
-        super().__init__("\n".join(problems))
+        super().__init__(problems)  # All arguments, so that errors can be pickled.
         self.problems = problems
+
+    def __str__(self) -> str:
+        """Returns the lines."""
+        return "\n".join(self.problems)
 
 
 class RunError(Exception):
     """A run failed, diverged or was interrupted."""
+
+
+class EpisodeError(Exception):
+    """An environment failed in an episode.
+
+    Attributes:
+        reason: what happened.
+        seed: of the episode.
+        actions: since its beginning, numbered from 0.
+        episode: which episode it was, such as "training episode 3".
+    """
+
+    def __init__(self, reason: str, seed: int, actions: list[int]) -> None:
+        """Takes the attributes, of which the last is set where the episodes are counted."""
+        super().__init__(reason, seed, actions)
+        self.reason, self.seed, self.actions, self.episode = reason, seed, actions, "an episode"
+
+    def __str__(self) -> str:
+        """Returns the reason with its place."""
+        where = f"at step {len(self.actions)} of" if self.actions else "at the reset of"
+        return f"{self.reason}, {where} {self.episode} (seed {self.seed})"
 
 
 class WorkerError(Exception):
@@ -25,5 +50,8 @@ def last_line_of(error: BaseException) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Returns the type and message of an error in one line."""
-    return f"{type(error).__name__}: {error}"
+    """Returns the type and message of an error."""
+    if isinstance(error, EpisodeError):
+        return str(error)
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,12 +1,18 @@
-"""The cores and the memory allocator of this machine."""
+"""The cores, the free memory and the memory allocator of this machine."""
 
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_MMAP_THRESHOLD = 32 * 2**20
 LARGEST_INT = 2**31 - 1
+
+MEMORY_INFO = Path("/proc/meminfo")
+GROUP = Path("/sys/fs/cgroup")
 
 
 def num_cores() -> int:
@@ -15,6 +21,24 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def free_memory() -> int:
+    """Returns the bytes of memory that are free, or all bytes where that is not known."""
+    try:
+        lines = MEMORY_INFO.read_text().splitlines()
+        (available,) = (line for line in lines if line.startswith("MemAvailable:"))
+        free = int(available.split()[1]) * 1_024
+    except (OSError, ValueError):
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([free, *_limits_of_group()])
+
+
+def _limits_of_group() -> Iterator[int]:
+    """Yields what is left of the memory limit of this process's control group."""
+    with suppress(OSError, ValueError):
+        limit, used = (int((GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        yield limit - used
 
 
 def keep_freed_memory() -> None:

@@ -127,21 +127,15 @@ class RandomStream(PerRunState):
 
 
 def episode_seeds(numbers: UInt32Array) -> IntArray:
-    """Returns even seeds `[M]` of training episodes from numbers `[M, 2]`.
+    """Returns even seeds `[M]` of training episodes, below 2^31, from numbers `[M]`.
 
-    Evaluation seeds are odd, so the two are disjoint.
+    Evaluation seeds are odd, so the two are disjoint. Many environments seed generators that take
+    32 bits.
     """
-    return _join(numbers) << 1
+    return numbers.astype(np.int64) >> 2 << 1
 
 
 def evaluation_seeds(seed: int, num_episodes: int) -> IntArray:
-    """Returns odd seeds `[E]` of evaluation episodes, derived from `eval.seed`."""
-    count = -(-2 * num_episodes // 8) * 8
-    numbers = draw(seed, Stream.EVALUATION, 0, count)[: 2 * num_episodes]
-    return _join(numbers.reshape(num_episodes, 2)) << 1 | 1
-
-
-def _join(numbers: UInt32Array) -> IntArray:
-    # 62 bits: with the parity bit the seed is still a positive 64-bit integer.
-    high, low = numbers[..., 0].astype(np.int64), numbers[..., 1].astype(np.int64)
-    return (high >> 2) << 32 | low
+    """Returns odd seeds `[E]` of evaluation episodes, below 2^31, derived from `eval.seed`."""
+    count = -(-num_episodes // 8) * 8
+    return episode_seeds(draw(seed, Stream.EVALUATION, 0, count)[:num_episodes]) | 1

@@ -6,8 +6,10 @@ import numpy as np
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
+from dqn_exp.core.errors import EpisodeError
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.env.classic_control_physics import Physics, begin_all, step_all
+from dqn_exp.env.single_env import EnvShape
 from dqn_exp.env.vector_env import StepResult
 
 
@@ -32,10 +34,11 @@ class ClassicControlVectorEnv(PerRunState):
             argument: value of `physics.argument`.
         """
         self.physics, self.limit, self.argument = physics, max_episode_steps, argument
+        self.shape = EnvShape(physics.num_features, physics.num_actions)
         self._static = Static(physics.name)
         self.state = np.zeros((count, physics.num_numbers))
         self.steps = np.zeros(count, dtype=np.int64)
-        self.errors: dict[int, Exception] = {}
+        self.errors: dict[int, EpisodeError] = {}
 
     def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""

@@ -25,6 +25,7 @@ class Physics(NamedTuple):
     Attributes:
         name: by which compiled code is chosen.
         num_features: D of an observation.
+        num_actions: A.
         num_numbers: S of its state.
         argument: name of the keyword argument that the physics support; None for none.
         default: of the argument.
@@ -32,6 +33,7 @@ class Physics(NamedTuple):
 
     name: str
     num_features: int
+    num_actions: int
     num_numbers: int
     argument: str | None
     default: float
@@ -39,12 +41,12 @@ class Physics(NamedTuple):
 
 PHYSICS: dict[Any, Physics] = {
     "gymnasium.envs.classic_control.cartpole:CartPoleEnv": Physics(
-        CART_POLE, 4, 4, "sutton_barto_reward", 0.0
+        CART_POLE, 4, 2, 4, "sutton_barto_reward", 0.0
     ),
     "gymnasium.envs.classic_control.mountain_car:MountainCarEnv": Physics(
-        MOUNTAIN_CAR, 2, 2, "goal_velocity", 0.0
+        MOUNTAIN_CAR, 2, 3, 2, "goal_velocity", 0.0
     ),
-    "gymnasium.envs.classic_control.acrobot:AcrobotEnv": Physics(ACROBOT, 6, 4, None, 2.0),
+    "gymnasium.envs.classic_control.acrobot:AcrobotEnv": Physics(ACROBOT, 6, 3, 4, None, 2.0),
 }
 """Physics by Gymnasium's entry point."""
 

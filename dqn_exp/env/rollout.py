@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gymnasium
-import numpy as np
 
 from dqn_exp.core.arrays import Float32Array
-from dqn_exp.env.gymnasium_env import make_single
+from dqn_exp.env.single_env import EnvArguments, SingleEnv
 from dqn_exp.env.video import Frame, Gif, Video
 
 QValues = Callable[[Float32Array], Float32Array]
@@ -34,15 +33,11 @@ class PlayedEpisode(NamedTuple):
     terminated: bool
 
 
-def make_visible(
-    env_id: str, max_episode_steps: int | None, kwargs: dict[str, Any], mode: str | None
-) -> gymnasium.Env[Any, Any]:
+def make_visible(arguments: EnvArguments, mode: str | None) -> SingleEnv:
     """Makes an environment with a render mode.
 
     Args:
-        env_id: a registered id.
-        max_episode_steps: time limit; None for the registered one.
-        kwargs: keyword arguments of the environment.
+        arguments: what it is made of.
         mode: rgb_array for images, human for a window, None for neither.
 
     Raises:
@@ -50,25 +45,25 @@ def make_visible(
     """
     if mode == "rgb_array":  # Otherwise SDL looks for a screen.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    env = make_single(env_id, max_episode_steps, kwargs)
+    env = SingleEnv(arguments)
     if mode is None:
         return env
-    known = env.metadata.get("render_modes", [])
+    known = env.env.metadata.get("render_modes", [])
     env.close()
     if mode not in known:
         raise ValueError(
             f"env.id: expected an environment with the render mode {mode}, which images need; "
-            f"{env_id} has {', '.join(map(str, known)) or 'none'}."
+            f"{arguments.id} has {', '.join(map(str, known)) or 'none'}."
         )
-    return make_single(env_id, max_episode_steps, {**kwargs, "render_mode": mode})
+    return SingleEnv(arguments._replace(kwargs={**arguments.kwargs, "render_mode": mode}))
 
 
-def check_visible(env_id: str, max_episode_steps: int | None, kwargs: dict[str, Any]) -> None:
+def check_visible(arguments: EnvArguments) -> None:
     """Raises ValueError, with the key, if an environment cannot be filmed."""
     try:
-        env = make_visible(env_id, max_episode_steps, kwargs, "rgb_array")
+        env = make_visible(arguments, "rgb_array")
         try:
-            env.reset(seed=0)
+            env.reset(0)
             _film(env, [Gif(FPS)])
         finally:
             env.close()
@@ -76,13 +71,13 @@ def check_visible(env_id: str, max_episode_steps: int | None, kwargs: dict[str, 
         raise ValueError(f"log.video: {error}") from error
 
 
-def fps_of(env: gymnasium.Env[Any, Any]) -> float:
+def fps_of(env: SingleEnv) -> float:
     """Returns the frames per second of an environment."""
-    return float(env.metadata.get("render_fps") or FPS)
+    return float(env.env.metadata.get("render_fps") or FPS)
 
 
 def play(
-    env: gymnasium.Env[Any, Any],
+    env: SingleEnv,
     q_values: QValues,
     seeds: Iterable[int],
     videos: Sequence[Video] = (),
@@ -93,23 +88,22 @@ def play(
         ValueError: If the library that renders the frames is not installed.
     """
     for seed in seeds:
-        observation, _ = env.reset(seed=seed)
+        observation = env.reset(seed)
         _film(env, videos)
         total, length, terminated, truncated = 0.0, 0, False, False
         while not (terminated or truncated):
-            row = np.ravel(observation).astype(np.float32)[None]
-            action = int(q_values(row)[0].argmax())
-            observation, reward, terminated, truncated, _ = env.step(action)
+            action = int(q_values(observation[None])[0].argmax())
+            observation, reward, terminated, truncated = env.step(action)
             _film(env, videos)
-            total, length = total + float(reward), length + 1
-        yield PlayedEpisode(seed, total, length, bool(terminated))
+            total, length = total + reward, length + 1
+        yield PlayedEpisode(seed, total, length, terminated)
 
 
-def _film(env: gymnasium.Env[Any, Any], videos: Sequence[Video]) -> None:
+def _film(env: SingleEnv, videos: Sequence[Video]) -> None:
     if not videos:
         return
     try:
-        frame: Frame = env.render()  # type: ignore[assignment]
+        frame: Frame = env.env.render()  # type: ignore[assignment]
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"{error} Install it with: pip install 'dqn-exp[video]'") from error
     for video in videos:

@@ -1,7 +1,7 @@
 """Vectorised environments of any kind, stepped one after the other in Python."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -9,7 +9,9 @@ import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
-from dqn_exp.env.gymnasium_env import make_single, shape_of
+from dqn_exp.core.errors import EpisodeError
+from dqn_exp.env.registry import place, short_name
+from dqn_exp.env.single_env import EnvArguments, InterfaceError, SingleEnv
 from dqn_exp.env.vector_env import StepResult
 
 log = logging.getLogger(__name__)
@@ -21,31 +23,22 @@ KNOWN_WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
 class SerialVectorEnv:
     """Any environment of Gymnasium, one object per run."""
 
-    def __init__(
-        self, env_id: str, max_episode_steps: int | None, kwargs: Mapping[str, Any], count: int
-    ) -> None:
-        """Makes the environments.
-
-        Args:
-            env_id: a registered id.
-            max_episode_steps: time limit; None for the registered one.
-            kwargs: keyword arguments of the environment.
-            count: N.
+    def __init__(self, arguments: EnvArguments, count: int) -> None:
+        """Makes N environments.
 
         Raises:
-            ValueError: If observations are not a box or actions are not discrete.
+            ValueError: If DQN cannot act in them.
         """
-        self._envs = [make_single(env_id, max_episode_steps, kwargs) for _ in range(count)]
-        self._num_features = shape_of(self._envs[0], env_id).num_features
-        self._first_action = int(self._envs[0].action_space.start)  # type: ignore[attr-defined]
+        self._envs = [SingleEnv(arguments) for _ in range(count)]
+        self._name, self.shape = short_name(arguments.id), self._envs[0].shape
         # The current episodes: their seeds, and the actions since.
         self._seeds = [0] * count
         self._actions: list[list[int]] = [[] for _ in range(count)]
-        self.errors: dict[int, Exception] = {}
+        self.errors: dict[int, EpisodeError] = {}
 
     def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
-        observations = np.zeros((len(runs), self._num_features), dtype=np.float32)
+        observations = np.zeros((len(runs), self.shape.num_features), dtype=np.float32)
         for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
             observations[row] = self.reset_one(run, seed)
         return observations
@@ -54,15 +47,15 @@ class SerialVectorEnv:
         """Starts an episode of one run; returns its observation `[D]`, zeros after an error."""
         self._seeds[run], self._actions[run] = seed, []
         try:
-            return self._check(_to_row(self._envs[run].reset(seed=seed)[0]))
-        except Exception as error:  # An environment may raise any error.
-            self.errors.setdefault(run, error)
-            return np.zeros(self._num_features, dtype=np.float32)
+            return self._envs[run].reset(seed)
+        except (Exception, SystemExit) as error:  # An environment may raise any error.
+            self._note(run, error)
+            return np.zeros(self.shape.num_features, dtype=np.float32)
 
     def step(self, actions: IntArray, active: BoolArray | None = None) -> StepResult:
         """Takes one action `[N]` in every environment, or in the active ones `[N]`."""
         count = len(self._envs)
-        observations = np.zeros((count, self._num_features), dtype=np.float32)
+        observations = np.zeros((count, self.shape.num_features), dtype=np.float32)
         ends = np.zeros((3, count), dtype=np.bool_)
         result = StepResult(observations, np.zeros(count, dtype=np.float32), *ends)
         for run in range(count) if active is None else np.flatnonzero(active).tolist():
@@ -82,21 +75,18 @@ class SerialVectorEnv:
         """
         self._actions[run].append(action)
         try:
-            observation, reward, terminated, truncated, _ = self._envs[run].step(
-                action + self._first_action
-            )
-            row = self._check(_to_row(observation))
-            return row, float(reward), bool(terminated), bool(truncated)
-        except Exception as error:  # As in `reset_one`.
-            self.errors.setdefault(run, error)
+            return self._envs[run].step(action)
+        except (Exception, SystemExit) as error:  # As in `reset_one`.
+            self._note(run, error)
             return None
 
-    def _check(self, row: Float32Array) -> Float32Array:
-        if len(row) != self._num_features:
-            raise ValueError(
-                f"expected an observation of {self._num_features} numbers, got {len(row)}"
-            )
-        return row
+    def _note(self, run: int, error: BaseException) -> None:
+        if run not in self.errors:
+            is_wrong = isinstance(error, InterfaceError)
+            what = f": {error}" if is_wrong else f" raised {place(error)}"
+            found = EpisodeError(self._name + what, self._seeds[run], self._actions[run])
+            found.__cause__ = error
+            self.errors[run] = found
 
     def retire(self, run: int) -> None:
         """Removes a run; the last environment replaces its environment."""
@@ -117,7 +107,7 @@ class SerialVectorEnv:
         state: `state_dict()`, which returns plain containers, numbers and arrays, with a matching
         `load_state_dict(state)`.
         """
-        env = self._envs[run]
+        env = self._envs[run].env
         state = env.unwrapped.state_dict() if _provides_state(env) else None  # type: ignore[attr-defined]
         actions = np.array(self._actions[run], dtype=np.int64)
         return {"seed": self._seeds[run], "actions": actions, "state": state}
@@ -130,20 +120,17 @@ class SerialVectorEnv:
         """
         env, actions = self._envs[run], np.asarray(state["actions"]).tolist()
         try:
-            newest = env.reset(seed=state["seed"])[0]
-            if state["state"] is not None and _provides_state(env):
-                env.unwrapped.load_state_dict(_to_arrays(state["state"]))  # type: ignore[attr-defined]
-                _set_length(env, len(actions))
-            else:
-                for action in actions:
-                    newest = env.step(action + self._first_action)[0]
-                if not np.array_equal(_to_row(newest), observation, equal_nan=True):
-                    return (
-                        f"repeating its {len(actions)} steps led to another observation: the "
-                        "environment is not a function of seed and actions, and has no state_dict"
-                    )
-        except Exception as error:  # As in `reset`.
-            return f"the environment raised {type(error).__name__}: {error}"
+            newest = env.reset(state["seed"])
+            if state["state"] is not None and _provides_state(env.env):
+                env.env.unwrapped.load_state_dict(_to_arrays(state["state"]))  # type: ignore[attr-defined]
+                _set_length(env.env, len(actions))
+            elif not np.array_equal(_repeat(env, actions, newest), observation):
+                return (
+                    f"repeating its {len(actions)} steps led to another observation: the "
+                    "environment is not a function of seed and actions, and has no state_dict"
+                )
+        except (Exception, SystemExit) as error:  # As in `reset`.
+            return f"the environment raised {place(error)}"
         self._seeds[run], self._actions[run] = state["seed"], actions
         return None
 
@@ -153,11 +140,16 @@ class SerialVectorEnv:
             _close(env)
 
 
-def _close(env: gymnasium.Env[Any, Any]) -> None:
-    try:
-        env.close()
-    except Exception as error:  # Its run has ended anyway, and the others continue.
-        log.warning("Closing an environment raised %s: %s", type(error).__name__, error)
+def _close(env: SingleEnv) -> None:
+    if (problem := env.close()) is not None:  # Its run has ended anyway, and the others go on.
+        log.warning("Closing an environment raised %s.", problem)
+
+
+def _repeat(env: SingleEnv, actions: Sequence[int], newest: Float32Array) -> Float32Array:
+    """Takes actions again; returns the newest observation."""
+    for action in actions:
+        newest = env.step(action)[0]
+    return newest
 
 
 def _provides_state(env: gymnasium.Env[Any, Any]) -> bool:
@@ -175,11 +167,6 @@ def _set_length(env: gymnasium.Env[Any, Any], num_steps: int) -> None:
         if isinstance(layer, TimeLimit):
             layer._elapsed_steps = num_steps  # type: ignore[assignment]
         layer = layer.env
-
-
-def _to_row(observation: Any) -> Float32Array:
-    row: Float32Array = np.asarray(observation, dtype=np.float32).ravel()
-    return row
 
 
 def _to_arrays(value: Any) -> Any:

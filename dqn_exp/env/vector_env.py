@@ -3,6 +3,8 @@
 from typing import Any, NamedTuple, Protocol
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
+from dqn_exp.core.errors import EpisodeError
+from dqn_exp.env.single_env import EnvShape
 
 
 class StepResult(NamedTuple):
@@ -27,11 +29,13 @@ class VectorEnv(Protocol):
     """One environment per run, reset one by one, without autoreset.
 
     Attributes:
+        shape: of each environment.
         errors: errors that environments raised, by run. The other environments continue; results
             of a failed environment are meaningless.
     """
 
-    errors: dict[int, Exception]
+    shape: EnvShape
+    errors: dict[int, EpisodeError]
 
     def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ def problems_of_run_directory(directory: Path, key: str) -> list[str]:
     if (directory / "result.json").exists():
         return [
             f"{key}: {directory} already holds a run (it has a result.json). Choose another "
-            f"directory, or resume the run with: python -m dqn_exp.resume {shorten(directory)}"
+            f"directory, or resume the run with: python -m dqn_exp.resume {quote(directory)}"
         ]
     return problems_of_old_sweep(directory, key)
 
@@ -63,13 +64,27 @@ def problems_of_old_sweep(directory: Path, key: str = "hydra.sweep.dir") -> list
         return []
     return [
         f"{key}: {directory} already holds a sweep. Choose another directory, or resume the sweep "
-        f"with: python -m dqn_exp.resume {shorten(directory)}"
+        f"with: python -m dqn_exp.resume {quote(directory)}"
     ]
 
 
+_ORIGIN: list[Path] = []
+
+
+def remember_origin() -> None:
+    """Makes `shorten` relative to the current folder, even if the process changes to another."""
+    _ORIGIN[:] = [Path.cwd()]
+
+
 def shorten(path: Path) -> Path:
-    """Returns a path relative to the working directory, if it is below it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    """Returns a path relative to the folder of the command, if it is below it."""
+    origin = _ORIGIN[0] if _ORIGIN else Path.cwd()
+    return path.relative_to(origin) if path.is_relative_to(origin) else path
+
+
+def quote(path: Path) -> str:
+    """Returns a path as it is pasted into a shell, shortened."""
+    return shlex.quote(str(shorten(path)))
 
 
 def duplicates(directories: Iterable[Path]) -> list[Path]:

@@ -3,14 +3,16 @@
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dqn_exp.core.arrays import Float64Array, IntArray
-from dqn_exp.core.errors import describe_error
+from dqn_exp.core.errors import EpisodeError, describe_error
 from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint
 from dqn_exp.files.csv_table import TABLES, CsvTable, Mark, problem_of
 from dqn_exp.files.event_file import Chart, EventFile, HParamValue
+from dqn_exp.files.failed_episode import save_failed_episode
 from dqn_exp.files.ownership import OwnershipError, check_ownership
 from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_log import log_of_run
@@ -127,9 +129,17 @@ class RunRecord:
         """Logs a message that concerns this run."""
         log_of_run(self.directory, message, *values)
 
-    def log_error(self, error: BaseException) -> None:
-        """Logs the error that ended this run, with its traceback."""
+    def take_error(self, error: BaseException) -> str:
+        """Logs the error that ended this run, with its traceback; returns a line about it.
+
+        The episode of a failed environment is saved.
+        """
         log_of_run(self.directory, "%s", describe_error(error), error=error)
+        if not isinstance(error, EpisodeError):
+            return describe_error(error)
+        with suppress(OSError):  # The message tells the rest.
+            save_failed_episode(self.directory, self._config["env"], error)
+        return f"{error}."
 
     def flush(self, *, is_durable: bool = False) -> None:
         """Writes the collected rows and events.

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from dqn_exp.files.directories import shorten
+from dqn_exp.files.directories import quote, shorten
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class CheckRun(Callback):
         except Exception:  # The training results are complete without it.
             log.exception("The report could not be written.")
             return
-        where = shorten(page.parent.parent)
+        where = quote(page.parent.parent)
         log.info(
             "The report is in %s. View the runs with: tensorboard --logdir %s",
             shorten(page),

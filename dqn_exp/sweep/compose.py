@@ -19,7 +19,7 @@ from dqn_exp.sweep.hydra_internals import (
     set_job,
 )
 from dqn_exp.sweep.job import Job, make_job, title_of
-from dqn_exp.training.population import check_device, check_env
+from dqn_exp.training.preflight import check_config
 
 
 def compose_jobs(
@@ -84,9 +84,8 @@ def compose_job(
 
 
 def check_machine(job: Job, *, is_remote: bool) -> list[str]:
-    """Returns the problems of a job's environment and, if it trains here, of its device."""
-    problems = check_env(job.checked)
-    return problems if is_remote else problems + check_device(job.checked.device)
+    """Returns the problems of a job with its environment and, if it trains here, this machine."""
+    return check_config(job.checked, is_remote=is_remote)
 
 
 def _problems_of_jobs(jobs: Sequence[Job], is_remote: bool) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 
 from dqn_exp.core.errors import RunError, WorkerError, describe_error, last_line_of
-from dqn_exp.files.directories import shorten
+from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.ownership import grant_ownership, new_token, revoke_ownership
 from dqn_exp.files.result import Result, Status, read_result
 from dqn_exp.files.run_log import LogFile, RunLogs, run_logs
@@ -233,9 +233,7 @@ class Dispatcher:
             return RunError("The run never began.")
         if result.status == "completed" and result.objective is not None:
             return result.objective
-        log_file = shorten(job.directory / "train.log")
-        reason = f" {result.error}" if result.error else ""
-        return RunError(f"{result.status}:{reason} See {log_file}.")
+        return RunError(describe_failure(result, job.directory))
 
     def _has_ended(self, job: Job) -> bool:
         return job.num in self._results and self._results[job.num].has_ended

@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.core.errors import ConfigError, RunError, last_line_of
-from dqn_exp.files.directories import problems_of_old_sweep, shorten
+from dqn_exp.files.directories import problems_of_old_sweep, quote, shorten
 from dqn_exp.files.job_list import add_to_job_list, begin_job_list
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable
@@ -70,7 +70,7 @@ def launch_overrides(
             raise RunError(str(error)) from error
         raise
     directory.mkdir(parents=True, exist_ok=True)
-    where = shorten(directory)
+    where = quote(directory)
     try:
         with lock_directory(directory, exclusive=True):
             _list_jobs(launcher, jobs)
@@ -83,7 +83,7 @@ def launch_overrides(
         "%d of %d runs completed. Results are in %s. View them with: tensorboard --logdir %s",
         num_completed,
         len(jobs),
-        where / "sweep.csv",
+        shorten(directory / "sweep.csv"),
         where,
     )
     return returns

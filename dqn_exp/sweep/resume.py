@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import remove_remains
-from dqn_exp.files.directories import shorten
+from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import read_result
 from dqn_exp.files.sweep_table import NoTable, SweepTable
@@ -148,6 +148,6 @@ def _make_table(sweep: SavedSweep, plan: ResumePlan) -> SweepTable | NoTable:
 
 def _failure(job: PlannedJob, directory: Path) -> str:
     assert job.result is not None
-    where = shorten(directory / job.entry.directory / "train.log")
-    entry, result = job.entry, job.result
-    return f"Run {entry.num} ({entry.title}) {result.status}: {result.error} See {where}."
+    entry = job.entry
+    reason = describe_failure(job.result, directory / entry.directory)
+    return f"Run {entry.num} ({entry.title}) {reason}"

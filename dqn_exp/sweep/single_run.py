@@ -13,11 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError, RunError
-from dqn_exp.files.directories import problems_of_run_directory, shorten
+from dqn_exp.files.directories import problems_of_run_directory, quote, shorten
+from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.sweep.hydra_internals import resolved_values
 from dqn_exp.sweep.signals import deferred_interrupts
-from dqn_exp.training.population import Run, check_device, check_env, train_population
+from dqn_exp.training.population import Run, train_population
+from dqn_exp.training.preflight import check_config
 from dqn_exp.training.progress import make_progress
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def check_run(config: DictConfig) -> list[str]:
     except ConfigError as error:
         return problems + error.problems
     problems += problems_of_run_directory(Path(config.hydra.run.dir).absolute(), "hydra.run.dir")
-    return problems or check_env(checked) + check_device(checked.device)
+    return problems or check_config(checked)
 
 
 def train_run(config: DictConfig) -> float:
@@ -63,10 +65,10 @@ def train_run(config: DictConfig) -> float:
             [run], lambda results: None, lambda: interruption.is_requested, progress
         )
     if result.status == "interrupted":
-        raise KeyboardInterrupt(f"Resume with: python -m dqn_exp.resume {shown}")
+        raise KeyboardInterrupt(f"Resume with: python -m dqn_exp.resume {quote(directory)}")
     if result.objective is None or result.status != "completed":
-        raise RunError(f"{result.status}: {result.error} See {shown / 'train.log'}.")
-    log.info("Results are in %s. View them with: tensorboard --logdir %s", shown, shown)
+        raise RunError(describe_failure(result, directory))
+    log.info("Results are in %s. View them with: tensorboard --logdir %s", shown, quote(directory))
     return result.objective
 
 

@@ -11,7 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from dqn_exp.core.errors import ConfigError, RunError
-from dqn_exp.files.directories import problems_of_sweep_directory, shorten
+from dqn_exp.files.directories import problems_of_sweep_directory, quote, shorten
 from dqn_exp.files.job_list import NAME
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import Result, read_result
@@ -76,8 +76,8 @@ def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
         RunError: If a run has failed.
     """
     log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
-    where, table = shorten(directory), directory / "sweep.csv"
-    results = shorten(table) if table.exists() else where
+    where, table = quote(directory), directory / "sweep.csv"
+    results = shorten(table if table.exists() else directory)
     advice = f"Results are in {results}. View them with: tensorboard --logdir {where}"
     if failures:
         again = f"Retry the failed runs with: python -m dqn_exp.resume {where} --retry-failed"
@@ -87,7 +87,7 @@ def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
 
 def advice_after_interruption(directory: Path) -> str:
     """Returns the next command."""
-    return f"Resume with: python -m dqn_exp.resume {shorten(directory)}"
+    return f"Resume with: python -m dqn_exp.resume {quote(directory)}"
 
 
 def failures_of(jobs: Sequence[Job], returns: Sequence[Sequence[JobReturn]]) -> Iterator[str]:

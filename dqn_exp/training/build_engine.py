@@ -38,7 +38,7 @@ from dqn_exp.config.per_run_arrays import (
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import RandomStream, Stream
 from dqn_exp.core.schedule import Schedule
-from dqn_exp.env.gymnasium_env import EnvShape
+from dqn_exp.env.single_env import EnvShape
 from dqn_exp.network.base import Network
 from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales

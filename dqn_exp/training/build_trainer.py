@@ -19,10 +19,9 @@ from dqn_exp.core.random_streams import Stream, evaluation_seeds
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.core.transition import make_layout
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
-from dqn_exp.env.gymnasium_env import EnvShape, describe
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.serial_env import SerialVectorEnv
-from dqn_exp.env.vector_env import VectorEnv
+from dqn_exp.env.single_env import EnvShape
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_engine import make_engine, make_stream
 from dqn_exp.training.compiled_evaluation import CompiledEvaluation
@@ -31,6 +30,7 @@ from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.lockstep import LockStep
 from dqn_exp.training.players import CompiledPlayer, Player, PythonPlayer
+from dqn_exp.training.preflight import evaluation_env, training_env
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.segments import Segments
 from dqn_exp.training.stretch import Stepper
@@ -46,21 +46,19 @@ def make_trainer(
     should_stop: Callable[[], bool],
 ) -> Trainer:
     """Builds a population of runs of equal structure; the arguments are those of `Trainer`."""
-    env = configs[0].env
-    shape = describe(env.id, env.max_episode_steps, env.kwargs or {})
-    make_env = partial(make_vector_env, env.id, env.max_episode_steps, env.kwargs or {})
-    buffer = _make_buffer(configs, shape)
-    engine = make_engine(configs, shape, buffer)
     count, num_threads = len(configs), configs[0].num_threads or num_cores()
-    n_step = NStep(count, shape.num_features, configs[0].agent.n_step)
-    episodes = Episodes(make_env(count), make_stream(configs, Stream.EPISODES, 2), count)
+    env = make_vector_env(training_env(configs[0]), count)
+    buffer = _make_buffer(configs, env.shape)
+    engine = make_engine(configs, env.shape, buffer)
+    n_step = NStep(count, env.shape.num_features, configs[0].agent.n_step)
+    episodes = Episodes(env, make_stream(configs, Stream.EPISODES, 1), count)
     stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
-    evaluation = _make_evaluation(Evaluation, configs, make_env)
+    evaluation = _make_evaluation(Evaluation, configs)
     if isinstance(engine, NativeEngine):
         player = _make_player(engine, n_step, episodes, num_threads)
         stepper = Segments(engine, player, num_threads)
         if isinstance(episodes.env, ClassicControlVectorEnv):
-            evaluation = _make_evaluation(CompiledEvaluation, configs, make_env)
+            evaluation = _make_evaluation(CompiledEvaluation, configs)
     return Trainer(
         Components(
             agent=engine.agent,
@@ -110,12 +108,10 @@ def _make_timetable(configs: Configs) -> Timetable:
     )
 
 
-def _make_evaluation(
-    kind: type[Evaluation], configs: Configs, make_env: Callable[[int], VectorEnv]
-) -> Evaluation:
+def _make_evaluation(kind: type[Evaluation], configs: Configs) -> Evaluation:
     return kind(
         np.stack([evaluation_seeds(config.eval.seed, config.eval.episodes) for config in configs]),
-        make_env,
+        partial(make_vector_env, evaluation_env(configs[0])),
         gamma=to_floats(config.agent.gamma for config in configs),
         reward_limits=to_floats(config.agent.reward_clip for config in configs),
         bootstrap_truncated=to_bools(config.agent.bootstrap_truncated for config in configs),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.errors import EpisodeError
 from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import RandomStream, episode_seeds
@@ -56,7 +57,7 @@ class Episodes(PerRunState):
 
         Args:
             env: one environment per run.
-            seeds: random stream with two numbers per episode.
+            seeds: random stream with one number per episode.
             count: N.
         """
         self.env, self._seeds = env, seeds
@@ -106,11 +107,13 @@ class Episodes(PerRunState):
         np.add.at(self.recent, rows, sums)
         self.newest_returns[rows] = returns
 
-    def take_errors(self) -> dict[int, Exception]:
+    def take_errors(self) -> dict[int, EpisodeError]:
         """Returns the errors that environments raised since the last call, by row."""
         errors = self.env.errors
         if errors:
             self.env.errors = {}
+        for row, error in errors.items():
+            error.episode = f"training episode {self.counts[row]}"
         return errors
 
     def take_means(self, rows: IntArray) -> Float64Array:
@@ -148,10 +151,10 @@ class Episodes(PerRunState):
     def seed(self, row: int, number: int) -> int:
         """Returns the seed of an episode of a run."""
         numbers = self._seeds.read(np.array([row]), np.array([number]))
-        return int(episode_seeds(numbers)[0])
+        return int(episode_seeds(numbers)[0, 0])
 
     def _start(self, rows: IntArray) -> Float32Array:
-        seeds = episode_seeds(self._seeds.read(rows, self.counts[rows]))
+        seeds = episode_seeds(self._seeds.read(rows, self.counts[rows])[:, 0])
         return self.env.reset(rows, seeds)
 
 

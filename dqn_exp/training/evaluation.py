@@ -94,7 +94,10 @@ class Evaluation(PerRunState):
             observations[active] = result.observations[active]
             active &= ~result.ended
             active[list(env.errors)] = False
-        errors = {row // seeds.shape[1]: error for row, error in env.errors.items()}
+        errors: dict[int, Exception] = {}
+        for row, error in env.errors.items():
+            error.episode = f"evaluation episode {row % seeds.shape[1]}"
+            errors.setdefault(row // seeds.shape[1], error)
         if errors:  # The state of the failed environments is unknown.
             self.close()
         return tally.result(seeds.shape, errors)

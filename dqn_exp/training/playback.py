@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 from dqn_exp.core.random_streams import evaluation_seeds
 from dqn_exp.env.rollout import PlayedEpisode, fps_of, make_visible, play
+from dqn_exp.env.single_env import EnvArguments, SingleEnv
 from dqn_exp.env.video import GifFile, Mp4
+from dqn_exp.files.failed_episode import FailedEpisode, load_failed_episode
+from dqn_exp.training.preflight import evaluation_env
 from dqn_exp.training.trained_policy import load_trained_policy
 
 
@@ -47,7 +50,7 @@ def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
     seeds = evaluation_seeds(seed, count).tolist()
     is_filmed = request.video or request.gif
     mode = "human" if request.human else "rgb_array" if is_filmed else None
-    env = make_visible(config.env.id, config.env.max_episode_steps, config.env.kwargs or {}, mode)
+    env = make_visible(evaluation_env(config), mode)
 
     def episodes() -> Iterator[PlayedEpisode]:
         with ExitStack() as stack:
@@ -58,6 +61,33 @@ def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
             yield from play(env, trained.q_values, seeds, videos)
 
     return trained.step, episodes()
+
+
+def replay(directory: Path) -> tuple[str, Iterator[tuple[int, int, float, str]]]:
+    """Plays the episode in which the environment of a run failed.
+
+    Returns:
+        A title, and step, action, reward and end of each step; the iterator raises what the
+        environment raises.
+
+    Raises:
+        ValueError: If there is no such episode.
+    """
+    failed = load_failed_episode(directory)
+    title = f"{failed.episode.capitalize()} (seed {failed.seed}). {failed.reason}."
+    return title, _steps_of(failed)
+
+
+def _steps_of(failed: FailedEpisode) -> Iterator[tuple[int, int, float, str]]:
+    values = failed.env
+    env = SingleEnv(EnvArguments(values["id"], values["max_episode_steps"], values["kwargs"] or {}))
+    try:
+        env.reset(failed.seed)
+        for step, action in enumerate(failed.actions, 1):
+            _, reward, terminated, truncated = env.step(action)
+            yield step, action, reward, "terminated" * terminated or "truncated" * truncated
+    finally:
+        env.close()
 
 
 def _open_videos(request: PlaybackRequest, env: Any) -> list[Mp4 | GifFile]:

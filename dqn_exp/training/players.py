@@ -1,5 +1,6 @@
 """Playing a segment of a run, in a compiled environment or in one that is a Python object."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -61,7 +62,7 @@ class Player(Protocol):
         """Returns whether the environment of a run has raised an error."""
         ...
 
-    def take_errors(self) -> dict[int, Exception]:
+    def take_errors(self) -> Mapping[int, Exception]:
         """Returns the errors that environments raised since the last call, by row."""
         ...
 
@@ -88,7 +89,7 @@ class _EpisodePlayer:
         """Returns whether the environment of a run has raised an error."""
         return run in self.episodes.env.errors
 
-    def take_errors(self) -> dict[int, Exception]:
+    def take_errors(self) -> Mapping[int, Exception]:
         """Returns the errors that environments raised since the last call, by row."""
         return self.episodes.take_errors()
 

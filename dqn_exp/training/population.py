@@ -1,22 +1,17 @@
 """Trains N runs as one population, and leaves complete files however training ends."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import describe_error
-from dqn_exp.env.gymnasium_env import describe
-from dqn_exp.env.rollout import check_visible
 from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.checkpoint import NEWEST
 from dqn_exp.files.ownership import OwnershipError, check_ownership
@@ -24,6 +19,7 @@ from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training import provenance
 from dqn_exp.training.build_trainer import make_trainer
+from dqn_exp.training.preflight import notes_on, shape_of, with_engine
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.resume_point import ResumePoint, find_resume_point, set_aside_refused
 from dqn_exp.training.tags import CHARTS, FINAL_METRICS, VIDEO
@@ -84,6 +80,7 @@ def train_population(
         The results, in the order of `runs`, also of runs that failed, diverged or were
         interrupted.
     """
+    runs = [replace(run, config=with_engine(run.config)) for run in runs]
     opened = [_open(run) for run in runs]
     results = [one.result for one in opened]
     trained = [(run, one) for run, one in zip(runs, opened, strict=True) if one.record]
@@ -104,43 +101,16 @@ def train_population(
     return results
 
 
-def check_env(config: Config) -> list[str]:
-    """Returns the problems of a config's environment on this machine."""
-    return list(_problems_of_env(json.dumps(config.env.model_dump()), config.log.video))
-
-
-@cache
-def check_device(device: str) -> list[str]:
-    """Returns the problems of a device on this machine."""
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        return [f"device: expected a device of this machine, got {device!r}: {reason}"]
-    return []
-
-
-@cache
-def _problems_of_env(env: str, is_filmed: bool) -> tuple[str, ...]:
-    # The jobs of a sweep usually share an environment, and making one may be slow.
-    values = json.loads(env)
-    try:
-        arguments = (values["id"], values["max_episode_steps"], values["kwargs"] or {})
-        describe(*arguments)
-        if is_filmed:
-            check_visible(*arguments)
-    except ValueError as error:
-        return (str(error),)
-    return ()
-
-
 def _train(
     trained: Sequence[tuple[Run, _OpenRun]],
     on_end: Callable[[], None],
     progress: Progress,
     should_stop: Callable[[], bool],
 ) -> None:
-    log.info(explain_engine(trained[0][0].config))
+    first = trained[0][0].config
+    log.info(explain_engine(first, *shape_of(first)))
+    for note in notes_on(first):
+        log.info(note)
     trainer = make_trainer(
         [run.config for run, _ in trained],
         [one.record for _, one in trained if one.record],

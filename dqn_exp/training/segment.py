@@ -186,5 +186,5 @@ def _end_episode(record: Any, finished: npt.NDArray[Any]) -> None:
 @kernel
 def seed_of_episode(seed: np.uint64, number: int) -> np.int64:
     """Returns the seed of a training episode, as `random_streams.episode_seeds` does."""
-    high, low = pair(seed, EPISODES, number)
-    return (((np.int64(high) >> 2) << 32) | np.int64(low)) << 1
+    even, odd = pair(seed, EPISODES, number >> 1)
+    return (np.int64(odd if number & 1 else even) >> 2) << 1

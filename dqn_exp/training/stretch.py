@@ -1,5 +1,6 @@
 """Interface of steppers, which advance the runs of a population."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from dqn_exp.core.arrays import BoolArray, IntArray
@@ -19,7 +20,7 @@ class Stretch(NamedTuple):
     steps: IntArray
     finished: FinishedEpisodes
     diverged: BoolArray
-    errors: dict[int, Exception]
+    errors: Mapping[int, Exception]
 
 
 class Stepper(Protocol):

@@ -9,11 +9,11 @@ from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.random_streams import evaluation_seeds
-from dqn_exp.env.gymnasium_env import describe
 from dqn_exp.env.rollout import QValues, fps_of, make_visible, play
 from dqn_exp.env.video import Gif
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.training.build_engine import make_network, make_normalization, make_value
+from dqn_exp.training.preflight import evaluation_env, shape_of
 
 
 class TrainedPolicy(NamedTuple):
@@ -37,8 +37,7 @@ def film_episode(directory: Path) -> Gif:
         ValueError: As `load_trained_policy` does, or if the environment cannot be rendered.
     """
     config, _, q_values = load_trained_policy(directory)
-    env = config.env
-    visible = make_visible(env.id, env.max_episode_steps, env.kwargs or {}, "rgb_array")
+    visible = make_visible(evaluation_env(config), "rgb_array")
     gif, seeds = Gif(fps_of(visible)), evaluation_seeds(config.eval.seed, 1).tolist()
     try:
         for _ in play(visible, q_values, seeds, [gif]):
@@ -65,8 +64,7 @@ def load_trained_policy(directory: Path) -> TrainedPolicy:
     """
     checkpoint = load_checkpoint(directory / NEWEST)
     config, engine = to_config({**checkpoint.config, "device": "cpu"}), checkpoint.state["engine"]
-    env = config.env
-    shape = describe(env.id, env.max_episode_steps, env.kwargs or {})
+    shape = shape_of(config)
     value = make_value([config])
     network = make_network([config], shape, value.num_outputs)
     normalization = make_normalization([config], shape)

@@ -1,5 +1,6 @@
 """Training loop: advances runs until something is due, then logs, evaluates and saves."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from dqn_exp.agent.engine import Engine
 from dqn_exp.buffer.base import Buffer
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
-from dqn_exp.core.errors import describe_error
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.files.result import Status
 from dqn_exp.files.run_record import RunRecord
@@ -24,6 +24,8 @@ from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.progress import Progress, ProgressSnapshot
 from dqn_exp.training.records import Records
 from dqn_exp.training.stretch import Stepper
+
+log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 5.0
 
@@ -219,9 +221,10 @@ class Trainer(PerRunState):
         """Ends the runs that have failed, by row, together with others."""
         all_ended: Ended = dict(ended or {})
         for row, error in errors.items():
-            self._records[row].log_error(error)
-            all_ended[row] = "failed", describe_error(error)
+            all_ended[row] = "failed", self._records[row].take_error(error)
         self._end(all_ended)
+        if errors and len(self._records):
+            log.info("The other %d runs go on.", len(self._records))
 
     def _end(self, ended: Ended) -> None:
         for row in sorted(ended, reverse=True):

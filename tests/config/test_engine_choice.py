@@ -12,7 +12,7 @@ from tests.conftest import MUNCHAUSEN, make_config
     ],
 )
 def test_torch_is_chosen_for_what_compiled_code_does_not_support(overrides, named):
-    choice = choose_engine(make_config(**overrides))
+    choice = choose_engine(make_config(**overrides), 4, 2)
     assert choice.engine == "torch" and named in choice.reason
 
 
@@ -28,9 +28,9 @@ def test_torch_is_chosen_for_what_compiled_code_does_not_support(overrides, name
 )
 def test_native_is_chosen_otherwise(options, overrides):
     own = {"network__dueling": True, "network__hidden_sizes": [WIDEST], "engine": "auto"}
-    assert choose_engine(make_config(*options, **own, **overrides)).engine == "native"
+    assert choose_engine(make_config(*options, **own, **overrides), 4, 2).engine == "native"
 
 
 def test_a_choice_of_the_user_is_said_beside_that_of_auto():
-    line = explain_engine(make_config(engine="torch"))
+    line = explain_engine(make_config(engine="torch"), 4, 2)
     assert line.startswith("Engine torch, as configured; engine=auto would select native")

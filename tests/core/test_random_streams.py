@@ -73,12 +73,13 @@ def test_a_retired_run_leaves_the_others_their_numbers():
 
 
 def test_seeds_of_training_and_evaluation_are_disjoint_and_distinct():
-    numbers = draw(0, Stream.EPISODES, 0, 20_000).reshape(-1, 2)
+    numbers = draw(0, Stream.EPISODES, 0, 10_000)
     training, evaluation = episode_seeds(numbers), evaluation_seeds(0, 1_000)
     assert (training % 2 == 0).all() and (evaluation % 2 == 1).all()
     assert (training >= 0).all() and (evaluation >= 0).all()
-    assert len(set(training)) == len(training) and len(set(evaluation)) == 1_000
-    assert training.max() > 2**61
+    # Of 2^30 seeds, 10,000 rarely repeat one; 0.05 pairs are expected.
+    assert len(set(training)) >= 9_998 and len(set(evaluation)) >= 999
+    assert 0.99 * 2**31 < training.max() < 2**31 and evaluation.max() < 2**31
 
 
 def test_evaluation_seeds_depend_on_nothing_but_their_seed():

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from dqn_exp.env.make import make_vector_env
+from dqn_exp.env.single_env import EnvArguments
 
 
 def test_a_run_has_the_same_episode_whatever_is_beside_it():
     seeds, actions = np.array([5, 6, 7]), np.random.default_rng(0).integers(0, 2, (60, 3))
-    together = make_vector_env("CartPole-v1", 500, {}, 3)
+    together = make_vector_env(EnvArguments("CartPole-v1", 500), 3)
     first = together.reset(np.arange(3), seeds)
     outcomes = [together.step(row) for row in actions]
     for run in range(3):
-        alone = make_vector_env("CartPole-v1", 500, {}, 1)
+        alone = make_vector_env(EnvArguments("CartPole-v1", 500), 1)
         np.testing.assert_array_equal(alone.reset(np.array([0]), seeds[[run]])[0], first[run])
         for row, outcome in zip(actions, outcomes, strict=True):
             found = alone.step(row[[run]])
@@ -21,7 +22,7 @@ def test_a_run_has_the_same_episode_whatever_is_beside_it():
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
 def test_a_retired_run_gives_its_place_to_the_last_one(env_id):
-    first, second = (make_vector_env(env_id, None, {}, 4) for _ in range(2))
+    first, second = (make_vector_env(EnvArguments(env_id), 4) for _ in range(2))
     for environments in (first, second):
         environments.reset(np.arange(4), np.arange(4))
         environments.step(np.array([0, 1, 0, 1]))
@@ -36,7 +37,7 @@ def test_a_retired_run_gives_its_place_to_the_last_one(env_id):
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
 def test_an_open_episode_is_brought_back(env_id):
-    first, second = (make_vector_env(env_id, None, {}, 2) for _ in range(2))
+    first, second = (make_vector_env(EnvArguments(env_id), 2) for _ in range(2))
     first.reset(np.arange(2), np.array([3, 4]))
     second.reset(np.arange(2), np.array([8, 9]))
     for action in (0, 1, 1, 0):

@@ -6,6 +6,7 @@ import pytest
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.serial_env import SerialVectorEnv
+from dqn_exp.env.single_env import EnvArguments
 from dqn_exp.env.vector_env import VectorEnv
 
 
@@ -45,10 +46,10 @@ def play_both(
 def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(
     env_id, kwargs, limit, num_actions, least_episodes
 ):
-    vectorised = make_vector_env(env_id, limit, kwargs, 3)
+    vectorised = make_vector_env(EnvArguments(env_id, limit, kwargs), 3)
     assert isinstance(vectorised, ClassicControlVectorEnv)
-    serial = SerialVectorEnv(env_id, limit, kwargs, 3)
+    serial = SerialVectorEnv(EnvArguments(env_id, limit, kwargs), 3)
     assert play_both(vectorised, serial, 10_000, 3, num_actions) >= least_episodes
     for run in range(3):
-        state = np.asarray(serial._envs[run].unwrapped.state, dtype=np.float64)
+        state = np.asarray(serial._envs[run].env.unwrapped.state, dtype=np.float64)
         np.testing.assert_array_equal(vectorised.state[run], state)

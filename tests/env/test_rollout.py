@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dqn_exp.env.rollout import FPS, check_visible, fps_of, make_visible, play
-from tests import probes
+from dqn_exp.env.single_env import EnvArguments, SingleEnv
+from tests import odd_envs, probes  # noqa: F401  (Registers environments.)
 
 probes.register()
 
@@ -25,7 +26,7 @@ def right(observations: np.ndarray) -> np.ndarray:
 
 
 def test_a_policy_is_played_as_gymnasium_plays_its_actions():
-    env = make_visible("CartPole-v1", 30, {}, None)
+    env = make_visible(EnvArguments("CartPole-v1", 30), None)
     played = list(play(env, right, [3, 4]))
     naive = gymnasium.make("CartPole-v1", max_episode_steps=30)
     for seed, found in zip((3, 4), played, strict=True):
@@ -38,20 +39,26 @@ def test_a_policy_is_played_as_gymnasium_plays_its_actions():
 
 
 def test_every_observation_is_a_frame():
-    env, frames = make_visible("CartPole-v1", 5, {}, "rgb_array"), Frames()
+    env, frames = make_visible(EnvArguments("CartPole-v1", 5), "rgb_array"), Frames()
     (episode,) = play(env, right, [0], [frames])
     env.close()
     assert len(frames.shapes) == episode.length + 1 and frames.shapes[0][2] == 3
 
 
 def test_frames_per_second_are_those_of_the_environment():
-    env = gymnasium.make("CartPole-v1")
+    env = SingleEnv(EnvArguments("CartPole-v1"))
     assert fps_of(env) == 50
-    env.unwrapped.metadata = {}
+    env.env.unwrapped.metadata = {}
     assert fps_of(env) == FPS
 
 
 def test_an_environment_without_images_is_refused_with_the_key():
-    check_visible("CartPole-v1", 5, {})
+    check_visible(EnvArguments("CartPole-v1", 5))
     with pytest.raises(ValueError, match=r"log\.video: env\.id: .* render mode rgb_array"):
-        check_visible("ProbeWalk-v0", None, {})
+        check_visible(EnvArguments("ProbeWalk-v0"))
+
+
+def test_actions_that_do_not_begin_at_0_are_those_of_the_environment():
+    env = make_visible(EnvArguments("OddFromFive-v0"), None)
+    (episode,) = play(env, right, [0])
+    assert episode == (0, 1.0, 2, True)

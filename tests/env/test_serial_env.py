@@ -1,27 +1,28 @@
 """Environments in Python, one object per run."""
 
 import numpy as np
-import pytest
 
+from dqn_exp.core.errors import EpisodeError
 from dqn_exp.env.serial_env import SerialVectorEnv
-from tests import probes
+from dqn_exp.env.single_env import EnvArguments
+from tests import odd_envs, probes  # noqa: F401  (Registers environments.)
 
 probes.register()
 
 
 def make(count: int, env_id: str = "ProbeCounting-v0", **kwargs) -> SerialVectorEnv:
-    env = SerialVectorEnv(env_id, 30, kwargs, count)
+    env = SerialVectorEnv(EnvArguments(env_id, 30, kwargs), count)
     env.reset(np.arange(count), np.arange(count) + 10)
     return env
 
 
 def test_an_environment_that_raises_keeps_the_others_going():
     env = make(3, longest=30, is_broken_at=2)
-    env._envs[1].unwrapped._is_broken_at = None
-    env._envs[1].unwrapped.ends = 30
+    env._envs[1].env.unwrapped._is_broken_at = None
+    env._envs[1].env.unwrapped.ends = 30
     for _ in range(3):
         result = env.step(np.zeros(3, dtype=np.int64))
-    assert set(env.errors) == {0, 2} and isinstance(env.errors[0], RuntimeError)
+    assert set(env.errors) == {0, 2} and isinstance(env.errors[0], EpisodeError)
     assert result.rewards[1] == 3.0
 
 
@@ -59,7 +60,28 @@ def test_an_episode_that_repeats_differently_is_told():
     assert "repeating its 1 steps led to another observation" in problem
 
 
-@pytest.mark.parametrize("env_id", ["Pendulum-v1", "FrozenLake-v1"])
-def test_spaces_that_dqn_does_not_know_are_refused(env_id):
-    with pytest.raises(ValueError, match=r"env\.id: expected an environment"):
-        SerialVectorEnv(env_id, None, {}, 1)
+def test_an_error_tells_its_episode_and_where_it_was_raised():
+    env = make(2, longest=30, is_broken_at=2)
+    for action in (0, 2):
+        env.step(np.array([action, 1]))
+    error = env.errors[0]
+    assert (error.seed, error.actions) == (10, [0, 2])
+    assert str(error).startswith(
+        "ProbeCounting-v0 raised RuntimeError: the environment is broken (p"
+    )
+    assert str(error).endswith("at step 2 of an episode (seed 10)")
+
+
+def test_an_environment_that_leaves_the_process_ends_its_own_run_only():
+    env = SerialVectorEnv(EnvArguments("OddExits-v0"), 2)
+    env.reset(np.arange(2), np.array([8, 12]))
+    for _ in range(2):
+        env.step(np.zeros(2, dtype=np.int64))
+    assert list(env.errors) == [0] and "raised SystemExit: bye (odd_envs.py" in str(env.errors[0])
+
+
+def test_arrays_that_an_environment_changes_in_place_are_copied():
+    env = SerialVectorEnv(EnvArguments("OddInPlace-v0"), 2)
+    first = env.reset(np.arange(2), np.array([8, 12]))
+    second = env.step(np.array([1, 0])).observations
+    assert first.tolist() == [[1, 0, 0], [1, 0, 0]] and second.tolist() == [[0, 1, 0], [1, 0, 0]]

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from dqn_exp.core.random_streams import RandomStream, Stream, episode_seeds
+from dqn_exp.core.random_streams import RandomStream, Stream
 from dqn_exp.env.make import make_vector_env
+from dqn_exp.env.single_env import EnvArguments
 from dqn_exp.training.episodes import Episodes
 
 
 def make_episodes(seeds: list[int], limit: int = 20) -> Episodes:
-    env = make_vector_env("CartPole-v1", limit, {}, len(seeds))
-    return Episodes(env, RandomStream(seeds, Stream.EPISODES, 2), len(seeds))
+    env = make_vector_env(EnvArguments("CartPole-v1", limit), len(seeds))
+    return Episodes(env, RandomStream(seeds, Stream.EPISODES, 1), len(seeds))
 
 
 def play(episodes: Episodes, num_steps: int) -> list[list[tuple[int, float, int, bool]]]:
@@ -44,7 +45,7 @@ def test_finished_episodes_are_counted_and_summed():
 
 def test_each_episode_has_a_seed_of_its_run_and_number():
     together, alone = make_episodes([3, 4, 5]), make_episodes([5])
-    seeds = [episode_seeds(together._seeds.read(np.array([2]), np.array([k])))[0] for k in range(9)]
+    seeds = [together.seed(2, k) for k in range(9)]
     assert len(set(seeds)) == 9
     assert play(together, 100)[2] == play(alone, 100)[0]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.env.make import make_vector_env
+from dqn_exp.env.single_env import EnvArguments
 from dqn_exp.training.evaluation import Evaluation
 from tests import probes
 
@@ -17,7 +18,7 @@ def make_evaluation(seeds: list[list[int]], env_id: str, limit: int) -> Evaluati
     count = len(seeds)
     return Evaluation(
         np.array(seeds),
-        lambda number: make_vector_env(env_id, limit, {}, number),
+        lambda number: make_vector_env(EnvArguments(env_id, limit), number),
         gamma=np.array(GAMMA[:count]),
         reward_limits=np.array(CLIP[:count]),
         bootstrap_truncated=np.array(BOOTSTRAPS[:count]),
@@ -34,7 +35,7 @@ class Naive(NamedTuple):
 
 
 def naive_episode(run: int, seed: int, env_id: str, limit: int, choose) -> Naive:
-    environments = make_vector_env(env_id, limit, {}, 1)
+    environments = make_vector_env(EnvArguments(env_id, limit), 1)
     observation = environments.reset(np.array([0]), np.array([seed]))[0]
     first, rewards = observation.tolist(), []
     while True:

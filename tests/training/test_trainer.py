@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +150,8 @@ def test_an_environment_that_breaks_fails_the_population_with_its_traceback(trai
     (folder,) = train([config], "runs")
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "failed"
-    assert result["error"] == "RuntimeError: the environment is broken"
+    where = r"at step 6 of training episode \d+ \(seed \d+\)\."
+    assert re.search(rf"RuntimeError: the environment is broken \(.*, {where}", result["error"])
     assert "Traceback" in caplog.text and "tests/probes.py" in caplog.text
 
 

@@ -334,10 +334,10 @@ def test_a_part_that_it_would_compute_as_another_one_is_told(tmp_path, monkeypat
 
 def test_the_log_says_which_engine_and_why():
     line = "Engine native: compiled code supports this agent and is faster."
-    assert explain_engine(make_config()) == line
+    assert explain_engine(make_config(), 4, 2) == line
     line = "Engine torch: compiled code does not support device=cuda."
-    assert explain_engine(make_config(device="cuda")) == line
-    line = explain_engine(make_config(engine="torch"))
+    assert explain_engine(make_config(device="cuda"), 4, 2) == line
+    line = explain_engine(make_config(engine="torch"), 4, 2)
     assert line.startswith("Engine torch, as configured; engine=auto would select native:")
 
 

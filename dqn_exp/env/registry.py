@@ -1,0 +1,126 @@
+"""Lookup of environments by id: imports of their modules, and messages for unknown ids."""
+
+import difflib
+import importlib
+import re
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import gymnasium
+from gymnasium.envs.registration import EnvSpec
+
+from dqn_exp.core.errors import describe_error
+
+PACKAGE = str(Path(__file__).parent.parent)
+MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def find_spec(env_id: str) -> EnvSpec:
+    """Returns the specification that is registered under an id.
+
+    Args:
+        env_id: such as CartPole-v1, or my_module:MyEnv-v0, whose module registers the environment
+            when it is imported, or in its function `register_envs`.
+
+    Raises:
+        ValueError: If there is none, with the key.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module:
+        _register(module, name)
+    try:
+        return gymnasium.spec(name)
+    except gymnasium.error.Error as error:
+        raise ValueError(_unknown(name, module)) from error
+
+
+def short_name(env_id: str) -> str:
+    """Returns an id without its module."""
+    return env_id.rpartition(":")[2]
+
+
+def _register(module: str, name: str) -> None:
+    imported = _import(module)
+    if name not in gymnasium.registry and hasattr(imported, "register_envs"):
+        try:
+            imported.register_envs()
+        except Exception as error:  # Foreign code may raise any error.
+            raise ValueError(f"env.id: register_envs of {module} raised {place(error)}.") from error
+
+
+@cache
+def _import(module: str) -> ModuleType:
+    if not MODULE.fullmatch(module):
+        raise ValueError(
+            f"env.id: expected a module before the colon, such as my_package.my_module, "
+            f"got {module!r}."
+        )
+    try:
+        return importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # A module may raise any error.
+        raise ValueError(f"env.id: {_import_problem(module, error)}") from error
+
+
+def _import_problem(module: str, error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        if module == error.name or module.startswith(f"{error.name}."):
+            return (
+                f"there is no module {error.name}. Modules are searched in the folder of the "
+                "command, in --config-dir and among the installed packages."
+            )
+        hint = " Gymnasium is its successor: import gymnasium." if error.name == "gym" else ""
+        return f"{module} imports {error.name}, which is not installed ({_where(error)}).{hint}"
+    return f"importing {module} raised {place(error)}."
+
+
+def place(error: BaseException) -> str:
+    """Returns the type, message and place of an error that foreign code raised, in one line."""
+    lines = describe_error(error).strip().splitlines()
+    return f"{lines[0].rstrip('.')} ({_where(error)})"
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}, line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    # Of the environment itself rather than of a wrapper around it.
+    inner = ("/gymnasium/", "/numpy/", PACKAGE, "<")
+    own = [f for f in frames if not any(one in Path(f.filename).as_posix() for one in inner)]
+    last = (own or frames)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"
+
+
+def _unknown(name: str, module: str) -> str:
+    where = f" by {module}" if module else ""
+    near = _near(name)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    if not module:
+        hint += (
+            " If a module registers it, put its name in front: env.id=my_module:"
+            f"{name if _is_id(name) else 'MyEnv-v0'}."
+        )
+    return f"env.id: no environment {name!r} is registered{where}.{hint}"
+
+
+def _near(name: str) -> list[str]:
+    """Returns at most three registered ids that resemble a name, whatever their namespaces."""
+    known = [key for key in gymnasium.registry if not key.startswith("phys2d/")]
+    by_lower = {key.rpartition("/")[2].lower(): key for key in sorted(known)}
+    wanted = name.rpartition("/")[2].lower()
+    near = difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.7)
+    base = wanted.partition("-")[0]
+    near = [key for key in near if key.partition("-")[0] == base] or near
+    return [by_lower[key] for key in near]
+
+
+def _is_id(name: str) -> bool:
+    return re.fullmatch(r"([\w:-]+/)?[\w:.-]+-v\d+", name) is not None
+
+
+def search_in(folder: Path) -> None:
+    """Adds a folder in which modules are searched after all others."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))

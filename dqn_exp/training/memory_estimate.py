@@ -1,0 +1,78 @@
+"""Estimate of the memory that a run takes, part by part."""
+
+import math
+from typing import NamedTuple
+
+from dqn_exp.config.schema import Config
+from dqn_exp.core.transition import make_layout
+from dqn_exp.env.single_env import EnvShape
+from dqn_exp.training.build_engine import make_network, make_value
+
+BYTES = 4
+"""Of a number in single precision."""
+
+COPIES = 6
+"""Of the parameters: online, target, gradient, two moments and a temporary one."""
+
+
+class MemoryEstimate(NamedTuple):
+    """Bytes that a run takes.
+
+    Attributes:
+        buffer: replay buffer.
+        parameters: parameters of the networks, with those of the optimizer.
+        batch: activations and gradients of a batch.
+    """
+
+    buffer: int
+    parameters: int
+    batch: int
+
+    @property
+    def total(self) -> int:
+        """Sum of all parts."""
+        return sum(self)
+
+
+def estimate_memory(config: Config, shape: EnvShape) -> MemoryEstimate:
+    """Returns the memory of a run whose buffer is full."""
+    outputs = make_value([config]).num_outputs
+    layout = make_network([config], shape, outputs).layout
+    noise = 1 + config.network.noisy
+    units = shape.num_features + sum(config.network.hidden_sizes) + shape.num_actions * outputs
+    return MemoryEstimate(
+        buffer=_buffer_bytes(config, shape),
+        parameters=layout.size * noise * COPIES * BYTES,
+        batch=3 * config.agent.batch_size * units * BYTES,
+    )
+
+
+def describe_memory(config: Config, estimate: MemoryEstimate) -> str:
+    """Returns the parts of an estimate, with the keys that make them."""
+    return (
+        (
+            f"{to_text(estimate.buffer)} for buffer.capacity={config.buffer.capacity}, "
+            f"{to_text(estimate.parameters)} for network.hidden_sizes="
+            f"{config.network.hidden_sizes} and {to_text(estimate.batch)} for "
+            f"agent.batch_size={config.agent.batch_size}"
+        )
+        .replace(", ", ",")
+        .replace(",", ", ")
+    )
+
+
+def to_text(num_bytes: int) -> str:
+    """Returns a number of bytes in the unit that fits."""
+    unit, name = next(
+        ((size, name) for size, name in ((2**40, "TiB"), (2**30, "GiB")) if num_bytes >= size),
+        (2**20, "MiB"),
+    )
+    return f"{num_bytes / unit:,.1f} {name}"
+
+
+def _buffer_bytes(config: Config, shape: EnvShape) -> int:
+    width = make_layout(shape.num_features, config.agent.n_step).width
+    capacity = config.buffer.capacity
+    # A sum tree in double precision has two nodes for each of the next power of two.
+    tree = 2 * 8 * 2 ** math.ceil(math.log2(capacity)) if config.buffer.kind != "uniform" else 0
+    return capacity * width * BYTES + tree

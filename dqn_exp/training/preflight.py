@@ -1,0 +1,143 @@
+"""What the environment of a config and this machine say about it, before anything trains."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+import torch
+
+from dqn_exp.config.engine_choice import choose_engine
+from dqn_exp.config.schema import Config
+from dqn_exp.core.machine import free_memory
+from dqn_exp.env.rollout import check_visible
+from dqn_exp.env.single_env import EnvArguments, EnvShape, limit_of
+from dqn_exp.env.trial import Trial, try_env
+from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, to_text
+
+MEMORY_SHARE = 0.9
+"""Of the free memory that the runs of a population may take."""
+
+
+def training_env(config: Config) -> EnvArguments:
+    """Returns what the training environments of a run are made of."""
+    env = config.env
+    return EnvArguments(env.id, env.max_episode_steps, env.kwargs or {})
+
+
+def evaluation_env(config: Config) -> EnvArguments:
+    """Returns what the environments of evaluations are made of: their episodes are bounded."""
+    env = training_env(config)
+    return env._replace(max_episode_steps=limit_of(env) or config.eval.max_episode_steps)
+
+
+def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
+    """Returns the problems of a config with its environment and with this machine.
+
+    Args:
+        config: of a run.
+        is_remote: whether the run may train on another machine.
+    """
+    trial = try_config(config)
+    problems = [*trial.problems]
+    if config.log.video and not problems:
+        problems += _problems_of_film(_to_json(config))
+    if is_remote:
+        return problems
+    problems += check_device(config.device)
+    return problems + (_problems_of_memory(config, trial.shape) if trial.shape else [])
+
+
+def try_config(config: Config) -> Trial:
+    """Tries the environment of a config, once for all that share it."""
+    return _try(_to_json(config))
+
+
+def shape_of(config: Config) -> EnvShape:
+    """Returns the shape of the environment of a config.
+
+    Raises:
+        ValueError: If it cannot be used.
+    """
+    trial = try_config(config)
+    if trial.shape is None:
+        raise ValueError("\n".join(trial.problems))
+    return trial.shape
+
+
+def notes_on(config: Config) -> Iterator[str]:
+    """Yields what the user should know about the environment of a config."""
+    yield from try_config(config).notes
+    if limit_of(training_env(config)) is None:
+        yield (
+            f"{config.env.id} has no registered time limit: episodes of evaluations end after "
+            f"{config.eval.max_episode_steps} steps at the latest (eval.max_episode_steps)."
+        )
+
+
+def with_engine(config: Config) -> Config:
+    """Returns a config with `engine=auto` resolved, if its environment can be used."""
+    shape = try_config(config).shape
+    if config.engine != "auto" or shape is None:
+        return config
+    return config.model_copy(update={"engine": choose_engine(config, *shape).engine})
+
+
+def memory_of(config: Config) -> int:
+    """Returns the bytes that a run takes, as estimated."""
+    return estimate_memory(config, shape_of(config)).total
+
+
+@cache
+def check_device(device: str) -> list[str]:
+    """Returns the problems of a device on this machine."""
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        return [f"device: expected a device of this machine, got {device!r}: {reason}"]
+    return []
+
+
+def usable_memory() -> int:
+    """Returns the bytes that runs on the CPU may take together."""
+    return int(MEMORY_SHARE * free_memory())
+
+
+def _problems_of_memory(config: Config, shape: EnvShape) -> list[str]:
+    if torch.device(config.device).type != "cpu":
+        return []
+    estimate, usable = estimate_memory(config, shape), usable_memory()
+    if estimate.total <= usable:
+        return []
+    name, _ = max(
+        (("buffer.capacity", estimate.buffer), ("network.hidden_sizes", estimate.parameters),
+         ("agent.batch_size", estimate.batch)),
+        key=lambda part: part[1],
+    )  # fmt: skip
+    return [
+        f"{name}: expected a run that fits into {to_text(usable)} of free memory, got about "
+        f"{to_text(estimate.total)}: {describe_memory(config, estimate)}. Lower {name}."
+    ]
+
+
+def _to_json(config: Config) -> str:
+    return json.dumps(config.env.model_dump())
+
+
+def _arguments(env: str) -> EnvArguments:
+    values = json.loads(env)
+    return EnvArguments(values["id"], values["max_episode_steps"], values["kwargs"] or {})
+
+
+@cache
+def _try(env: str) -> Trial:
+    return try_env(_arguments(env))
+
+
+@cache
+def _problems_of_film(env: str) -> list[str]:
+    try:
+        check_visible(_arguments(env))
+    except ValueError as error:
+        return [str(error)]
+    return []
