@@ -13,7 +13,8 @@ from dqn_exp.train import train
 
 DESCRIPTION = """\
 Resumes a run or a sweep that was interrupted or killed. Completed runs are left unchanged; the
-others resume from their checkpoints and end as if they had never stopped. Given the directory of
+others resume from their checkpoints and end as if they had never stopped. With a larger budget,
+completed runs go on as well. Given the directory of
 one run of a sweep, only that run resumes."""
 
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "overrides",
         nargs="*",
         help="changes: hydra/launcher=NAME, hydra.launcher.KEY=VALUE, or a key that does not "
-        "change results, such as device, engine, num_threads, report, log.* or checkpoint.*",
+        "change results, such as device, engine, num_threads, report, log.* or checkpoint.*; or a "
+        "larger trainer.total_steps or trainer.total_episodes, with which completed runs go on",
     )
     parser.add_argument(
         "--retry-failed", action="store_true", help="train failed and diverged runs again"

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from dqn_exp import watch
 from dqn_exp.env.rollout import check_visible, make_visible
+from dqn_exp.env.single_env import EnvArguments
 from tests import probes
 from tests.command import table_of
 from tests.conftest import make_config, train_in_folders
@@ -141,7 +142,7 @@ def test_what_is_no_run_is_told(tmp_path, monkeypatch, capsys):
 
 def test_an_environment_without_pictures_is_told_before_anything_is_made(command, tmp_path):
     with pytest.raises(ValueError, match=r"log\.video: env\.id: expected an environment with the"):
-        check_visible("ProbeWalk-v0", None, {})
+        check_visible(EnvArguments("ProbeWalk-v0", None))
     ended = command("env.id=ProbeWalk-v0", "log.video=true", "hydra.run.dir=r")
     assert ended.status == 2 and "ProbeWalk-v0 has none" in ended.err
     assert list(tmp_path.iterdir()) == []

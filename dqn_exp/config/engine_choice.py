@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from dqn_exp.config.agent_schema import CategoricalConfig, QuantileConfig
 from dqn_exp.config.schema import Config
 
 EngineName = Literal["native", "torch"]
@@ -11,6 +12,14 @@ WIDEST = 1_024
 """Units of the widest hidden layer for which compiled code was measured to be faster than torch.
 
 That is with eight runs; one run is slower by a tenth at this width, see docs/benchmarks.md.
+"""
+
+
+WIDEST_ENDS = 4_096
+"""Features of an observation, and outputs, up to which compiled code was measured to be faster.
+
+That is with one run. With 28,224 features (84x84 frames) torch was 3.3 times as fast, with 10,000
+outputs 3.7 times, see docs/benchmarks.md.
 """
 
 
@@ -35,7 +44,19 @@ def choose_engine(config: Config, num_features: int, num_actions: int) -> Choice
     widest = max(config.network.hidden_sizes, default=0)
     if widest > WIDEST:
         return Choice("torch", f"compiled code was not measured with layers of {widest} units")
+    num_outputs = num_actions * _outputs_per_action(config)
+    for count, what in ((num_features, "features"), (num_outputs, "outputs")):
+        if count > WIDEST_ENDS:
+            return Choice("torch", f"torch is faster with {count} {what}")
     return Choice("native", "compiled code supports this agent and is faster")
+
+
+def _outputs_per_action(config: Config) -> int:
+    match config.agent.value:
+        case CategoricalConfig(num_atoms=count) | QuantileConfig(num_quantiles=count):
+            return count
+        case _:
+            return 1
 
 
 def explain_engine(config: Config, num_features: int, num_actions: int) -> str:

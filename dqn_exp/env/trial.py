@@ -23,8 +23,8 @@ from dqn_exp.env.single_env import (
 )
 
 NUM_STEPS = 12
-SEED = 2**31 - 1
-"""The largest seed of an episode."""
+SEED = 2**31 - 3
+"""A large seed of an evaluation episode."""
 
 
 class Trial(NamedTuple):

@@ -23,6 +23,8 @@ from dqn_exp.sweep.hydra_internals import configure_console
 from dqn_exp.sweep.job import Job, key_of, to_entry
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
 from dqn_exp.sweep.signals import deferred_interrupts
+from dqn_exp.training.memory_estimate import to_text
+from dqn_exp.training.preflight import memory_of, usable_memory
 from dqn_exp.training.progress import make_progress
 
 log = logging.getLogger(__name__)
@@ -106,7 +108,8 @@ def launch_jobs(
         executor = options.make_executor(first.device, directory / "submitit")
     except Exception as error:  # A cluster may raise any error.
         raise RunError(f"The workers cannot be started: {last_line_of(error)}") from error
-    groups = list(group_jobs(jobs, options.max_population_size, executor.num_workers))
+    usable = math.inf if options.is_remote else usable_memory(first.device)
+    groups = list(group_jobs(jobs, options.max_population_size, executor.num_workers, usable))
     _announce(jobs, groups)
     sweep = SweepContext(
         launcher.hydra_context,
@@ -140,18 +143,40 @@ def begin_sweep(config: DictConfig, swept: Sequence[str], jobs: Sequence[Job]) -
 
 
 def group_jobs(
-    jobs: Sequence[Job], max_size: int | None, num_workers: int
+    jobs: Sequence[Job], max_size: int | None, num_workers: int, usable: float = math.inf
 ) -> Iterable[Sequence[Job]]:
-    """Yields populations of equal structure, enough of them to keep all workers busy."""
+    """Yields populations of equal structure, enough of them to keep all workers busy.
+
+    Args:
+        jobs: of the sweep.
+        max_size: runs of a population at most; None for no limit.
+        num_workers: populations that train at once.
+        usable: bytes of memory that all of these may take.
+    """
     groups: dict[tuple[str, str], list[Job]] = {}
     for job in jobs:
         key = (job.checked.structure(), repr(sorted(job.environment.items())))
         groups.setdefault(key, []).append(job)
     fair_size = math.ceil(len(jobs) / num_workers)
     for group in groups.values():
-        count = math.ceil(len(group) / min(fair_size, max_size or fair_size))
+        fitting = _fitting_size(group, usable / num_workers)
+        count = math.ceil(len(group) / min(fair_size, max_size or fair_size, fitting))
         ends = [len(group) * part // count for part in range(count + 1)]
         yield from (group[begin:end] for begin, end in itertools.pairwise(ends))
+
+
+def _fitting_size(group: Sequence[Job], usable: float) -> int:
+    """Returns how many runs of equal structure fit into some bytes of memory, at least 1."""
+    if usable == math.inf:
+        return len(group)
+    one = memory_of(max((job.checked for job in group), key=lambda config: config.buffer.capacity))
+    fitting = max(1, int(usable // one))
+    if fitting < len(group):
+        log.info(
+            "%d runs would take about %s, and %s of memory are free: at most %d train at once.",
+            *(len(group), to_text(len(group) * one), to_text(int(usable)), fitting),
+        )
+    return fitting
 
 
 def _list_jobs(launcher: Launcher, jobs: Sequence[Job]) -> None:

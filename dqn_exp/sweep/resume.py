@@ -11,19 +11,23 @@ from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import remove_remains
+from dqn_exp.files.directories import shorten
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import read_result
 from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.compose import check_machine
+from dqn_exp.sweep.extension import Extension, differences, extend, plan_extension
 from dqn_exp.sweep.hydra_internals import make_context
 from dqn_exp.sweep.job import to_job
 from dqn_exp.sweep.launcher import Launcher, launch_jobs
 from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.resume_plan import PlannedJob, ResumePlan, make_resume_plan, mark_for_retry
 from dqn_exp.sweep.saved_sweep import (
+    BUDGETS,
     SavedSweep,
     read_saved_sweep,
+    split_budgets,
     split_changes,
     with_changes,
 )
@@ -53,6 +57,10 @@ def describe_plan(request: ResumeRequest) -> list[str]:
     Raises:
         ConfigError: If the sweep cannot be resumed.
     """
+    if extensions := _plan_extension(request):
+        goal = " ".join(one for one in request.overrides if one.partition("=")[0] in BUDGETS)
+        lines = [f"extend {shorten(one.directory)} to {goal}" for one in extensions]
+        return [*lines, f"{len(lines)} of {len(lines)} runs would go on."]
     sweep = _read(request)
     plan = _make_plan(sweep, request)
     num_trained = sum(job.is_trained for job in plan)
@@ -70,8 +78,22 @@ def resume_sweep(request: ResumeRequest, task_function: TaskFunction) -> None:
     """
     sweep = _read(request)
     with lock_directory(sweep.directory, exclusive=True):
+        if extensions := _plan_extension(request):
+            extend(sweep, extensions)
+            sweep = _read(request)
         plan = _make_plan(sweep, request)
         _carry_out(sweep, plan, task_function)
+
+
+def _plan_extension(request: ResumeRequest) -> list[Extension]:
+    """Returns the runs whose budgets grow, and logs in what they differ from longer runs."""
+    _, budgets = split_budgets(request.overrides)
+    if not budgets:
+        return []
+    extensions = plan_extension(read_saved_sweep(request.directory), budgets)
+    for line in differences(extensions, budgets):
+        log.warning(line)
+    return extensions
 
 
 def _read(request: ResumeRequest) -> SavedSweep:
@@ -79,7 +101,9 @@ def _read(request: ResumeRequest) -> SavedSweep:
     setup_globals()
     JobRuntime.instance().set("name", "train")
     sweep = read_saved_sweep(request.directory)
-    sweep.hydra.launcher, changes = split_changes(sweep.hydra.launcher, request.overrides)
+    sweep.hydra.launcher, changes = split_changes(
+        sweep.hydra.launcher, split_budgets(request.overrides)[0]
+    )
     entries = [
         entry._replace(config=with_changes(entry.config, changes)) for entry in sweep.entries
     ]

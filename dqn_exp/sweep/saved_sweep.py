@@ -16,6 +16,9 @@ from dqn_exp.files.job_list import NAME, JobEntry, read_job_list
 from dqn_exp.files.result import read_result
 from dqn_exp.sweep.job import entry_of_run
 
+BUDGETS = ("trainer.total_steps", "trainer.total_episodes")
+"""Keys that may grow when a run resumes."""
+
 LAUNCHER = "hydra_plugins.dqn_population.population_launcher.PopulationLauncher"
 
 
@@ -79,11 +82,19 @@ def split_changes(
         elif key not in known_keys():
             raise ConfigError([f"{key}: unknown key.{suggest(key)}"])
         elif changes_results(key):
-            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *keys_without_effect()))
+            free = keys_without_effect()
+            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *free, *BUDGETS))
             raise ConfigError([f"{key}: would change the results; expected one of {names}."])
         else:
             changes[key] = value
     return options, changes
+
+
+def split_budgets(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Returns the overrides without those of budgets, and the new budgets by key."""
+    parts = [override.partition("=") for override in overrides]
+    budgets = {key: yaml.safe_load(text) for key, _, text in parts if key in BUDGETS}
+    return ["".join(part) for part in parts if part[0] not in BUDGETS], budgets
 
 
 def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

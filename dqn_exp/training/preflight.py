@@ -1,6 +1,7 @@
 """What the environment of a config and this machine say about it, before anything trains."""
 
 import json
+import math
 from collections.abc import Iterator
 from functools import cache
 
@@ -98,15 +99,13 @@ def check_device(device: str) -> list[str]:
     return []
 
 
-def usable_memory() -> int:
-    """Returns the bytes that runs on the CPU may take together."""
-    return int(MEMORY_SHARE * free_memory())
+def usable_memory(device: str) -> float:
+    """Returns the bytes that runs on a device may take together; infinite if not known."""
+    return MEMORY_SHARE * free_memory() if torch.device(device).type == "cpu" else math.inf
 
 
 def _problems_of_memory(config: Config, shape: EnvShape) -> list[str]:
-    if torch.device(config.device).type != "cpu":
-        return []
-    estimate, usable = estimate_memory(config, shape), usable_memory()
+    estimate, usable = estimate_memory(config, shape), usable_memory(config.device)
     if estimate.total <= usable:
         return []
     name, _ = max(
@@ -115,7 +114,7 @@ def _problems_of_memory(config: Config, shape: EnvShape) -> list[str]:
         key=lambda part: part[1],
     )  # fmt: skip
     return [
-        f"{name}: expected a run that fits into {to_text(usable)} of free memory, got about "
+        f"{name}: expected a run that fits into {to_text(int(usable))} of free memory, got about "
         f"{to_text(estimate.total)}: {describe_memory(config, estimate)}. Lower {name}."
     ]
 
