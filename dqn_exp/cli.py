@@ -11,8 +11,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.errors import RunError
-from dqn_exp.files.directories import job_directory_name, remember_origin
-from dqn_exp.sweep.hydra_internals import explain, share_config_store
+from dqn_exp.files.directories import remember_origin
+from dqn_exp.files.job_names import job_directory_name
+from dqn_exp.sweep.hydra_internals import share_config_store
+from dqn_exp.sweep.hydra_messages import explain
 from dqn_exp.sweep.signals import raise_at_termination
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper

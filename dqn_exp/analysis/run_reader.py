@@ -1,6 +1,7 @@
 """Configs, results and evaluations of runs, read from their directories."""
 
 import itertools
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import shorten
 from dqn_exp.files.job_list import NAME, read_job_list
 from dqn_exp.files.result import Result, read_result
+
+log = logging.getLogger(__name__)
 
 PENDING = "pending"
 
@@ -130,11 +133,7 @@ def _read_source(directory: Path, name: str) -> Source:
             return _read_run(directory, name)
         if sweeps := sorted(path.parent for path in directory.glob("**/jobs.jsonl")):
             raise ConfigError([_several(directory, sweeps)])
-        results = sorted(directory.glob("**/result.json"))
-        runs = [
-            _read_unlisted(path.parent, os.path.relpath(path.parent, directory), name)
-            for path in results
-        ]
+        runs = list(_read_folder(directory, name))
     except ConfigError:
         raise
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -142,6 +141,17 @@ def _read_source(directory: Path, name: str) -> Source:
     if not runs:
         raise ConfigError([f"{directory}: expected the directory of a run or a sweep."])
     return Source(directory, name, runs, None, is_sweep=True, is_listed=False)
+
+
+def _read_folder(directory: Path, name: str) -> Iterator[RunFiles]:
+    """Yields the runs below a directory; results of other programs are left out."""
+    for path in sorted(directory.glob("**/result.json")):
+        try:
+            read_result(path.parent)
+        except ValueError as error:
+            log.warning("Left out: %s", error)
+        else:
+            yield _read_unlisted(path.parent, os.path.relpath(path.parent, directory), name)
 
 
 def _several(directory: Path, sweeps: Sequence[Path]) -> str:
@@ -166,6 +176,11 @@ def _read_run(directory: Path, name: str) -> Source:
     path = directory / ".hydra/hydra.yaml"
     hydra = _read_yaml(path).get("hydra") or {}
     run = _read_unlisted(directory, directory.name, name)
+    if not {"agent.gamma", "trainer.total_steps"} <= run.config.keys():
+        raise ConfigError(
+            [f"{directory}: expected a run of dqn_exp; its .hydra/config.yaml is of another "
+             "program."]
+        )  # fmt: skip
     return Source(directory, name, [run], _command_of(hydra), is_sweep=False)
 
 

@@ -44,14 +44,15 @@ def choose_engine(config: Config, num_features: int, num_actions: int) -> Choice
     widest = max(config.network.hidden_sizes, default=0)
     if widest > WIDEST:
         return Choice("torch", f"compiled code was not measured with layers of {widest} units")
-    num_outputs = num_actions * _outputs_per_action(config)
+    num_outputs = num_actions * outputs_per_action(config)
     for count, what in ((num_features, "features"), (num_outputs, "outputs")):
         if count > WIDEST_ENDS:
             return Choice("torch", f"torch is faster with {count} {what}")
     return Choice("native", "compiled code supports this agent and is faster")
 
 
-def _outputs_per_action(config: Config) -> int:
+def outputs_per_action(config: Config) -> int:
+    """Returns how many numbers a network returns for each action (K)."""
     match config.agent.value:
         case CategoricalConfig(num_atoms=count) | QuantileConfig(num_quantiles=count):
             return count

@@ -1,6 +1,7 @@
 """Error messages of configs: one line per problem, with the key, what was expected and found."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -45,10 +46,28 @@ def to_line(detail: ErrorDetails) -> str:
         context = detail["ctx"]
         expected = context["expected_tags"].replace(", ", " or ")
         return f"{key}.kind: expected {expected}, got {context['tag']!r}."
-    hint = ""
+    hint = _hint(detail["input"])
     if (option := f"{key.replace('.', '/')}={detail['input']}") in _all_options():
         hint = f" Select it with {option}."
     return f"{key}: {expectation(detail)}, got {as_yaml(detail['input'])}.{hint}"
+
+
+def _hint(value: Any) -> str:
+    """Returns what to type instead of a text where a number was expected."""
+    if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
+        return f" Sweep over values with -m, without brackets: {','.join(map(str, value))}."
+    if not isinstance(value, str):
+        return ""
+    if steps := re.fullmatch(r"(-?\d+)\.\.(-?\d+)", value):
+        return f" Sweep over integers with -m and range({steps[1]},{int(steps[2]) + 1})."
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return (
+        " It is text: leave the quotes out, and decode environment variables with "
+        "${oc.decode:${oc.env:NAME}}."
+    )
 
 
 def expectation(detail: ErrorDetails) -> str:

@@ -3,7 +3,6 @@
 import difflib
 import importlib
 import re
-import sys
 import traceback
 from functools import cache
 from pathlib import Path
@@ -118,9 +117,3 @@ def _near(name: str) -> list[str]:
 
 def _is_id(name: str) -> bool:
     return re.fullmatch(r"([\w:-]+/)?[\w:.-]+-v\d+", name) is not None
-
-
-def search_in(folder: Path) -> None:
-    """Adds a folder in which modules are searched after all others."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))

@@ -1,32 +1,16 @@
 """Directories of runs and sweeps: their names, and whether they can be used."""
 
 import os
-import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-MAX_NAME_LENGTH = 120
-"""In bytes; most file systems allow 255."""
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.result import read_result
 
-
-def job_directory_name(num: int, overrides: Sequence[str], swept: Sequence[str] | None) -> str:
-    """Returns the name of a job's directory: its number and its swept values.
-
-    Args:
-        num: number of the job.
-        overrides: of the job, such as `agent.gamma=0.9`.
-        swept: keys to include; None for all but the recipe.
-    """
-    named = [
-        f"{key.rsplit('.', 1)[-1]}={_shorten_number(value)}"
-        for key, _, value in (override.partition("=") for override in overrides)
-        if (key != "experiment" if swept is None else key in swept)
-    ]
-    name = re.sub(r"[][(){}'\" ]", "", "_".join([str(num), ",".join(named)]))
-    name = re.sub(r"[^\w.,=+-]", "-", name)
-    return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore").rstrip("_.")
+MAX_PATH_LENGTH = 4_000
+"""In bytes, with room for the files of a run; Linux allows 4,096."""
 
 
 def problems_of_run_directory(directory: Path, key: str) -> list[str]:
@@ -39,11 +23,35 @@ def problems_of_run_directory(directory: Path, key: str) -> list[str]:
     if problems := _problems_of_creation(directory, key):
         return problems
     if (directory / "result.json").exists():
-        return [
-            f"{key}: {directory} already holds a run (it has a result.json). Choose another "
-            f"directory, or resume the run with: python -m dqn_exp.resume {quote(directory)}"
-        ]
+        return [f"{key}: {directory} already holds {_describe_run(directory)}"]
     return problems_of_old_sweep(directory, key)
+
+
+def _describe_run(directory: Path) -> str:
+    again = f"python -m dqn_exp.resume {quote(directory)}"
+    try:
+        result = read_result(directory)
+    except (OSError, ValueError):
+        return "a result.json that is not of dqn_exp. Choose another directory."
+    if result is not None and result.has_ended:
+        longer = f"{again} trainer.total_steps=N"
+        return (
+            f"a run that has ended ({result.status}). Choose another directory, or let a completed "
+            f"run go on to N steps with: {longer}"
+        )
+    return f"an unfinished run. Choose another directory, or resume it with: {again}"
+
+
+def problems_of_nesting(directory: Path, key: str) -> list[str]:
+    """Returns a problem if a run would lie in the directory of a sweep, whose run it is not."""
+    if _problems_of_creation(directory, key):
+        return []
+    sweeps = [one for one in directory.parents[:3] if (one / "jobs.jsonl").exists()]
+    return [
+        f"{key}: {directory} lies in the sweep {one}, to which the run does not belong. Choose "
+        "another directory."
+        for one in sweeps[:1]
+    ]
 
 
 def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
@@ -76,6 +84,19 @@ def remember_origin() -> None:
     _ORIGIN[:] = [Path.cwd()]
 
 
+def make_directory(directory: Path, key: str) -> None:
+    """Makes a directory with its parents, unless it exists.
+
+    Raises:
+        ConfigError: If that is impossible, with the key that sets it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError([f"{key}: {directory} cannot be created: {reason}."]) from error
+
+
 def shorten(path: Path) -> Path:
     """Returns a path relative to the folder of the command, if it is below it."""
     origin = _ORIGIN[0] if _ORIGIN else Path.cwd()
@@ -97,15 +118,12 @@ def _is_remains(path: Path) -> bool:
     return path.name.startswith(".jobs.jsonl.")
 
 
-def _shorten_number(text: str) -> str:
-    # Names that become equal still differ in the number of the job.
-    try:
-        return f"{float(text):.4g}" if len(text) > 10 else text
-    except ValueError:
-        return text
-
-
 def _problems_of_creation(directory: Path, key: str) -> list[str]:
+    if len(os.fsencode(directory)) > MAX_PATH_LENGTH:
+        return [
+            f"{key}: expected a path of at most {MAX_PATH_LENGTH} bytes, got "
+            f"{len(os.fsencode(directory))}."
+        ]
     too_long = [part for part in directory.parts if len(os.fsencode(part)) > 255]
     if too_long:
         return [f"{key}: expected names of at most 255 bytes, got {too_long[0]!r}."]

@@ -85,7 +85,4 @@ def read_result(directory: Path) -> Result | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"{path}: expected the result of a run, got {reason}. Move it away to resume the run "
-            "from its checkpoint."
-        ) from error
+        raise ValueError(f"{path}: expected the result of a run, got {reason}.") from error

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import quote, shorten
 
 log = logging.getLogger(__name__)
@@ -19,11 +20,16 @@ class CheckRun(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Ends the process with status 2 and one line per problem, if the run is invalid."""
-        from dqn_exp.sweep.single_run import check_run  # Delayed: torch is slow to import.
+        # Delayed: torch is slow to import.
+        from dqn_exp.sweep.single_run import check_run, claim_directory
 
         # Hydra turns errors of a callback into warnings, and would train all the same.
         try:
             problems = check_run(config)
+            if not problems:
+                claim_directory(config)
+        except ConfigError as error:
+            problems = error.problems
         except Exception:
             traceback.print_exc()
             raise SystemExit(1) from None

@@ -1,11 +1,11 @@
 """Composition and checks of the jobs of a sweep."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
@@ -14,6 +14,7 @@ from dqn_exp.files.job_list import JobEntry
 from dqn_exp.sweep.hydra_internals import (
     env_variables,
     hydra_config,
+    problems_of_subdirectory,
     reading_once,
     resolved_values,
     set_job,
@@ -29,7 +30,7 @@ def compose_jobs(
     *,
     first: int,
     is_remote: bool,
-    swept: Sequence[str] | None = None,
+    swept: Sequence[str],
 ) -> list[Job]:
     """Composes the jobs, each once, and checks them, their directories and this machine.
 
@@ -39,7 +40,7 @@ def compose_jobs(
         job_overrides: of each job.
         first: number of the first job.
         is_remote: whether the jobs may train on other machines.
-        swept: keys that name the job of a problem; None for all.
+        swept: keys that distinguish the jobs.
 
     Raises:
         ConfigError: With every problem of every job.
@@ -49,7 +50,7 @@ def compose_jobs(
     with reading_once(context.config_loader):
         for num, overrides in enumerate(job_overrides, first):
             try:
-                jobs.append(compose_job(context.config_loader, master, overrides, num))
+                jobs.append(compose_job(context.config_loader, master, overrides, num, swept))
             except ConfigError as error:
                 found += [(problem, num) for problem in error.problems]
     if not found:
@@ -61,7 +62,11 @@ def compose_jobs(
 
 
 def compose_job(
-    loader: ConfigLoader, master: DictConfig, overrides: Sequence[str], num: int
+    loader: ConfigLoader,
+    master: DictConfig,
+    overrides: Sequence[str],
+    num: int,
+    swept: Sequence[str],
 ) -> Job:
     """Composes one job as Hydra's launchers do.
 
@@ -76,11 +81,24 @@ def compose_job(
         directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
         if config.hydra.job.chdir:
             raise ConfigError(["hydra.job.chdir: expected false: the runs share a process."])
-    title = title_of(overrides, OmegaConf.select(config, "hydra.sweeper.swept"))
+    if problems := [*_problems_of_launcher(master, config), *problems_of_subdirectory(config)]:
+        raise ConfigError(problems)
+    title = title_of(overrides, swept)
     set_job(config, num, directory)
     values = resolved_values(config)
     entry = JobEntry(num, "", title, list(overrides), {}, env_variables(config), values)
     return make_job(config, entry=entry, checked=to_config(values), directory=directory)
+
+
+def _problems_of_launcher(master: DictConfig, config: DictConfig) -> Iterator[str]:
+    """Yields a problem if a job asks for another launcher than the sweep has."""
+    name = "hydra/launcher"
+    chosen, wanted = (one.hydra.runtime.choices[name] for one in (master, config))
+    if chosen != wanted:
+        yield (
+            f"{name}: a swept recipe selects {wanted}, but the whole sweep has one launcher, "
+            f"{chosen}. Select it for all: {name}={wanted}"
+        )
 
 
 def check_machine(job: Job, *, is_remote: bool) -> list[str]:

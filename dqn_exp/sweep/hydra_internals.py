@@ -1,27 +1,24 @@
 """Adapters to internals of Hydra 1.3.
 
-These are jobs that stay open together, configs that are read once, the singleton behind
-`${hydra:...}`, and messages of Hydra's errors.
+These are jobs that stay open together, configs that are read once, and the singleton
+behind `${hydra:...}`.
 """
 
 import copy
 import logging
 import os
 import pickle
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log
-from hydra.errors import MissingConfigException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -29,9 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import write_atomically
 from dqn_exp.files.run_log import LogFile
-
-EXTRAS = {"optuna": "pip install 'dqn-exp[optuna]'"}
-"""Options of Hydra's groups that need an optional extra, and how to install it."""
+from dqn_exp.sweep.hydra_messages import explain_interpolation
 
 
 @contextmanager
@@ -57,9 +52,31 @@ def resolved_values(config: DictConfig) -> dict[str, Any]:
         try:
             values: Any = OmegaConf.to_container(_without_hydra(config), resolve=True)
         except OmegaConfBaseException as error:
-            raise ConfigError([str(error).splitlines()[0]]) from error
+            raise ConfigError([explain_interpolation(error)]) from error
     plain: dict[str, Any] = values
+    if problems := [
+        _misplaced(config, name) for name in ("experiment", "without") if name in plain
+    ]:
+        raise ConfigError(problems)
     return plain
+
+
+def _misplaced(config: DictConfig, group: str) -> str:
+    """Returns the message for a recipe whose keys lie below the name of its group."""
+    option = config.hydra.runtime.choices.get(group)
+    sources = [source.path for source in config.hydra.runtime.config_sources]
+    paths = [Path(path.removeprefix("file://"), group, f"{option}.yaml") for path in sources]
+    file = next((path for path in paths if path.exists()), paths[0])
+    return f"{group}={option}: the first line of {file} must be: # @package _global_"
+
+
+def problems_of_subdirectory(config: DictConfig) -> list[str]:
+    """Returns a problem unless Hydra saves the config where runs are resumed from."""
+    subdirectory = config.hydra.output_subdir
+    if subdirectory == ".hydra":
+        return []
+    found = "null" if subdirectory is None else subdirectory
+    return [f"hydra.output_subdir: expected .hydra, from which runs resume, got {found}."]
 
 
 def env_variables(config: DictConfig) -> dict[str, str]:
@@ -190,39 +207,11 @@ def configure_console(config: DictConfig) -> None:
         if logging_config is None:
             return
         names = _file_handlers(logging_config)
-        handlers = logging_config["handlers"]
+        handlers = logging_config.get("handlers", {})
         logging_config["handlers"] = {k: v for k, v in handlers.items() if k not in names}
         root = logging_config["root"]
         root["handlers"] = [name for name in root.get("handlers", []) if name not in names]
         configure_log(OmegaConf.create(logging_config), config.hydra.verbose)
-
-
-def explain(error: Exception) -> str:
-    """Returns the message of an error of Hydra, OmegaConf or YAML, as the user should read it."""
-    from dqn_exp.config.messages import suggest  # Delayed: pydantic is slow to import.
-
-    text = str(error)
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        hint = f" Install it with: {EXTRAS[name]}" if name in EXTRAS else ""
-        return f"{group}={name}: expected one of {', '.join(error.options)}.{hint}"
-    if "hydra/sweeper/optuna" in text:  # A recipe selects it.
-        return f"hydra/sweeper=optuna: not installed. Install it with: {EXTRAS['optuna']}"
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{mark.name}:{mark.line + 1}: {error.problem}"
-    if unknown := re.match(r"Could not override '(hydra\.launcher\.[^']+)'", text):
-        return (
-            f"{unknown[1]}: unknown key of this launcher. Others have more keys, such as "
-            "hydra/launcher=population_processes."
-        )
-    if unknown := re.match(r"Could not (?:override|delete from config.*) '([^']+)'", text):
-        return f"{unknown[1]}: unknown key.{suggest(unknown[1])}"
-    if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):
-        return f"{ambiguous[1]}: several values; add -m to sweep over them."
-    if sweep := re.match(r"Sweep parameters '([^']+)' requires --multirun", text):
-        return f"{sweep[1]}: several values; add -m to sweep over them."
-    return text.strip()
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
@@ -264,5 +253,5 @@ def _job_logging(config: DictConfig) -> dict[str, Any] | None:
 
 
 def _file_handlers(logging_config: Mapping[str, Any]) -> list[str]:
-    handlers = logging_config["handlers"]
+    handlers = logging_config.get("handlers", {})
     return [name for name, handler in handlers.items() if "filename" in handler]

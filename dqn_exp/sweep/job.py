@@ -128,10 +128,8 @@ def to_job(entry: JobEntry, checked: Config, hydra: DictConfig, sweep_directory:
     return make_job(config, entry=entry, checked=checked, directory=directory)
 
 
-def title_of(overrides: Sequence[str], swept: Sequence[str] | None) -> str:
-    """Returns the overrides of the swept keys, or all but Hydra's own if those are unknown."""
-    if swept is None:
-        return " ".join(filter_overrides(overrides))
+def title_of(overrides: Sequence[str], swept: Sequence[str]) -> str:
+    """Returns the overrides of the swept keys."""
     return " ".join(override for override in overrides if key_of(override) in swept)
 
 

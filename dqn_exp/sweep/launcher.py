@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.core.errors import ConfigError, RunError, last_line_of
 from dqn_exp.files.directories import problems_of_old_sweep, quote, shorten
 from dqn_exp.files.job_list import add_to_job_list, begin_job_list
+from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.compose import compose_jobs
@@ -63,10 +64,17 @@ def launch_overrides(
     directory = Path(config.hydra.sweep.dir).absolute()
     if not has_begun and (problems := problems_of_old_sweep(directory)):
         raise ConfigError(problems)
+    swept = _swept_keys(config, job_overrides[0])
     try:
-        jobs = compose_jobs(
-            context, config, job_overrides, first=first, is_remote=options.is_remote
-        )
+        with naming_jobs(swept, None):
+            jobs = compose_jobs(
+                context,
+                config,
+                job_overrides,
+                first=first,
+                is_remote=options.is_remote,
+                swept=swept,
+            )
     except ConfigError as error:
         if has_begun:  # Runs of earlier batches have trained, so this is not status 2.
             raise RunError(str(error)) from error

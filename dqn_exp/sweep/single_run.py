@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,25 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError, RunError
-from dqn_exp.files.directories import problems_of_run_directory, quote, shorten
+from dqn_exp.files.directories import (
+    make_directory,
+    problems_of_nesting,
+    problems_of_run_directory,
+    quote,
+    shorten,
+)
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
-from dqn_exp.sweep.hydra_internals import resolved_values
+from dqn_exp.sweep.hydra_internals import problems_of_subdirectory, resolved_values
 from dqn_exp.sweep.signals import deferred_interrupts
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.preflight import check_config
 from dqn_exp.training.progress import make_progress
 
 log = logging.getLogger(__name__)
+
+_CLAIM = ExitStack()
+"""Holds the lock of the directory between Hydra's start of a run and its training."""
 
 
 def check_run(config: DictConfig) -> list[str]:
@@ -38,8 +48,31 @@ def check_run(config: DictConfig) -> list[str]:
         checked = _validate(resolved_values(config))
     except ConfigError as error:
         return problems + error.problems
-    problems += problems_of_run_directory(Path(config.hydra.run.dir).absolute(), "hydra.run.dir")
+    directory = Path(config.hydra.run.dir).absolute()
+    problems += problems_of_run_directory(directory, "hydra.run.dir")
+    problems += problems_of_nesting(directory, "hydra.run.dir")
+    problems += problems_of_subdirectory(config)
     return problems or check_config(checked)
+
+
+def claim_directory(config: DictConfig) -> None:
+    """Makes and locks the directory of a run, before Hydra writes its config there.
+
+    The directory stays locked until the run has been trained.
+
+    Args:
+        config: composed, with Hydra's node.
+
+    Raises:
+        ConfigError: If another process uses the directory, or it cannot be made.
+    """
+    directory = Path(config.hydra.run.dir).absolute()
+    make_directory(directory, "hydra.run.dir")
+    _CLAIM.enter_context(lock_directory(directory, exclusive=True))
+    # Another process may have trained meanwhile.
+    if problems := problems_of_run_directory(directory, "hydra.run.dir"):
+        _CLAIM.close()
+        raise ConfigError(problems)
 
 
 def train_run(config: DictConfig) -> float:
@@ -58,9 +91,7 @@ def train_run(config: DictConfig) -> float:
     shown = shorten(directory)
     run = Run(checked, directory, checked.hyperparameters())
     progress = make_progress(checked.log.progress)
-    with lock_directory(directory, exclusive=True), deferred_interrupts() as interruption:
-        if (directory / "result.json").exists():
-            raise RunError(f"Results are never overwritten, and {shown} holds a result.json.")
+    with _CLAIM.pop_all(), deferred_interrupts() as interruption:
         (result,) = train_population(
             [run], lambda results: None, lambda: interruption.is_requested, progress
         )

@@ -5,18 +5,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from dqn_exp.core.errors import ConfigError, RunError
-from dqn_exp.files.directories import problems_of_sweep_directory, quote, shorten
+from dqn_exp.files.directories import (
+    make_directory,
+    problems_of_sweep_directory,
+    quote,
+    shorten,
+)
 from dqn_exp.files.job_list import NAME
+from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import Result, read_result
 from dqn_exp.files.sweep_table import SweepTable
 from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.expansion import expand
 from dqn_exp.sweep.hydra_internals import BasicSweeper
 from dqn_exp.sweep.job import Job
 from dqn_exp.sweep.launcher import begin_sweep, launch_jobs
@@ -38,17 +43,18 @@ def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobR
     if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
         raise ConfigError(problems)
     options = to_options(getattr(launcher, "options", {}))
-    overrides, swept = _expand(sweeper, arguments)
-    jobs = compose_jobs(
-        sweeper.hydra_context,
-        config,
-        overrides,
-        first=0,
-        is_remote=options.is_remote,
-        swept=swept,
-    )
-    directory.mkdir(parents=True, exist_ok=True)
-    with lock_directory(directory, exclusive=True):
+    overrides, swept = expand(sweeper, arguments)
+    with naming_jobs(swept, len(overrides)):
+        jobs = compose_jobs(
+            sweeper.hydra_context,
+            config,
+            overrides,
+            first=0,
+            is_remote=options.is_remote,
+            swept=swept,
+        )
+    make_directory(directory, "hydra.sweep.dir")
+    with lock_directory(directory, exclusive=True), naming_jobs(swept, len(overrides)):
         if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
             raise ConfigError(problems)  # Another process created this sweep meanwhile.
         size = sweeper.max_batch_size or len(jobs)
@@ -97,26 +103,6 @@ def failures_of(jobs: Sequence[Job], returns: Sequence[Sequence[JobReturn]]) -> 
             error = returned._return_value
             reason = (str(error) or type(error).__name__).splitlines()[0]
             yield f"Run {job.num} ({job.title}) {reason}"
-
-
-def _expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """Returns the overrides of each job, and the swept keys."""
-    assert sweeper.hydra_context is not None
-    if sweeper.max_batch_size is not None and sweeper.max_batch_size < 1:
-        raise ConfigError(
-            [f"hydra.sweeper.max_batch_size: expected at least 1, got {sweeper.max_batch_size}."]
-        )
-    parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
-    declared = [f"{key}={value}" for key, value in sweeper.params.items()]
-    # The command line comes later and replaces what a recipe declares.
-    by_key: dict[str, Override] = {
-        override.get_key_element(): override
-        for override in parser.parse_overrides([*declared, *arguments])
-    }
-    swept = [key.lstrip("+") for key, override in by_key.items() if override.is_sweep_override()]
-    note = f"hydra.sweeper.swept=[{','.join(swept)}]"
-    (overrides,) = sweeper.split_arguments(list(by_key.values()), None)
-    return [[*job, note] for job in overrides], swept
 
 
 def _launch(

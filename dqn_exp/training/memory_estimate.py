@@ -3,10 +3,11 @@
 import math
 from typing import NamedTuple
 
+from dqn_exp.config.engine_choice import outputs_per_action
 from dqn_exp.config.schema import Config
 from dqn_exp.core.transition import make_layout
 from dqn_exp.env.single_env import EnvShape
-from dqn_exp.training.build_engine import make_network, make_value
+from dqn_exp.training.build_engine import make_network
 
 BYTES = 4
 """Of a number in single precision."""
@@ -36,7 +37,7 @@ class MemoryEstimate(NamedTuple):
 
 def estimate_memory(config: Config, shape: EnvShape) -> MemoryEstimate:
     """Returns the memory of a run whose buffer is full."""
-    outputs = make_value([config]).num_outputs
+    outputs = outputs_per_action(config)
     layout = make_network([config], shape, outputs).layout
     noise = 1 + config.network.noisy
     units = shape.num_features + sum(config.network.hidden_sizes) + shape.num_actions * outputs

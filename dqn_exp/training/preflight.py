@@ -45,7 +45,9 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     if is_remote:
         return problems
     problems += check_device(config.device)
-    return problems + (_problems_of_memory(config, trial.shape) if trial.shape else [])
+    if trial.shape is not None and not problems:
+        problems += _problems_of_memory(config, trial.shape)
+    return problems
 
 
 def try_config(config: Config) -> Trial:

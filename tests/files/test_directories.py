@@ -1,33 +1,15 @@
 import pytest
 
+from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import (
     duplicates,
-    job_directory_name,
+    make_directory,
+    problems_of_nesting,
     problems_of_run_directory,
     problems_of_sweep_directory,
+    quote,
     shorten,
 )
-
-
-@pytest.mark.parametrize(
-    ("overrides", "swept", "expected"),
-    [
-        (["agent.gamma=0.9", "seed=1"], None, "3_gamma=0.9,seed=1"),
-        (["agent.gamma=0.9", "seed=1"], ["seed"], "3_seed=1"),
-        (["experiment=book", "seed=1"], None, "3_seed=1"),
-        (["network.hidden_sizes=[64, 64]"], None, "3_hidden_sizes=64,64"),
-        (["agent.learning_rate=0.00123456789"], None, "3_learning_rate=0.001235"),
-        (["env.id=a/b:C-v0"], None, "3_id=a-b-C-v0"),
-        ([], None, "3"),
-    ],
-)
-def test_a_job_is_named_after_its_number_and_swept_values(overrides, swept, expected):
-    assert job_directory_name(3, overrides, swept) == expected
-
-
-def test_long_names_are_cut_between_characters():
-    name = job_directory_name(3, ["env.id=" + "ä" * 300], None)
-    assert len(name.encode()) <= 120 and name.startswith("3_id=ää")
 
 
 def test_a_directory_with_a_run_or_a_sweep_is_refused(tmp_path):
@@ -37,6 +19,13 @@ def test_a_directory_with_a_run_or_a_sweep_is_refused(tmp_path):
     (tmp_path / "result.json").rename(tmp_path / "sweep.csv")
     assert "already holds a sweep" in problems_of_run_directory(tmp_path, "k")[0]
     assert "already holds a sweep" in problems_of_sweep_directory(tmp_path, "k")[0]
+
+
+def test_a_run_in_the_directory_of_a_sweep_is_refused(tmp_path):
+    (tmp_path / "jobs.jsonl").touch()
+    (problem,) = problems_of_nesting(tmp_path / "a/b", "k")
+    assert "lies in the sweep" in problem
+    assert problems_of_nesting(tmp_path.parent / "other", "k") == []
 
 
 def test_a_sweep_needs_an_empty_directory(tmp_path):
@@ -50,6 +39,15 @@ def test_what_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").touch()
     assert "is not a directory" in problems_of_run_directory(tmp_path / "file/run", "k")[0]
     assert "at most 255 bytes" in problems_of_run_directory(tmp_path / ("x" * 256), "k")[0]
+    deep = tmp_path.joinpath(*["y" * 100] * 50)
+    assert "at most 4000 bytes, got 5" in problems_of_run_directory(deep, "k")[0]
+    with pytest.raises(ConfigError, match=r"^k: .* cannot be created: Not a directory\.$"):
+        make_directory(tmp_path / "file/run", "k")
+
+
+def test_paths_are_quoted_where_a_shell_needs_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert [quote(tmp_path / name) for name in ("a", "a b", "x=1,y")] == ["a", "'a b'", "x=1,y"]
 
 
 def test_paths_are_shown_relative_to_the_working_directory(tmp_path, monkeypatch):

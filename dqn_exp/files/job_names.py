@@ -1,0 +1,66 @@
+"""Names of the directories of a sweep's jobs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+MAX_NAME_LENGTH = 120
+"""In bytes; most file systems allow 255."""
+
+
+class Naming(NamedTuple):
+    """How the directories of a sweep's jobs are named.
+
+    Attributes:
+        swept: keys whose values are included; None for all but the recipe.
+        num_digits: of the number, so that names sort.
+    """
+
+    swept: Sequence[str] | None = None
+    num_digits: int = 1
+
+
+_NAMING: ContextVar[Naming | None] = ContextVar("naming", default=None)
+
+
+@contextmanager
+def naming_jobs(swept: Sequence[str], num_jobs: int | None) -> Iterator[None]:
+    """Makes `job_directory_name` name the jobs of a sweep in this block.
+
+    Args:
+        swept: keys whose values are included.
+        num_jobs: of the sweep; None if unknown.
+    """
+    token = _NAMING.set(Naming(swept, 3 if num_jobs is None else len(str(num_jobs - 1))))
+    try:
+        yield
+    finally:
+        _NAMING.reset(token)
+
+
+def job_directory_name(num: int, overrides: Sequence[str]) -> str:
+    """Returns the name of a job's directory: its number and its swept values.
+
+    Args:
+        num: number of the job.
+        overrides: of the job, such as `agent.gamma=0.9`.
+    """
+    swept, num_digits = _NAMING.get() or Naming()
+    named = [
+        f"{key.rsplit('.', 1)[-1]}={_shorten_number(value)}"
+        for key, _, value in (override.partition("=") for override in overrides)
+        if (key != "experiment" if swept is None else key in swept)
+    ]
+    name = re.sub(r"[][(){}'\" ]", "", "_".join([f"{num:0{num_digits}d}", ",".join(named)]))
+    name = re.sub(r"[^\w.,=+-]", "-", name)
+    return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore").rstrip("_.")
+
+
+def _shorten_number(text: str) -> str:
+    # Names that become equal still differ in the number of the job.
+    try:
+        return f"{float(text):.4g}" if len(text) > 10 else text
+    except ValueError:
+        return text

@@ -1,0 +1,78 @@
+"""Expansion of a sweep to the overrides of its jobs."""
+
+from collections.abc import Mapping, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+
+from dqn_exp.config.messages import known_keys
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.sweep.hydra_internals import BasicSweeper
+from dqn_exp.sweep.job import key_of
+
+
+def expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """Returns the overrides of each job of a sweep, and the swept keys.
+
+    A key that belongs to one option of a swept group is left out of the jobs with other options.
+
+    Raises:
+        ConfigError: If there is no job, or an option of the sweeper is invalid.
+    """
+    assert sweeper.hydra_context is not None
+    size: object = sweeper.max_batch_size
+    if size is not None and (type(size) is not int or size < 1):
+        raise ConfigError(
+            [f"hydra.sweeper.max_batch_size: expected an integer of at least 1, got {size}."]
+        )
+    parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
+    declared = [f"{key}={value}" for key, value in sweeper.params.items()]
+    # The command line comes later and replaces what a recipe declares.
+    by_key: dict[str, Override] = {
+        override.get_key_element(): override
+        for override in parser.parse_overrides([*declared, *arguments])
+    }
+    swept = [key for key, override in by_key.items() if override.is_sweep_override()]
+    if problems := [problem for key in swept for problem in _problems_of(key, by_key[key])]:
+        raise ConfigError(problems)
+    (overrides,) = sweeper.split_arguments(list(by_key.values()), None)
+    jobs = [_without_foreign_keys(job, _options_of(by_key)) for job in overrides]
+    distinct = [list(job) for job in dict.fromkeys(map(tuple, jobs))]
+    return distinct, [key.lstrip("+") for key in swept if _is_told(key, by_key)]
+
+
+def _is_told(key: str, by_key: Mapping[str, Override]) -> bool:
+    """Returns whether a swept key distinguishes jobs, rather than their options."""
+    group = known_keys().get(key, "").partition("=")[0]
+    is_single = len(list(by_key[key].sweep_string_iterator())) == 1
+    return not (is_single and group in by_key and by_key[group].is_sweep_override())
+
+
+def _problems_of(key: str, override: Override) -> list[str]:
+    try:
+        num_values = len(list(override.sweep_string_iterator()))
+    except ValueError as error:
+        return [f"{key}: expected values, got {override.input_line}: {error}."]
+    return [] if num_values else [f"{key}: expected values, got none from {override.input_line}."]
+
+
+def _options_of(by_key: Mapping[str, Override]) -> dict[str, list[str]]:
+    """Returns the options of each swept group."""
+    groups = {option.partition("=")[0] for option in known_keys().values() if option}
+    return {
+        key: list(override.sweep_string_iterator())
+        for key, override in by_key.items()
+        if key in groups and override.is_sweep_override()
+    }
+
+
+def _without_foreign_keys(job: Sequence[str], options: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns the overrides of a job without keys of options that other jobs have."""
+    chosen = {key_of(override): override.partition("=")[2] for override in job}
+    kept = []
+    for override in job:
+        group, _, option = known_keys().get(key_of(override), "").partition("=")
+        if option in options.get(group, ()) and chosen[group] != option:
+            continue
+        kept.append(override)
+    return kept
