@@ -1,6 +1,8 @@
 """Registration with Hydra and exit statuses, shared by the commands."""
 
+import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -34,8 +36,14 @@ def run_command(command: Callable[[], object]) -> None:
     _register()
     share_config_store()
     raise_at_termination()
+    # A reader that has gone, as in `| head`, is no error to tell of.
+    logging.raiseExceptions = False
     try:
         command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from None
     except RunError as error:
         _exit(1, str(error))
     except KeyboardInterrupt as error:

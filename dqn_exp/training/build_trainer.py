@@ -69,6 +69,7 @@ def make_trainer(
             episodes=episodes,
             evaluation=evaluation,
             compile=partial(_compile, engine, stepper, evaluation, should_stop),
+            checks_scales=not configs[0].agent.normalize_observations,
         ),
         records,
         _make_timetable(configs),

@@ -21,6 +21,7 @@ from dqn_exp.training.due import Due, Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.metrics import MetricCollector
+from dqn_exp.training.observation_scales import LEAST_ROWS, note_on_scales
 from dqn_exp.training.progress import Progress, ProgressSnapshot
 from dqn_exp.training.records import Records
 from dqn_exp.training.stretch import Stepper
@@ -37,7 +38,8 @@ Ended = dict[int, tuple[Status, str | None]]
 class Components:
     """The parts of a population.
 
-    `compile` compiles or loads their code, before the wall time of the runs begins.
+    `compile` compiles or loads their code, before the wall time of the runs begins. `checks_scales`
+    is whether the scales of observations are looked at, once for all runs.
     """
 
     agent: Agent
@@ -48,6 +50,7 @@ class Components:
     episodes: Episodes
     evaluation: Evaluation
     compile: Callable[[], None]
+    checks_scales: bool
 
 
 class Trainer(PerRunState):
@@ -84,6 +87,7 @@ class Trainer(PerRunState):
         self._agent, self._engine = components.agent, components.engine
         self._stepper, self._compile = components.stepper, components.compile
         self._n_step, self._buffer = components.n_step, components.buffer
+        self._checks_scales = components.checks_scales
         self._episodes, self._evaluation = components.episodes, components.evaluation
         self._records, self._timetable = Records(records), timetable
         self._on_end, self._progress, self._should_stop = on_end, progress, should_stop
@@ -173,6 +177,7 @@ class Trainer(PerRunState):
         for row in np.flatnonzero(due.evaluated | due.saved | due.over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
         if len(rows := np.flatnonzero(due.logged | due.over | diverged)):
+            self._check_scales(int(rows[0]))
             values = self._metrics.collect(rows, self.steps, self._seconds)
             self._records.add_scalars(rows, self.steps, values)
         errors |= self._evaluate(np.flatnonzero((due.evaluated | due.over) & ~diverged))
@@ -185,6 +190,16 @@ class Trainer(PerRunState):
         ended |= {row: ("completed", None) for row in over if row not in errors}
         self._schedule.mark_due(due.saved)
         self._fail(errors, ended)
+
+    def _check_scales(self, row: int) -> None:
+        """Logs a note on the observations of a run, once it has stored enough of them."""
+        if not self._checks_scales:
+            return
+        observations = self._buffer.peek(row, 1_000).observation.cpu().numpy()
+        if len(observations) >= LEAST_ROWS:
+            self._checks_scales = False
+            if note := note_on_scales(observations):
+                log.warning(note)
 
     def _evaluate(self, rows: IntArray) -> dict[int, Exception]:
         rows = rows[self.evaluated_at[rows] != self.steps[rows]]
