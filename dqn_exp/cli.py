@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.errors import RunError
-from dqn_exp.files.directories import remember_origin
+from dqn_exp.files.directories import remembered_origin
 from dqn_exp.files.job_names import job_directory_name
 from dqn_exp.sweep.hydra_internals import share_config_store
 from dqn_exp.sweep.hydra_messages import explain
@@ -32,14 +32,14 @@ def run_command(command: Callable[[], object]) -> None:
     # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module of the user's folder.
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    remember_origin()
     _register()
     share_config_store()
     raise_at_termination()
     # A reader that has gone, as in `| head`, is no error to tell of.
     logging.raiseExceptions = False
     try:
-        command()
+        with remembered_origin():
+            command()
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

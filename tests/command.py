@@ -94,3 +94,9 @@ def check_complete(folder: Path) -> dict:
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "completed"
     return result
+
+
+def short(*arguments: str) -> list[str]:
+    """A short run with further arguments, which replace those of `SHORT`."""
+    keys = {argument.partition("=")[0] for argument in arguments}
+    return [*(one for one in SHORT if one.partition("=")[0] not in keys), *arguments]

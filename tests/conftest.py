@@ -26,7 +26,7 @@ from dqn_exp.files.result import Result
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.preflight import with_engine
 from dqn_exp.training.progress import NoProgress
-from tests.command import SHORT, Ended, run_here
+from tests.command import Ended, run_here, short
 from tests.stepping import single_steps
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -209,7 +209,7 @@ def ignore_results(results: Sequence[Result]) -> None:
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys):
     def run(*arguments: str) -> Ended:
-        return run_here([*SHORT, *arguments], tmp_path, monkeypatch, capsys)
+        return run_here(short(*arguments), tmp_path, monkeypatch, capsys)
 
     return run
 

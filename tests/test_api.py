@@ -7,7 +7,7 @@ import pytest
 import dqn_exp
 from dqn_exp import api as notebook
 from dqn_exp.core.errors import ConfigError, RunError
-from tests.command import SHORT
+from tests.command import short
 from tests.sweep_files import write_single, write_sweep
 
 
@@ -27,7 +27,7 @@ def test_importing_the_package_is_light():
 
 
 def test_a_sweep_is_trained_and_read_as_tables(folder, capsys):
-    overrides = [*SHORT, "agent.gamma=0.9,0.99", "seed=1,2"]
+    overrides = short("agent.gamma=0.9,0.99", "seed=1,2")
     directory = dqn_exp.run(overrides, sweep=True, directory="my sweep, 1='x'")
     assert directory == folder / "my sweep, 1='x'"
     assert "4 of 4 runs completed." in capsys.readouterr().out
@@ -47,7 +47,7 @@ def test_a_sweep_is_trained_and_read_as_tables(folder, capsys):
 
 
 def test_a_single_run_and_its_directory_by_default(folder, capsys):
-    directory = dqn_exp.run([*SHORT, "seed=5"], quiet=True)
+    directory = dqn_exp.run(short("seed=5"), quiet=True)
     assert directory.parent.parent == folder / "outputs" and capsys.readouterr().out == ""
     (seed,) = dqn_exp.load_runs(directory).runs["seed"]
     assert seed == 5
@@ -58,7 +58,7 @@ def test_mistakes_are_raised_with_their_lines(folder):
         dqn_exp.run(["agent.gama=0.9"], quiet=True)
     assert list(folder.iterdir()) == []
     with pytest.raises(RunError, match="diverged: Loss or parameters not finite"):
-        dqn_exp.run([*SHORT, "agent.learning_rate=1e30"], quiet=True)
+        dqn_exp.run(short("agent.learning_rate=1e30"), quiet=True)
     with pytest.raises(ConfigError, match="expected the directory of a run or a sweep"):
         dqn_exp.load_runs(folder / "nothing")
 
@@ -74,7 +74,7 @@ def test_an_interruption_saves_the_runs(folder, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(notebook, "_listen", interrupted)
-    long = [*SHORT, "trainer.total_steps=10_000_000", "eval.every_steps=null"]
+    long = short("trainer.total_steps=10_000_000", "eval.every_steps=null")
     with pytest.raises(KeyboardInterrupt, match=r"Resume with: python -m dqn_exp\.resume r"):
         dqn_exp.run(long, directory="r", quiet=True)
     assert dqn_exp.load_runs("r").runs["status"].tolist() == ["interrupted"]

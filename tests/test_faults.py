@@ -23,7 +23,7 @@ from dqn_exp.training import trainer
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
 from tests import probes
-from tests.command import SHORT, files_below, table_of
+from tests.command import files_below, short, table_of
 from tests.conftest import ignore_results, make_config, results_of, some_of, train_in_folders
 from tests.resuming import SETTINGS, make_folders
 from tests.stepping import single_steps
@@ -130,10 +130,10 @@ def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_agai
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
-    sweep = [
-        *SHORT, "-m", "network.hidden_sizes=[8]", "buffer.capacity=300,10_000",
+    sweep = short(
+        "-m", "network.hidden_sizes=[8]", "buffer.capacity=300,10_000",
         "trainer.total_steps=10_000", "checkpoint.every_steps=300", "eval.every_steps=5_000",
-    ]  # fmt: skip
+    )  # fmt: skip
     ended = {}
     for name, before in (("peace", None), ("full", limit)):
         ended[name] = subprocess.run(
@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_agai
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "dqn_exp.train", *SHORT, *arguments],
+        [sys.executable, "-m", "dqn_exp.train", *short(*arguments)],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
         start_new_session=True,

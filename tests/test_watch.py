@@ -147,7 +147,7 @@ def test_an_environment_without_pictures_is_told_before_anything_is_made(command
     assert ended.status == 2 and "ProbeWalk-v0 has none" in ended.err
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="render mode ansi"):
-        make_visible("CartPole-v1", None, {}, "ansi")
+        make_visible(EnvArguments("CartPole-v1"), "ansi")
 
 
 def test_every_run_of_a_sweep_is_filmed_that_asks_for_it(command, tmp_path):

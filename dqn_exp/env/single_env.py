@@ -272,5 +272,5 @@ def _cannot_be_made(spec: EnvSpec, kwargs: Mapping[str, Any], error: BaseExcepti
         )
     if unknown and kwargs:
         return f"env.kwargs: {spec.id} cannot be made with {kwargs}: {text}."
-    given = f" with env.kwargs={kwargs}" if kwargs else ""
-    return f"env.id: making {spec.id}{given} raised {place(error)}."
+    key, given = ("env.kwargs", f" with {kwargs}") if kwargs else ("env.id", "")
+    return f"{key}: making {spec.id}{given} raised {place(error)}."

@@ -3,7 +3,8 @@
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dqn_exp.core.errors import ConfigError
@@ -79,9 +80,14 @@ def problems_of_old_sweep(directory: Path, key: str = "hydra.sweep.dir") -> list
 _ORIGIN: list[Path] = []
 
 
-def remember_origin() -> None:
+@contextmanager
+def remembered_origin() -> Iterator[None]:
     """Makes `shorten` relative to the current folder, even if the process changes to another."""
-    _ORIGIN[:] = [Path.cwd()]
+    _ORIGIN.append(Path.cwd())
+    try:
+        yield
+    finally:
+        _ORIGIN.pop()
 
 
 def make_directory(directory: Path, key: str) -> None:

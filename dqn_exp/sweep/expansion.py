@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 
 from dqn_exp.config.messages import known_keys
 from dqn_exp.core.errors import ConfigError
@@ -43,9 +44,9 @@ def expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[s
 
 def _is_told(key: str, by_key: Mapping[str, Override]) -> bool:
     """Returns whether a swept key distinguishes jobs, rather than their options."""
-    group = known_keys().get(key, "").partition("=")[0]
-    is_single = len(list(by_key[key].sweep_string_iterator())) == 1
-    return not (is_single and group in by_key and by_key[group].is_sweep_override())
+    swept = [name for name, override in by_key.items() if override.is_sweep_override()]
+    is_of_option = key.startswith(tuple(f"{name.replace('/', '.')}." for name in swept))
+    return not is_of_option or len(list(by_key[key].sweep_string_iterator())) > 1
 
 
 def _problems_of(key: str, override: Override) -> list[str]:
@@ -53,6 +54,11 @@ def _problems_of(key: str, override: Override) -> list[str]:
         num_values = len(list(override.sweep_string_iterator()))
     except ValueError as error:
         return [f"{key}: expected values, got {override.input_line}: {error}."]
+    except HydraException:  # An interval.
+        return [
+            f"{key}: expected values, got {override.input_line}, which sweepers of samples support."
+            " Here, write choice(...) or range(...)."
+        ]
     return [] if num_values else [f"{key}: expected values, got none from {override.input_line}."]
 
 

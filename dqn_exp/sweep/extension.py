@@ -158,9 +158,8 @@ def _extend_hydra(one: Extension) -> None:
     folder = one.directory / ".hydra"
     if not (folder / "config.yaml").exists():
         return
-    node: Any = OmegaConf.load(folder / "config.yaml")
-    for name, value in one.config.trainer.model_dump().items():
-        OmegaConf.update(node, f"trainer.{name}", value)
-    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(node).encode())
+    # Interpolations of the budget are resolved: other keys keep their values.
+    config = OmegaConf.to_yaml(OmegaConf.create(one.entry.config))
+    write_atomically(folder / "config.yaml", config.encode())
     overrides = OmegaConf.to_yaml(OmegaConf.create(one.entry.overrides))
     write_atomically(folder / "overrides.yaml", overrides.encode())

@@ -143,9 +143,11 @@ SYNTAX: tuple[tuple[Callable[[str], bool], Callable[[str, str], str]], ...] = (
 
 
 def _explain_unknown(found: re.Match[str]) -> str:
-    from dqn_exp.config.messages import suggest  # Delayed: pydantic is slow to import.
+    from dqn_exp.config.messages import known_keys, suggest  # Delayed: pydantic is slow to import.
 
     key = found[1]
+    if found[0].endswith("does not exist") and key in known_keys():
+        return f"~{key}: it is null already. Leave it out."
     if key.startswith("hydra.launcher."):
         return (
             f"{key}: unknown key of this launcher. Others have more keys, such as "
@@ -160,24 +162,15 @@ def _explain_unknown(found: re.Match[str]) -> str:
     return f"{key}: unknown key.{suggest(key)}"
 
 
-def _explain_deletion(found: re.Match[str]) -> str:
-    from dqn_exp.config.messages import known_keys  # Delayed, as above.
-
-    key = found[1]
-    return (
-        f"~{key}: it is null already. Leave it out."
-        if key in known_keys()
-        else (_explain_unknown(found))
-    )
-
-
 TRANSLATIONS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (
         "hydra/sweeper/optuna",  # A recipe selects it.
         lambda _: f"hydra/sweeper=optuna: not installed. Install it with: {EXTRAS['optuna']}",
     ),
-    (r"Could not delete from config\. '([^']+)' does not exist", _explain_deletion),
-    (r"Could not (?:override|delete from config.*) '([^']+)'", _explain_unknown),
+    (
+        r"Could not (?:override|delete from config.*) '([^']+)'(?: does not exist)?",
+        _explain_unknown,
+    ),
     (
         r"An item is already at '([^']+)'",
         lambda found: f"+{found[1]}: the key exists. Leave the + out: {found[1]}=VALUE",

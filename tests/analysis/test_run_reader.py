@@ -1,5 +1,7 @@
 """Directories of runs and sweeps as a report reads them."""
 
+import re
+
 import pytest
 
 from dqn_exp.analysis.report import write_report
@@ -51,6 +53,16 @@ def test_directories_that_hold_no_run_are_told(tmp_path):
     write_run(tmp_path / "r", {10: 1.0})
     with pytest.raises(ConfigError, match="given twice"):
         read_sources([tmp_path, tmp_path / "r" / ".."])
-    (tmp_path / "r/result.json").write_text("{")
-    with pytest.raises(ConfigError, match="expected the result of a run"):
-        read_sources([tmp_path])
+    (tmp_path / "foreign/.hydra").mkdir(parents=True)
+    (tmp_path / "foreign/.hydra/config.yaml").write_text("lr: 1\n")
+    with pytest.raises(ConfigError, match=r"expected a run of dqn_exp; its .* of another program"):
+        read_sources([tmp_path / "foreign"])
+
+
+def test_results_of_other_programs_are_left_out_with_a_line(tmp_path, caplog):
+    write_run(tmp_path / "r", {10: 1.0})
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign/result.json").write_text('{"loss": 1}')
+    (source,) = read_sources([tmp_path])
+    assert [run.name for run in source.runs] == ["r"]
+    assert re.search(r"Left out: .*foreign/result.json: expected the result of a run", caplog.text)

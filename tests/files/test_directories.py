@@ -10,12 +10,17 @@ from dqn_exp.files.directories import (
     quote,
     shorten,
 )
+from dqn_exp.files.result import Result
 
 
 def test_a_directory_with_a_run_or_a_sweep_is_refused(tmp_path):
     assert problems_of_run_directory(tmp_path / "new", "k") == []
     (tmp_path / "result.json").touch()
-    assert "already holds a run" in problems_of_run_directory(tmp_path, "k")[0]
+    assert "a result.json that is not of dqn_exp" in problems_of_run_directory(tmp_path, "k")[0]
+    for status, told in (("interrupted", "or resume it with"), ("completed", "go on to N steps")):
+        Result(status, 3, "hash").write(tmp_path)
+        (problem,) = problems_of_run_directory(tmp_path, "k")
+        assert problem.startswith(f"k: {tmp_path} already holds a") and told in problem
     (tmp_path / "result.json").rename(tmp_path / "sweep.csv")
     assert "already holds a sweep" in problems_of_run_directory(tmp_path, "k")[0]
     assert "already holds a sweep" in problems_of_sweep_directory(tmp_path, "k")[0]

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from dqn_exp.config.conf_dir import conf_dir
-from tests.command import SHORT, check_complete, table_of
+from tests.command import check_complete, short, table_of
 from tests.conftest import results_of
 
 # 24 runs of two structures.
@@ -37,7 +37,7 @@ def defaults_of(executor: str) -> dict[str, Any]:
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dqn_exp.train", *SHORT, *arguments],
+        [sys.executable, "-m", "dqn_exp.train", *short(*arguments)],
         cwd=folder, capture_output=True, text=True, check=False, timeout=240,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
     )  # fmt: skip

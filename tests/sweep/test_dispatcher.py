@@ -35,11 +35,14 @@ def test_a_population_that_fails_does_not_stop_the_next(command, tmp_path):
 
     probes.register()
     sweep = ("-m", "env.id=ProbeCounting-v0", "env.max_episode_steps=8", "hydra.sweep.dir=s")
-    ended = command(*sweep, "+env.kwargs.is_broken_at=5,null", "seed=1,2")
+    ended = command(*sweep, "+env.kwargs.is_broken_at=8,null", "seed=1,2")
     assert ended.status == 1
     rows = table_of(tmp_path / "s")
     assert [row["status"] for row in rows] == ["failed", "failed", "completed", "completed"]
-    assert "RuntimeError: the environment is broken See s/0_" in ended.err
+    assert (
+        "ProbeCounting-v0 raised RuntimeError: the environment is broken (probes.py, line"
+        in ended.err
+    )
     for row in rows[:2]:
         log = (tmp_path / "s" / row["dir"] / "train.log").read_text()
         assert "Traceback" in log and "the environment is broken" in log

@@ -28,9 +28,9 @@ def test_the_key_of_an_override_is_what_it_sets(override, key):
     assert key_of(override) == key
 
 
-def test_a_title_has_the_swept_overrides_or_all_but_those_of_hydra():
+def test_a_title_has_the_swept_overrides():
     assert title_of(OVERRIDES, ["agent.gamma"]) == "agent.gamma=0.9"
-    assert title_of(OVERRIDES, None) == " ".join(OVERRIDES[:2])
+    assert title_of(OVERRIDES, []) == ""
 
 
 @pytest.mark.parametrize(

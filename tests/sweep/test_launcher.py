@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dqn_exp.sweep.launcher import group_jobs
-from tests.command import SHORT, table_of
+from tests.command import short, table_of
 from tests.conftest import results_of
 
 
@@ -28,7 +28,7 @@ def test_open_files_do_not_grow_with_the_number_of_runs(tmp_path):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
-    arguments = [*SHORT, "trainer.total_steps=30", "-m", "seed=range(80)", "hydra.sweep.dir=s"]
+    arguments = short("trainer.total_steps=30", "-m", "seed=range(80)", "hydra.sweep.dir=s")
     done = subprocess.run(
         [sys.executable, "-m", "dqn_exp.train", *arguments],
         cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120,

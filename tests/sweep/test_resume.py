@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.command import SHORT, files_below, table_of
+from tests.command import files_below, table_of
 from tests.conftest import results_of
 from tests.resuming import (
     empty,
@@ -17,7 +17,7 @@ from tests.resuming import (
 def test_a_run_goes_on_with_the_engine_that_has_begun_it(command, resumed, tmp_path):
     """Also where engine=auto would choose the other now; unless it is asked for."""
     for name, overrides, expected in (("a", (), "torch"), ("b", ("engine=native",), "native")):
-        begun = command(*SHORT, "trainer.total_steps=90", f"hydra.run.dir={name}", "engine=torch")
+        begun = command("trainer.total_steps=90", f"hydra.run.dir={name}", "engine=torch")
         assert begun.status == 0
         folder = tmp_path / name
         config = folder / ".hydra/config.yaml"

@@ -146,11 +146,11 @@ def test_evaluations_come_when_due_and_once_at_the_end(train):
 
 
 def test_an_environment_that_breaks_fails_the_population_with_its_traceback(train, caplog):
-    config = make_config(**COUNTING, env__kwargs={"is_broken_at": 6})
+    config = make_config(**COUNTING, env__kwargs={"is_broken_at": 8})
     (folder,) = train([config], "runs")
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "failed"
-    where = r"at step 6 of training episode \d+ \(seed \d+\)\."
+    where = r"at step 8 of training episode \d+ \(seed \d+\)\."
     assert re.search(rf"RuntimeError: the environment is broken \(.*, {where}", result["error"])
     assert "Traceback" in caplog.text and "tests/probes.py" in caplog.text
 

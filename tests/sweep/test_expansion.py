@@ -1,0 +1,49 @@
+"""Sweeps become jobs."""
+
+from tests.command import table_of
+
+
+def test_keys_of_one_option_are_left_out_of_jobs_with_others(command, tmp_path):
+    sweep = ("agent/value=scalar,quantile", "agent.value.num_quantiles=4,8", "engine=torch")
+    assert command("-m", *sweep, "hydra.sweep.dir=s").status == 0
+    rows = [
+        (row["agent/value"], row["agent.value.num_quantiles"]) for row in table_of(tmp_path / "s")
+    ]
+    assert rows == [("scalar", ""), ("quantile", "4"), ("quantile", "8")]
+    single = ("buffer=uniform,prioritized", "buffer.priority_exponent=0.25", "engine=torch")
+    assert command("-m", *single, "hydra.sweep.dir=t").status == 0
+    assert [row["dir"] for row in table_of(tmp_path / "t")] == [
+        "0_buffer=uniform", "1_buffer=prioritized",
+    ]  # fmt: skip
+    page = (tmp_path / "t/1_buffer=prioritized/.hydra/config.yaml").read_text()
+    assert "priority_exponent: 0.25" in page
+
+
+def test_directories_of_many_jobs_sort(command, tmp_path):
+    assert (
+        command("-m", "seed=range(11)", "trainer.total_steps=20", "hydra.sweep.dir=s").status == 0
+    )
+    names = [row["dir"] for row in table_of(tmp_path / "s")]
+    assert names[0] == "00_seed=0" and names == sorted(names)
+
+
+def test_a_swept_recipe_cannot_select_a_launcher(command, tmp_path):
+    folder = tmp_path / "mine/experiment"
+    folder.mkdir(parents=True)
+    head = "# @package _global_\n"
+    (folder / "a.yaml").write_text(head + "{}\n")
+    (folder / "b.yaml").write_text(
+        head + "defaults:\n  - override /hydra/launcher: population_processes\n"
+    )
+    ended = command("--config-dir", "mine", "-m", "experiment=a,b", "hydra.sweep.dir=s")
+    assert ended.status == 2 and not (tmp_path / "s").exists()
+    assert "hydra/launcher: a swept recipe selects population_processes, but the" in ended.err
+
+
+def test_a_recipe_needs_its_first_line(command, tmp_path):
+    (tmp_path / "mine/experiment").mkdir(parents=True)
+    (tmp_path / "mine/experiment/x.yaml").write_text("agent: {gamma: 0.9}\n")
+    ended = command("--config-dir", "mine", "experiment=x")
+    path = tmp_path / "mine/experiment/x.yaml"
+    line = f"experiment=x: the first line of {path} must be: # @package _global_"
+    assert ended.status == 2 and ended.err.strip() == line

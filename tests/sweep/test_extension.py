@@ -1,0 +1,84 @@
+"""Completed runs that go on to a larger budget."""
+
+import json
+
+import pytest
+
+from dqn_exp.sweep import extension
+from tests.command import files_below, table_of
+from tests.conftest import results_of
+
+
+@pytest.mark.parametrize("every", ["null", "80", "30"])
+def test_a_run_goes_on_as_if_it_had_never_stopped(command, resumed, tmp_path, every):
+    own = ("seed=7", f"eval.every_steps={every}")
+    command(*own, "trainer.total_steps=80", "hydra.run.dir=short")
+    command(*own, "trainer.total_steps=200", "hydra.run.dir=long")
+    ended = resumed("short", "trainer.total_steps=200")
+    assert ended.status == 0, ended
+    assert results_of(tmp_path / "short") == results_of(tmp_path / "long")
+    result = json.loads((tmp_path / "short/result.json").read_text())
+    assert (result["status"], result["steps"]) == ("completed", 200)
+    assert "total_steps: 200" in (tmp_path / "short/.hydra/config.yaml").read_text()
+    assert "Training 0 of 1 runs." in resumed("short").out  # The larger budget has been saved.
+
+
+def test_a_sweep_goes_on_also_if_that_was_interrupted(command, resumed, tmp_path, monkeypatch):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    command("-m", "seed=1,2", "trainer.total_steps=120", "hydra.sweep.dir=t")
+    write, count = extension._extend_result, iter(range(9))
+
+    def stop(one) -> None:
+        if next(count) == 1:
+            raise KeyboardInterrupt
+        write(one)
+
+    monkeypatch.setattr(extension, "_extend_result", stop)
+    assert resumed("s", "trainer.total_steps=120").status == 130
+    monkeypatch.setattr(extension, "_extend_result", write)
+    assert resumed("s", "trainer.total_steps=120").status == 0
+    rows = table_of(tmp_path / "s")
+    assert rows == table_of(tmp_path / "t")
+    for row in rows:
+        assert results_of(tmp_path / "s" / row["dir"]) == results_of(tmp_path / "t" / row["dir"])
+
+
+def test_what_follows_the_budget_is_told(command, resumed, tmp_path):
+    schedule = ("agent.epsilon_start=1", "agent.epsilon_decay_steps=${trainer.total_steps}")
+    command(*schedule, "trainer.total_steps=60", "hydra.run.dir=r")
+    ended = resumed("r", "trainer.total_steps=90")
+    line = "agent.epsilon_decay_steps stays 60; in a single run of this budget it would be 90"
+    assert ended.status == 0 and line in ended.out
+    assert "Training 0 of 1 runs." in resumed("r").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("s/0_seed=1", "trainer.total_steps=90"), "expected the directory of the sweep"),
+        (
+            ("s", "trainer.total_steps=30"),
+            "expected at least the 60 steps that s/0_seed=1 has done",
+        ),
+        (("s", "trainer.total_steps=abc"), "trainer.total_steps: expected a number, got 'abc'"),
+        (("u", "trainer.total_steps=90"), "expected a key that the sweep does not sweep over"),
+        (("s", "agent.gamma=0.5"), "agent.gamma: would change the results; expected one of"),
+    ],
+)
+def test_what_cannot_go_on_is_refused_and_left_as_it_is(
+    command, resumed, tmp_path, arguments, message
+):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    command("-m", "trainer.total_steps=20,60", "hydra.sweep.dir=u")
+    before = files_below(tmp_path)
+    ended = resumed(*arguments)
+    assert ended.status == 2 and message in ended.err, ended
+    assert files_below(tmp_path) == before
+
+
+def test_a_dry_run_changes_nothing(command, resumed, tmp_path):
+    command("seed=1", "trainer.total_steps=60", "hydra.run.dir=r")
+    before = files_below(tmp_path)
+    ended = resumed("r", "trainer.total_steps=90", "--dry-run")
+    assert ended.out.splitlines()[0] == "extend r to trainer.total_steps=90"
+    assert files_below(tmp_path) == before

@@ -1,0 +1,95 @@
+import re
+import sys
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
+
+from dqn_exp.sweep.hydra_messages import explain, explain_twice
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Could not override 'agent.gama'.\nKey 'gama'", "agent.gama: unknown key. Did you mean"),
+        (
+            "Could not override 'hydra.launcher.num_wrokers'.",
+            "hydra.launcher.num_wrokers: unknown key of this launcher.",
+        ),
+        (
+            "Could not append to config. An item is already at 'agent.gamma'.\n...",
+            "+agent.gamma: the key exists. Leave the + out: agent.gamma=VALUE",
+        ),
+        (
+            "Could not delete from config. 'agent.epsilon_start' does not exist.",
+            "~agent.epsilon_start: it is null already. Leave it out.",
+        ),
+        ("Could not delete from config. 'agent.foo' does not exist.", "agent.foo: unknown key."),
+        (
+            "Could not override 'env.kwargs.gravity'.\nKey",
+            "env.kwargs.gravity: a new key of a mapping needs a +: +env.kwargs.gravity=VALUE, or",
+        ),
+        (
+            "Multiple values for experiment. To override",
+            "experiment: selected twice. Select it once, without +: experiment=NAME",
+        ),
+        (
+            "Cannot find primary config 'foo'. Check",
+            "--config-name=foo: there is no such page. Recipes are selected with experiment=NAME.",
+        ),
+        ("Ambiguous value for argument 'seed=1,2'\n1. ...", "seed=1,2: several values; add -m"),
+        ("Sweep parameters 'seed=1,2' requires --multirun", "seed=1,2: several values; add -m"),
+        ("  anything else \n", "anything else"),
+    ],
+)  # fmt: skip
+def test_messages_of_hydra_are_told_in_the_words_of_this_project(text, told):
+    assert explain(HydraException(text)).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("agent.gamma", "agent.gamma: expected key=value."),
+        ("agent.gamma:0.9", "agent.gamma:0.9: expected key=value with = rather than a colon."),
+        ("agent.gamma==0.9", "agent.gamma: expected one =: agent.gamma=0.9"),
+        ("hydra.run.dir=o/lr=1", "needs quotes of its own: 'hydra.run.dir=\"o/lr=1\"'"),
+        ('env.kwargs={"a": 3}', "have no quotes and end with a colon: 'env.kwargs={a: 3}'"),
+        ("env.kwargs={a=3, b=4}", "have no quotes and end with a colon: 'env.kwargs={a: 3, b: 4}'"),
+        ("network.hidden_sizes=[1,2", "is not closed. .*: 'network.hidden_sizes=.1,2.'"),
+        ("seed=range(3", r"is not closed. .*: 'seed=range\(3\)'"),
+        ("agent.gamma='0.9", "a bracket or quote is not closed"),
+        ("seed=choice()", "seed: choice.*: empty choice is not legal."),
+        ("agent.gamma=0.9;seed=1", "needs quotes of its own: 'agent.gamma=\"0.9;seed=1\"'"),
+    ],
+)
+def test_syntax_errors_show_what_to_type(override, told):
+    with pytest.raises(OverrideParseException) as caught:
+        OverridesParser.create().parse_overrides([override])
+    message = explain(caught.value)
+    key = override.partition("=")[0].partition(":")[0]
+    assert message.startswith(key) and "\n" not in message and "hydra.cc" not in message
+    if ".*" in told:
+        assert re.search(told, message)
+    else:
+        assert told in message
+
+
+@pytest.mark.parametrize(
+    "remedy", ["'hydra.run.dir=\"o/lr=1\"'", "'env.kwargs={a: 3, b: 4}'", "'seed=range(3)'"]
+)
+def test_what_is_to_be_typed_can_be_parsed(remedy):
+    OverridesParser.create().parse_override(remedy.strip("'"))
+
+
+def test_a_blank_after_a_comma_is_joined(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train", "agent.gamma=0.9,", "0.99"])
+    with pytest.raises(OverrideParseException) as caught:
+        OverridesParser.create().parse_overrides(["agent.gamma=0.9,"])
+    assert explain(caught.value).endswith("Write a list without blanks: agent.gamma=0.9,0.99")
+
+
+def test_keys_that_are_given_twice_are_told():
+    assert explain_twice(["seed=1", "-m", "agent.gamma=0.9", "seed=2"]) == [
+        "seed is given 2 times; the last value is used: seed=2"
+    ]
+    assert explain_twice(["seed=1", "eval.seed=1"]) == []

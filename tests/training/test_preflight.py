@@ -1,0 +1,84 @@
+"""Checks of configs with their environments and this machine."""
+
+import pytest
+
+from dqn_exp.sweep.launcher import group_jobs
+from dqn_exp.training import preflight
+from dqn_exp.training.memory_estimate import estimate_memory, to_text
+from dqn_exp.training.preflight import (
+    check_config,
+    evaluation_env,
+    memory_of,
+    notes_on,
+    shape_of,
+    training_env,
+    with_engine,
+)
+from tests import odd_envs  # noqa: F401  (Registers environments.)
+from tests.conftest import make_config
+
+
+def test_evaluations_are_bounded_where_nothing_else_bounds_them():
+    endless = make_config(env__id="OddEndless-v0", eval__max_episode_steps=70)
+    assert training_env(endless).max_episode_steps is None
+    assert evaluation_env(endless).max_episode_steps == 70
+    (note,) = notes_on(endless)
+    assert "end after 70 steps at the latest (eval.max_episode_steps)" in note
+    limited = make_config(env__id="OddCorridor-v0", eval__max_episode_steps=7)
+    assert evaluation_env(limited).max_episode_steps == 20 and list(notes_on(limited)) == []
+
+
+def test_problems_of_an_environment_are_those_of_its_trial():
+    assert check_config(make_config()) == []
+    (problem,) = check_config(make_config(env__id="OddFourValues-v0"))
+    assert "got 4 values" in problem
+    with pytest.raises(ValueError, match="got 4 values"):
+        shape_of(make_config(env__id="OddFourValues-v0"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        ({"buffer__capacity": 2_000_000_000}, "buffer.capacity"),
+        ({"network__hidden_sizes": [65_536, 65_536, 65_536]}, "network.hidden_sizes"),
+        ({"agent__batch_size": 500_000_000, "buffer__capacity": 500_000_000}, "agent.batch_size"),
+    ],
+)
+def test_what_cannot_fit_is_refused_with_the_key_that_makes_it(overrides, key):
+    (problem,) = check_config(make_config(engine="torch", **overrides))
+    assert problem.startswith(f"{key}: expected a run that fits into ") and "GiB: " in problem
+
+
+def test_the_estimate_is_that_of_a_naive_count():
+    config = make_config(buffer__capacity=1_000, network__hidden_sizes=[64], agent__n_step=3)
+    estimate = estimate_memory(config, shape_of(config))
+    assert estimate.buffer == 1_000 * (4 + 4 + 1 + 1 + 3) * 4
+    assert estimate.parameters == (4 * 64 + 64 + 64 * 2 + 2) * 6 * 4
+    assert memory_of(config) == sum(estimate)
+    assert [to_text(size) for size in (2**20, 3 * 2**30, 2**41)] == [
+        "1.0 MiB",
+        "3.0 GiB",
+        "2.0 TiB",
+    ]
+
+
+def test_a_sweep_that_does_not_fit_is_split(caplog):
+    class Job:
+        def __init__(self, capacity: int) -> None:
+            self.checked, self.environment = make_config(buffer__capacity=capacity), {}
+
+    jobs = [Job(10_000 if index else 20_000) for index in range(6)]
+    usable = 2.5 * memory_of(jobs[0].checked)
+    with caplog.at_level("INFO"):
+        groups = list(group_jobs(jobs, None, 1, usable))
+    assert [len(group) for group in groups] == [2, 2, 2]
+    assert "6 runs would take about" in caplog.text and "at most 2 train at once" in caplog.text
+    assert [len(group) for group in group_jobs(jobs, None, 1, 1.0)] == [1] * 6
+
+
+def test_the_engine_is_chosen_for_the_observations_and_the_outputs(monkeypatch):
+    config = make_config().model_copy(update={"engine": "auto"})
+    assert with_engine(config).engine == "native"
+    wide = preflight.try_config(config)._replace(shape=preflight.EnvShape(28_224, 2))
+    monkeypatch.setattr(preflight, "try_config", lambda _: wide)
+    assert with_engine(config).engine == "torch"
