@@ -7,8 +7,10 @@ Times are medians over rounds; ratios are ratios of medians.
     python scripts/benchmark_ingredients.py
     python scripts/benchmark_ingredients.py --num-runs 1 --rounds 15
     python scripts/benchmark_ingredients.py --sizes --num-runs 1 --steps 8
+    python scripts/benchmark_ingredients.py --ends --num-runs 1 --steps 4 --rounds 3
 
-The last command compares the engines for several sizes of networks and batches.
+The last commands compare the engines for several sizes of networks and batches, and for several
+numbers of features and actions.
 """
 
 import argparse
@@ -19,7 +21,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+import numpy as np
 import torch
+from gymnasium import spaces
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tqdm import tqdm
@@ -61,6 +66,38 @@ SIZES = tuple(
     for units in (64, 256, 512, 1_024)
     for batch_size in (64, 256)
 )
+
+
+ENDS = tuple(
+    (
+        "env.id=Numbers-v0",
+        f"env.kwargs={{num_features: {features}, num_actions: {actions}}}",
+        "env.max_episode_steps=50",
+    )
+    for features, actions in (
+        (1_024, 2), (4_096, 2), (28_224, 2), (4, 1_000), (4, 4_000), (4, 10_000),
+    )
+)  # fmt: skip
+
+
+class Numbers(gymnasium.Env[Any, Any]):
+    """An environment without a task, whose steps take no time."""
+
+    def __init__(self, num_features: int = 4, num_actions: int = 2) -> None:
+        """Takes the sizes."""
+        self.observation_space = spaces.Box(0.0, 1.0, (num_features,), np.float32)
+        self.action_space = spaces.Discrete(num_actions)
+        self._observations = np.random.default_rng(0).random((8, num_features), dtype=np.float32)
+        self._count = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode."""
+        return self._observations[0], {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Returns one of eight observations."""
+        self._count += 1
+        return self._observations[self._count % 8], 1.0, False, False, {}
 
 
 def make_population(overrides: Sequence[str], num_runs: int, folder: Path) -> Trainer:
@@ -133,11 +170,11 @@ def compare_components(num_runs: int, rounds: int, steps: int) -> None:
         )
 
 
-def compare_sizes(num_runs: int, rounds: int, steps: int) -> None:
+def compare_sizes(cases: Sequence[Sequence[str]], num_runs: int, rounds: int, steps: int) -> None:
     """Prints a table of the times of a step with each engine, by size."""
     print(f"| sizes | torch, ms a step of {num_runs} runs | native, ms | torch over native |")
     print("|---|---|---|---|")
-    for sizes in SIZES:
+    for sizes in cases:
         agents = {
             engine: (*sizes, f"engine={engine}", "buffer.capacity=2_000")
             for engine in ("torch", "native")
@@ -154,9 +191,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=60, help="of each population in a round")
     parser.add_argument("--sizes", action="store_true", help="compare sizes instead")
+    parser.add_argument("--ends", action="store_true", help="compare features and actions instead")
     options = parser.parse_args()
-    compare = compare_sizes if options.sizes else compare_components
-    compare(options.num_runs, options.rounds, options.steps)
+    gymnasium.register("Numbers-v0", entry_point=Numbers)
+    counts = options.num_runs, options.rounds, options.steps
+    if options.sizes or options.ends:
+        compare_sizes(ENDS if options.ends else SIZES, *counts)
+    else:
+        compare_components(*counts)
     print(f"\nWith {torch.get_num_threads()} threads.")
 
 
