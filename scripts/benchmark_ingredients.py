@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--sizes", action="store_true", help="compare sizes instead")
     parser.add_argument("--ends", action="store_true", help="compare features and actions instead")
     options = parser.parse_args()
-    gymnasium.register("Numbers-v0", entry_point=Numbers)
+    gymnasium.register("Numbers-v0", entry_point=f"{__name__}:Numbers")
     counts = options.num_runs, options.rounds, options.steps
     if options.sizes or options.ends:
         compare_sizes(ENDS if options.ends else SIZES, *counts)
