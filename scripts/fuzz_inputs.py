@@ -270,18 +270,19 @@ def state_of(folder: Path) -> dict[str, bytes]:
     }
 
 
-def check(case: Case, python: str) -> tuple[list[str], str]:
+def check(case: Case, code: str | None) -> tuple[list[str], str]:
     """Runs a case; returns what is wrong with its end, and its output."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, text in case.files.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_text(text)
+        other = {"PYTHONPATH": code} if code else {}
         before, began = state_of(folder), time.perf_counter()
         ended = subprocess.run(
-            [python, "-m", "dqn_exp.train", *SHORT, *case.arguments],
+            [sys.executable, "-m", "dqn_exp.train", *SHORT, *case.arguments],
             cwd=folder, capture_output=True, text=True, timeout=120,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **other},
         )  # fmt: skip
         seconds = time.perf_counter() - began
         output = (ended.stdout + ended.stderr).strip()
@@ -309,13 +310,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", type=int, help="index of the only input")
-    parser.add_argument("--python", default=sys.executable, help="interpreter of the command")
+    parser.add_argument("--code", help="folder of another version of the package")
     options = parser.parse_args()
     indices = range(options.count) if options.only is None else [options.only]
     cases = [make_case(options.seed, index) for index in indices]
     failed: Counter[str] = Counter()
     with ThreadPoolExecutor(options.jobs) as pool:
-        checks = pool.map(lambda case: check(case, options.python), cases)
+        checks = pool.map(lambda case: check(case, options.code), cases)
         progress = tqdm(zip(indices, cases, checks, strict=True), total=len(cases), disable=None)
         for index, case, (wrong, output) in progress:
             if wrong:

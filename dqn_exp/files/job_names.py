@@ -1,13 +1,17 @@
 """Names of the directories of a sweep's jobs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
 MAX_NAME_LENGTH = 120
 """In bytes; most file systems allow 255."""
+
+
+UNKNOWN_DIGITS = 3
+"""Digits of the number of a job where it is not known how many there will be."""
 
 
 class Naming(NamedTuple):
@@ -18,22 +22,29 @@ class Naming(NamedTuple):
         num_digits: of the number, so that names sort.
     """
 
-    swept: Sequence[str] | None = None
+    swept: Collection[str] | None = None
     num_digits: int = 1
 
 
 _NAMING: ContextVar[Naming | None] = ContextVar("naming", default=None)
 
 
+def name_after(swept: Collection[str]) -> None:
+    """Makes `job_directory_name` name jobs after these keys, where nothing else is known."""
+    _NAMING.set(Naming(swept, UNKNOWN_DIGITS))
+
+
 @contextmanager
-def naming_jobs(swept: Sequence[str], num_jobs: int | None) -> Iterator[None]:
+def naming_jobs(swept: Collection[str], num_jobs: int | None) -> Iterator[None]:
     """Makes `job_directory_name` name the jobs of a sweep in this block.
 
     Args:
         swept: keys whose values are included.
         num_jobs: of the sweep; None if unknown.
     """
-    token = _NAMING.set(Naming(swept, 3 if num_jobs is None else len(str(num_jobs - 1))))
+    token = _NAMING.set(
+        Naming(swept, UNKNOWN_DIGITS if num_jobs is None else len(str(num_jobs - 1)))
+    )
     try:
         yield
     finally:

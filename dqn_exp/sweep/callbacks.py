@@ -6,11 +6,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import quote, shorten
+from dqn_exp.files.job_names import name_after
+from dqn_exp.sweep.hydra_internals import swept_keys
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,13 @@ class CheckRun(Callback):
         if problems:
             sys.stderr.write("\n".join(problems) + "\n")
             raise SystemExit(2)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Makes the names of job directories hold the swept values only, with every sweeper."""
+        try:
+            name_after(swept_keys(config))
+        except HydraException as error:  # The sweeper will tell the same.
+            log.debug("The swept keys are not known: %s", error)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Writes the report of a sweep, unless its config says `report=false`."""

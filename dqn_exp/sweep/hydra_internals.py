@@ -18,6 +18,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSwee
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -68,6 +69,14 @@ def _misplaced(config: DictConfig, group: str) -> str:
     paths = [Path(path.removeprefix("file://"), group, f"{option}.yaml") for path in sources]
     file = next((path for path in paths if path.exists()), paths[0])
     return f"{group}={option}: the first line of {file} must be: # @package _global_"
+
+
+def swept_keys(config: DictConfig) -> set[str]:
+    """Returns the keys that a sweep sweeps over, on the command line or as a recipe declares."""
+    given = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    swept = {override.get_key_element() for override in given if override.is_sweep_override()}
+    declared = {str(key) for key in OmegaConf.select(config, "hydra.sweeper.params") or ()}
+    return (swept | declared) - ({override.get_key_element() for override in given} - swept)
 
 
 def problems_of_subdirectory(config: DictConfig) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -20,7 +19,7 @@ from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.compose import compose_jobs
 from dqn_exp.sweep.dispatcher import Dispatcher, SweepContext
-from dqn_exp.sweep.hydra_internals import configure_console
+from dqn_exp.sweep.hydra_internals import configure_console, swept_keys
 from dqn_exp.sweep.job import Job, key_of, to_entry
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
 from dqn_exp.sweep.signals import deferred_interrupts
@@ -64,7 +63,7 @@ def launch_overrides(
     directory = Path(config.hydra.sweep.dir).absolute()
     if not has_begun and (problems := problems_of_old_sweep(directory)):
         raise ConfigError(problems)
-    swept = _swept_keys(config, job_overrides[0])
+    swept = [key for key in map(key_of, job_overrides[0]) if key in swept_keys(config)]
     try:
         with naming_jobs(swept, None):
             jobs = compose_jobs(
@@ -197,7 +196,8 @@ def _list_jobs(launcher: Launcher, jobs: Sequence[Job]) -> None:
     else:
         if problems := problems_of_old_sweep(directory):
             raise ConfigError(problems)  # Another process created this sweep meanwhile.
-        launcher.table = begin_sweep(config, _swept_keys(config, jobs[0].overrides), jobs)
+        swept = [key for key in map(key_of, jobs[0].overrides) if key in swept_keys(config)]
+        launcher.table = begin_sweep(config, swept, jobs)
 
 
 def _add_jobs(table: SweepTable, jobs: Sequence[Job]) -> None:
@@ -205,16 +205,6 @@ def _add_jobs(table: SweepTable, jobs: Sequence[Job]) -> None:
     for job in jobs:
         table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
     table.write()
-
-
-def _swept_keys(config: DictConfig, overrides: Sequence[str]) -> list[str]:
-    """Returns the keys of a job that another sweeper sweeps over."""
-    parser = OverridesParser.create()
-    given = parser.parse_overrides(list(config.hydra.overrides.task))
-    swept = {override.get_key_element() for override in given if override.is_sweep_override()}
-    declared = set(OmegaConf.select(config, "hydra.sweeper.params") or ())
-    fixed = {override.get_key_element() for override in given} - swept
-    return [key for key in map(key_of, overrides) if key in (swept | declared) - fixed]
 
 
 def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:

@@ -1,3 +1,5 @@
+from contextvars import Context
+
 import pytest
 
 from dqn_exp.files.job_names import job_directory_name, naming_jobs
@@ -17,14 +19,14 @@ from dqn_exp.files.job_names import job_directory_name, naming_jobs
 )
 def test_a_job_is_named_after_its_number_and_swept_values(overrides, swept, expected):
     if swept is None:
-        assert job_directory_name(3, overrides) == expected
+        assert Context().run(job_directory_name, 3, overrides) == expected
     else:
         with naming_jobs(swept, 10):
             assert job_directory_name(3, overrides) == expected
 
 
 def test_long_names_are_cut_between_characters():
-    name = job_directory_name(3, ["env.id=" + "ä" * 300])
+    name = Context().run(job_directory_name, 3, ["env.id=" + "ä" * 300])
     assert len(name.encode()) <= 120 and name.startswith("3_id=ää")
 
 
