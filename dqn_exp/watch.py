@@ -54,11 +54,11 @@ def watch(options: argparse.Namespace) -> None:
     try:
         step, episodes = play_back(PlaybackRequest(**vars(options)))
         _print(f"Greedy policy at step {step:,}\n")
-        _print("episode                 seed    return  steps  end")
+        _print("episode        seed    return  steps  end")
         returns = []
         for number, episode in enumerate(episodes):
             end = "terminated" if episode.terminated else "time limit"
-            numbers = f"{number:7d} {episode.seed:20d} {episode.return_:9.1f} {episode.length:6d}"
+            numbers = f"{number:7d} {episode.seed:11d} {episode.return_:9.1f} {episode.length:6d}"
             _print(f"{numbers}  {end}")
             returns.append(episode.return_)
     except ImportError as error:

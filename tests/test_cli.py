@@ -64,3 +64,10 @@ def test_an_interruption_of_executed_text_ends_with_130_too(tmp_path):
         [sys.executable, "-m", "interrupted"], cwd=tmp_path, stderr=subprocess.PIPE, check=False
     )
     assert done.returncode == 130 and done.stderr == b"Interrupted.\n", done
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    """As in `| head`."""
+    command = f"{sys.executable} -m dqn_exp.train --cfg job | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""

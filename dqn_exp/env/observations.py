@@ -201,9 +201,10 @@ def _contains(space: Space[Any], observation: Any) -> bool:
 
 
 def _wrong_shape(space: spaces.Box, observation: Any) -> str:
+    shape = np.shape(observation)
+    found = f"shape {shape}" if shape else f"{observation!r}"
     return (
-        f"expected an observation of shape {space.shape}, as in the observation space, "
-        f"got shape {np.shape(observation)}"
+        f"expected an observation of shape {space.shape}, as in the observation space, got {found}"
     )
 
 

@@ -77,8 +77,11 @@ def _import_problem(module: str, error: BaseException) -> str:
 
 def place(error: BaseException) -> str:
     """Returns the type, message and place of an error that foreign code raised, in one line."""
-    lines = describe_error(error).strip().splitlines()
-    return f"{lines[0].rstrip('.')} ({_where(error)})"
+    # The message of a syntax error has the place as well.
+    text = describe_error(error)
+    if isinstance(error, SyntaxError):
+        text = f"{type(error).__name__}: {error.msg}"
+    return f"{text.strip().splitlines()[0].rstrip('.')} ({_where(error)})"
 
 
 def _where(error: BaseException) -> str:

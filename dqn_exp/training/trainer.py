@@ -238,8 +238,8 @@ class Trainer(PerRunState):
         for row, error in errors.items():
             all_ended[row] = "failed", self._records[row].take_error(error)
         self._end(all_ended)
-        if errors and len(self._records):
-            log.info("The other %d runs go on.", len(self._records))
+        if errors and (count := len(self._records)):
+            log.info("The other run goes on." if count == 1 else f"The other {count} runs go on.")
 
     def _end(self, ended: Ended) -> None:
         for row in sorted(ended, reverse=True):
