@@ -73,7 +73,7 @@ def test_the_other_runs_go_on(command, tmp_path):
     rows = table_of(tmp_path / "s")
     assert [row["status"] for row in rows] == ["failed", "completed", "failed"]
     log = (tmp_path / "s" / rows[1]["dir"] / "train.log").read_text()
-    assert "The other 2 runs go on." in log and "The other run goes on." in log
+    assert "The other run goes on." in log
 
 
 def test_a_sweep_without_job_logging_trains(command, tmp_path):
