@@ -77,7 +77,7 @@ def _print_replay(title: str, steps: Iterable[tuple[int, int, float, str]]) -> N
     except Exception as error:  # An environment may raise any error.
         traceback.print_exception(error.__cause__ or error)
         raise RunError("The environment fails again in this episode.") from error
-    _print("\nThe episode did not fail this time: the environment depends on more than its seed.")
+    _print("\nThe episode did not fail this time. Train again with dqn_exp.resume --retry-failed.")
 
 
 def _print(line: str) -> None:

@@ -1,5 +1,6 @@
 """Types and markers of config fields."""
 
+import math
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -40,7 +41,14 @@ def _refuse_extremes(value: float) -> float:
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_refuse_lookalikes)]
+def _refuse_other_than_integers(value: Any) -> Any:
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    if is_infinite or isinstance(value, bool | str):
+        raise PydanticCustomError("not_an_integer", "expected an integer")
+    return value
+
+
+Integer = Annotated[int, BeforeValidator(_refuse_other_than_integers)]
 Number = Annotated[float, BeforeValidator(_refuse_lookalikes), Field(allow_inf_nan=False)]
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]
 Count = Annotated[Integer, Field(ge=1, lt=2**31)]

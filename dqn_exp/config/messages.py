@@ -21,6 +21,7 @@ EXPECTED = {
     "int_parsing": "expected an integer",
     "float_type": "expected a number",
     "not_a_number": "expected a number",
+    "not_an_integer": "expected an integer",
     "finite_number": "expected a finite number",
     "bool_type": "expected true or false",
     "list_type": "expected a list, such as [128]",
@@ -46,27 +47,27 @@ def to_line(detail: ErrorDetails) -> str:
         context = detail["ctx"]
         expected = context["expected_tags"].replace(", ", " or ")
         return f"{key}.kind: expected {expected}, got {context['tag']!r}."
-    hint = _hint(detail["input"])
+    hint = _hint(key, detail["input"])
     if (option := f"{key.replace('.', '/')}={detail['input']}") in _all_options():
         hint = f" Select it with {option}."
     return f"{key}: {expectation(detail)}, got {as_yaml(detail['input'])}.{hint}"
 
 
-def _hint(value: Any) -> str:
-    """Returns what to type instead of a text where a number was expected."""
+def _hint(key: str, value: Any) -> str:
+    """Returns what to type instead of a text or a list where a number was expected."""
     if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
-        return f" Sweep over values with -m, without brackets: {','.join(map(str, value))}."
+        return f" To sweep over values: -m {key}={','.join(map(str, value))}"
     if not isinstance(value, str):
         return ""
     if steps := re.fullmatch(r"(-?\d+)\.\.(-?\d+)", value):
-        return f" Sweep over integers with -m and range({steps[1]},{int(steps[2]) + 1})."
+        return f" To sweep over integers: -m '{key}=range({steps[1]},{int(steps[2]) + 1})'"
     try:
         float(value)
     except ValueError:
         return ""
     return (
-        " It is text: leave the quotes out, and decode environment variables with "
-        "${oc.decode:${oc.env:NAME}}."
+        f" Write it without quotes, {key}={value}; for an environment variable, "
+        f"'{key}=${{oc.decode:${{oc.env:NAME}}}}'"
     )
 
 
@@ -78,7 +79,9 @@ def expectation(detail: ErrorDetails) -> str:
 
 def as_yaml(value: Any) -> str:
     """Returns a value as it is written in YAML and on the command line."""
-    return "null" if value is None else repr(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
 
 
 def suggest(key: str) -> str:

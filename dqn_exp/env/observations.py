@@ -52,7 +52,7 @@ def observations_of(space: Space[Any]) -> Observations:
     else:
         found = _Flattened(space)
     if found.num_features == 0:
-        raise ValueError(f"expected observations with numbers to learn from, got {space}")
+        raise ValueError(f"expected observations of at least one number, got {space}")
     return found
 
 
@@ -66,10 +66,7 @@ class _Vector:
 
     def encode(self, observation: Any) -> Float32Array:
         """Returns the features, as `Observations.encode` describes."""
-        row: Float32Array = np.asarray(observation, dtype=np.float32).ravel()
-        if len(row) != self.num_features:
-            raise ValueError(_wrong_shape(self._space, observation))
-        return row
+        return _to_row(self._space, observation, self.num_features)
 
 
 class _Image:
@@ -87,9 +84,7 @@ class _Image:
 
     def encode(self, observation: Any) -> Float32Array:
         """Returns the features, as `Observations.encode` describes."""
-        row: Float32Array = np.asarray(observation, dtype=np.float32).ravel()
-        if len(row) != self.num_features:
-            raise ValueError(_wrong_shape(self._space, observation))
+        row = _to_row(self._space, observation, self.num_features)
         return (row - self._low) * self._scale
 
 
@@ -200,18 +195,31 @@ def _contains(space: Space[Any], observation: Any) -> bool:
     return space.contains(np.asarray(observation, dtype=space.dtype))
 
 
+def _to_row(space: spaces.Box, observation: Any, num_features: int) -> Float32Array:
+    try:
+        row: Float32Array = np.asarray(observation, dtype=np.float32).ravel()
+    except (ValueError, TypeError) as error:
+        raise ValueError(_wrong_shape(space, observation)) from error
+    if len(row) != num_features:
+        raise ValueError(_wrong_shape(space, observation))
+    return row
+
+
 def _wrong_shape(space: spaces.Box, observation: Any) -> str:
-    shape = np.shape(observation)
-    found = f"shape {shape}" if shape else f"{observation!r}"
+    is_array = isinstance(observation, np.ndarray) and observation.ndim > 0
+    found = f"shape {observation.shape}" if is_array else _shorten(observation)
     return (
         f"expected an observation of shape {space.shape}, as in the observation space, got {found}"
     )
 
 
 def _foreign(space: Space[Any], observation: Any, name: str) -> str:
-    shown = str(observation)
-    shown = shown if len(shown) < 60 else f"{shown[:57]}..."
-    return f"expected an observation{name} of {space}, got {shown}"
+    return f"expected an observation{name} of {space}, got {_shorten(observation)}"
+
+
+def _shorten(observation: Any) -> str:
+    shown = " ".join(repr(observation).split())
+    return shown if len(shown) < 60 else f"{shown[:57]}..."
 
 
 def _one_or_all(values: npt.NDArray[Any]) -> npt.NDArray[np.float32] | np.float32:

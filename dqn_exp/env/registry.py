@@ -67,8 +67,8 @@ def _import_problem(module: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         if module == error.name or module.startswith(f"{error.name}."):
             return (
-                f"there is no module {error.name}. Modules are searched in the folder of the "
-                "command, in --config-dir and among the installed packages."
+                f"no module named {error.name!r} was found in the folder of the command, in "
+                "--config-dir or among the installed packages."
             )
         hint = " Gymnasium is its successor: import gymnasium." if error.name == "gym" else ""
         return f"{module} imports {error.name}, which is not installed ({_where(error)}).{hint}"
@@ -99,11 +99,9 @@ def _unknown(name: str, module: str) -> str:
     where = f" by {module}" if module else ""
     near = _near(name)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    if not module:
-        hint += (
-            " If a module registers it, put its name in front: env.id=my_module:"
-            f"{name if _is_id(name) else 'MyEnv-v0'}."
-        )
+    if not module and not near:
+        shown = name if _is_id(name) else "MyEnv-v0"
+        hint = f" If a module registers it, put its name in front: env.id=my_module:{shown}"
     return f"env.id: no environment {name!r} is registered{where}.{hint}"
 
 

@@ -111,6 +111,10 @@ class SingleEnv:
             raise InterfaceError(f"the observation is not finite: {_shorten(observation)}")
         return row
 
+    def native_action(self, action: int) -> int:
+        """Returns the environment's own number of an action."""
+        return int(self._actions[action])
+
     def close(self) -> str | None:
         """Closes the environment; returns what it raised, if anything."""
         try:
@@ -170,8 +174,8 @@ def action_space_of(env: gymnasium.Env[Any, Any], env_id: str) -> spaces.Discret
         found = "has no action_space. Set self.action_space in its constructor."
     else:
         found = (
-            f"has {space}. Wrap it with gymnasium.wrappers.TransformAction, from Discrete(n) to "
-            "n chosen actions, and register it under an id of your own."
+            f"has {space}. Wrap it with gymnasium.wrappers.TransformAction to map Discrete(n) to n "
+            "actions of your choice, and register it under an id of its own."
         )
     raise ValueError(
         f"env.id: expected discrete actions, which DQN needs; {short_name(env_id)} {found}"
@@ -229,7 +233,8 @@ def _to_reward(reward: Any) -> float:
     """Returns a reward that is no float of Python, or not finite."""
     value = np.asarray(reward)
     if value.size != 1 or value.dtype.kind not in "biuf":
-        raise InterfaceError(f"expected a number as the reward from step, got {_shorten(reward)}")
+        found = f"an array of shape {value.shape}" if value.ndim else _shorten(reward)
+        raise InterfaceError(f"expected a number as the reward from step, got {found}")
     if not math.isfinite(value.item()):
         raise InterfaceError(f"the reward is {value.item()}")
     return float(value.item())
@@ -248,8 +253,8 @@ def _describe(result: Any) -> str:
     if isinstance(result, tuple):
         return f"{len(result)} values"
     if isinstance(result, np.ndarray):
-        return f"an array of shape {result.shape}"
-    return "None" if result is None else f"a {type(result).__name__}"
+        return f"only an array of shape {result.shape}"
+    return "None" if result is None else f"only a {type(result).__name__}"
 
 
 def _shorten(value: Any) -> str:
@@ -258,7 +263,8 @@ def _shorten(value: Any) -> str:
 
 
 def _cannot_be_made(spec: EnvSpec, kwargs: Mapping[str, Any], error: BaseException) -> str:
-    error = error.__cause__ or error  # Gymnasium repeats errors with longer messages.
+    if isinstance(error, TypeError):  # Gymnasium repeats it with a longer message.
+        error = error.__cause__ or error
     text = " ".join(str(error).split())
     if isinstance(error, gymnasium.error.DependencyNotInstalled):
         return f"env.id: {spec.id} needs a package that is not installed: {text}"

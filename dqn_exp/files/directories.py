@@ -49,8 +49,7 @@ def problems_of_nesting(directory: Path, key: str) -> list[str]:
         return []
     sweeps = [one for one in directory.parents[:3] if (one / "jobs.jsonl").exists()]
     return [
-        f"{key}: {directory} lies in the sweep {one}, to which the run does not belong. Choose "
-        "another directory."
+        f"{key}: {directory} is inside {one}, which holds a sweep. Choose a directory outside it."
         for one in sweeps[:1]
     ]
 
@@ -132,7 +131,10 @@ def _problems_of_creation(directory: Path, key: str) -> list[str]:
         ]
     too_long = [part for part in directory.parts if len(os.fsencode(part)) > 255]
     if too_long:
-        return [f"{key}: expected names of at most 255 bytes, got {too_long[0]!r}."]
+        return [
+            f"{key}: expected names of at most 255 bytes, got {too_long[0][:20]!r}... of "
+            f"{len(os.fsencode(too_long[0]))}."
+        ]
     existing = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
     if not existing.is_dir():
         return [f"{key}: {directory} cannot be created: {existing} is not a directory."]

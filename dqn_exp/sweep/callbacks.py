@@ -6,7 +6,6 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -44,7 +43,7 @@ class CheckRun(Callback):
         """Makes the names of job directories hold the swept values only, with every sweeper."""
         try:
             name_after(swept_keys(config))
-        except HydraException as error:  # The sweeper will tell the same.
+        except Exception as error:  # The sweeper will tell the same.
             log.debug("The swept keys are not known: %s", error)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:

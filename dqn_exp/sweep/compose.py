@@ -129,7 +129,7 @@ def _merge(found: Sequence[tuple[str, int]], titles: Sequence[str], first: int) 
         jobs_by_problem.setdefault(problem, []).append(num)
     lines = []
     for problem, nums in jobs_by_problem.items():
-        others = f" and {len(nums) - 1} more" if len(nums) > 1 else ""
         title = titles[nums[0] - first]
-        lines.append(f"{problem} (job {nums[0]}{others}{': ' * bool(title)}{title})")
+        job = f"job {nums[0]}{': ' * bool(title)}{title}"
+        lines.append(f"{problem} ({f'{len(nums)} jobs, first ' * (len(nums) > 1)}{job})")
     return lines

@@ -27,12 +27,22 @@ class Extension(NamedTuple):
         earlier: its config until now.
         entry: of the list of jobs, with the larger budget.
         config: typed config of the entry.
+        budgets: new values by key.
     """
 
     directory: Path
     earlier: Config
     entry: JobEntry
     config: Config
+    budgets: Mapping[str, Any]
+
+    def describe(self, *, retries_failed: bool) -> str:
+        """Returns a line for the user."""
+        result, run = read_result(self.directory), shorten(self.directory)
+        if result is not None and result.status in ("failed", "diverged") and not retries_failed:
+            return f"leave  {run} ({result.status}: {result.error})"
+        goal = " ".join(f"{key}={value}" for key, value in self.budgets.items())
+        return f"extend {run} to {goal}"
 
 
 def plan_extension(sweep: SavedSweep, budgets: Mapping[str, Any]) -> list[Extension]:
@@ -94,14 +104,22 @@ def extend(sweep: SavedSweep, extensions: Sequence[Extension]) -> None:
         _extend_hydra(one)
     if sweep.is_sweep:
         hydra: Any = OmegaConf.to_container(sweep.hydra, resolve=False, enum_to_str=True)
+        task, budgets = hydra["overrides"]["task"], extensions[0].budgets
+        hydra["overrides"]["task"] = _with_budgets(task, budgets)
         begin_job_list(sweep.directory, hydra, [one.entry for one in extensions])
 
 
 def _extend(sweep: SavedSweep, entry: JobEntry, budgets: Mapping[str, Any]) -> Extension:
-    overrides = [*entry.overrides, *(f"{key}={value}" for key, value in budgets.items())]
+    overrides = _with_budgets(entry.overrides, budgets)
     longer = entry._replace(config=with_changes(entry.config, budgets), overrides=overrides)
-    directory = sweep.directory / entry.directory
-    return Extension(directory, to_config(entry.config), longer, to_config(longer.config))
+    directory, earlier = sweep.directory / entry.directory, to_config(entry.config)
+    return Extension(directory, earlier, longer, to_config(longer.config), budgets)
+
+
+def _with_budgets(overrides: Sequence[str], budgets: Mapping[str, Any]) -> list[str]:
+    """Returns overrides with new budgets instead of their own."""
+    others = [one for one in overrides if one.partition("=")[0] not in budgets]
+    return [*others, *(f"{key}={value}" for key, value in budgets.items())]
 
 
 def _problems_of(one: Extension) -> Iterator[str]:
@@ -163,3 +181,7 @@ def _extend_hydra(one: Extension) -> None:
     write_atomically(folder / "config.yaml", config.encode())
     overrides = OmegaConf.to_yaml(OmegaConf.create(one.entry.overrides))
     write_atomically(folder / "overrides.yaml", overrides.encode())
+    hydra: Any = OmegaConf.load(folder / "hydra.yaml")
+    task: Any = OmegaConf.to_container(hydra.hydra.overrides.task, resolve=False)
+    hydra.hydra.overrides.task = _with_budgets(task, one.budgets)
+    write_atomically(folder / "hydra.yaml", OmegaConf.to_yaml(hydra).encode())

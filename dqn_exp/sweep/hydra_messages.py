@@ -14,6 +14,7 @@ EXTRAS = {"optuna": "pip install 'dqn-exp[optuna]'"}
 """Options of Hydra's groups that need an optional extra, and how to install it."""
 
 BRACKETS = (("[", "]"), ("(", ")"), ("{", "}"))
+KEY = re.compile(r"[~+]{0,2}[A-Za-z_][\w./@:-]*")
 ENV_ID = re.compile(r"(.*:)?([\w-]+/)?[\w.-]+-v\d+")
 
 
@@ -40,12 +41,10 @@ def explain_interpolation(error: OmegaConfBaseException) -> str:
     text = str(error).splitlines()[0]
     if missing := re.search(r"Environment variable '([^']+)' not found", text):
         name = missing[1]
-        text = f"the environment variable {name} is not set. Give a default: ${{oc.env:{name},0}}"
+        default = f"${{oc.decode:${{oc.env:{name},0}}}}"
+        text = f"the environment variable {name} is not set. Set it, or give a default: '{default}'"
     elif missing := re.search(r"Interpolation key '([^']+)' not found", text):
-        text = (
-            f"there is no key {missing[1]}, to which ${{{missing[1]}}} refers. In a shell, put "
-            "single quotes around an override with $."
-        )
+        text = f"${{{missing[1]}}} refers to the key {missing[1]}, which does not exist."
     key: Any = error.full_key
     return f"{key}: {text}" if key else text
 
@@ -77,8 +76,10 @@ def _explain_syntax(override: str | None, reason: str) -> str:
     written = (override or "").strip()
     key, found, value = written.partition("=")
     if not found:
-        colon = " with = rather than a colon" if ":" in written else ""
-        return f"{written}: expected key=value{colon}."
+        before, colon, after = written.partition(":")
+        return f"{written}: expected key=value" + (f": {before}={after}" if colon else ".")
+    if not KEY.fullmatch(key):
+        return f"{written}: expected a key before the =, such as agent.gamma, got {key!r}."
     for applies, remedy in SYNTAX:
         if applies(value):
             return f"{key}: {remedy(key, value)}"
@@ -101,8 +102,9 @@ def _has_open_quote(value: str) -> bool:
 def _after_comma(key: str, value: str) -> str:
     """Returns the remedy for a blank after a comma, at which the shell splits an argument."""
     following = sys.argv[sys.argv.index(f"{key}={value}") + 1 :] if _is_given(key, value) else []
-    rest = following[0] if following and "=" not in following[0] else "..."
-    return f"the value ends with a comma. Write a list without blanks: {key}={value}{rest}"
+    if following and "=" not in following[0]:
+        return f"the value ends with a comma. Leave out the space: {key}={value}{following[0]}"
+    return f"the value ends with a comma. Leave it out: {key}={value.rstrip(',')}"
 
 
 def _is_given(key: str, value: str) -> bool:
@@ -112,21 +114,25 @@ def _is_given(key: str, value: str) -> bool:
 def _as_mapping(key: str, value: str) -> str:
     inner = re.sub(r"""["']([\w.]+)["']\s*:\s*""", r"\1: ", value)
     inner = re.sub(r"([{,]\s*[\w.]+)\s*=\s*", r"\1: ", inner)
-    return f"keys of a mapping have no quotes and end with a colon: {shlex.quote(f'{key}={inner}')}"
+    return (
+        "in a mapping, keys have no quotes, and a colon and a space follow: "
+        f"{shlex.quote(f'{key}={inner}')}"
+    )
 
 
 def _closed(key: str, value: str) -> str:
-    pairs = (*BRACKETS, ('"', '"'), ("'", "'"))
+    if _has_open_quote(value):
+        bare = value.strip("'" + '"')
+        return f"a quote is not closed in {value}. Numbers and names need none: {key}={bare}"
+    pairs = BRACKETS
     missing = "".join(right for left, right in pairs if _is_open(value, left, right))
     return (
-        "a bracket or quote is not closed. Put the whole override in quotes, so that the shell "
-        f"leaves it as it is: {shlex.quote(key + '=' + value + missing)}"
+        "a bracket is not closed. Put the whole override in quotes, so that the shell leaves it as "
+        f"it is: {shlex.quote(key + '=' + value + missing)}"
     )
 
 
 def _is_open(value: str, left: str, right: str) -> bool:
-    if left == right:
-        return value.count(left) % 2 == 1
     return value.count(left) > value.count(right)
 
 
@@ -147,7 +153,7 @@ def _explain_unknown(found: re.Match[str]) -> str:
 
     key = found[1]
     if found[0].endswith("does not exist") and key in known_keys():
-        return f"~{key}: it is null already. Leave it out."
+        return f"~{key}: {key} is already null. Remove this override."
     if key.startswith("hydra.launcher."):
         return (
             f"{key}: unknown key of this launcher. Others have more keys, such as "
@@ -173,15 +179,22 @@ TRANSLATIONS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ),
     (
         r"An item is already at '([^']+)'",
-        lambda found: f"+{found[1]}: the key exists. Leave the + out: {found[1]}=VALUE",
+        lambda found: f"+{found[1]}: the key already exists. Leave out the +: {found[1]}=VALUE",
     ),
     (
         r"Multiple values for ([^\s.]+)\.",
-        lambda found: f"{found[1]}: selected twice. Select it once, without +: {found[1]}=NAME",
+        lambda found: f"{found[1]}: it is selected already. Leave out the +: {found[1]}=NAME",
     ),
     (
         r"Ambiguous value for argument '([^']+)'|Sweep parameters '([^']+)' requires --multirun",
         lambda found: f"{found[1] or found[2]}: several values; add -m to sweep over them.",
+    ),
+    (
+        r"Config group override must be a string or a list",
+        lambda _: (
+            "A config group needs the name of an option, as in network=mlp; got a number instead "
+            "of a name."
+        ),
     ),
     (
         r"Cannot find primary config '([^']+)'",

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import remove_remains
-from dqn_exp.files.directories import shorten
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import read_result
@@ -24,7 +23,6 @@ from dqn_exp.sweep.launcher import Launcher, launch_jobs
 from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.resume_plan import PlannedJob, ResumePlan, make_resume_plan, mark_for_retry
 from dqn_exp.sweep.saved_sweep import (
-    BUDGETS,
     SavedSweep,
     read_saved_sweep,
     split_budgets,
@@ -58,9 +56,9 @@ def describe_plan(request: ResumeRequest) -> list[str]:
         ConfigError: If the sweep cannot be resumed.
     """
     if extensions := _plan_extension(request):
-        goal = " ".join(one for one in request.overrides if one.partition("=")[0] in BUDGETS)
-        lines = [f"extend {shorten(one.directory)} to {goal}" for one in extensions]
-        return [*lines, f"{len(lines)} of {len(lines)} runs would go on."]
+        plans = [one.describe(retries_failed=request.retries_failed) for one in extensions]
+        num_trained = sum(plan.startswith("extend") for plan in plans)
+        return [*plans, f"{num_trained} of {len(plans)} runs would go on."]
     sweep = _read(request)
     plan = _make_plan(sweep, request)
     num_trained = sum(job.is_trained for job in plan)

@@ -10,6 +10,7 @@ from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import shorten
+from dqn_exp.files.failed_episode import NAME as FAILED_EPISODE
 from dqn_exp.files.job_list import JobEntry
 from dqn_exp.files.result import Result, read_result
 from dqn_exp.training.resume_point import find_resume_point
@@ -99,6 +100,7 @@ def mark_for_retry(directory: Path, plan: ResumePlan) -> None:
     """Resets the results of runs that are retried to interrupted."""
     for job in plan:
         if job.action == "retry" and job.result is not None:
+            (directory / job.entry.directory / FAILED_EPISODE).unlink(missing_ok=True)
             again = replace(job.result, status="interrupted", error=None)
             if not job.from_step:
                 again = replace(again, steps=0, episodes=0, updates=0)

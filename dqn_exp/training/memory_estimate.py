@@ -49,17 +49,14 @@ def estimate_memory(config: Config, shape: EnvShape) -> MemoryEstimate:
 
 
 def describe_memory(config: Config, estimate: MemoryEstimate) -> str:
-    """Returns the parts of an estimate, with the keys that make them."""
-    return (
-        (
-            f"{to_text(estimate.buffer)} for buffer.capacity={config.buffer.capacity}, "
-            f"{to_text(estimate.parameters)} for network.hidden_sizes="
-            f"{config.network.hidden_sizes} and {to_text(estimate.batch)} for "
-            f"agent.batch_size={config.agent.batch_size}"
-        )
-        .replace(", ", ",")
-        .replace(",", ", ")
+    """Returns the large parts of an estimate, with the keys that make them."""
+    parts = (
+        (estimate.buffer, f"buffer.capacity={config.buffer.capacity}"),
+        (estimate.parameters, f"network.hidden_sizes={config.network.hidden_sizes}"),
+        (estimate.batch, f"agent.batch_size={config.agent.batch_size}"),
     )
+    large = [(size, key) for size, key in parts if size > 0.01 * estimate.total]
+    return ", ".join(f"{to_text(size)} for {key}" for size, key in large)
 
 
 def to_text(num_bytes: int) -> str:

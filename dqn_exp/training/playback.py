@@ -1,5 +1,6 @@
 """Playback of a run's policy: episodes, optionally filmed or shown in a window."""
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -67,25 +68,30 @@ def replay(directory: Path) -> tuple[str, Iterator[tuple[int, int, float, str]]]
     """Plays the episode in which the environment of a run failed.
 
     Returns:
-        A title, and step, action, reward and end of each step; the iterator raises what the
-        environment raises.
+        A title, and step, action, reward and end of each step, with the environment's own numbers
+        of the actions; the iterator raises what the environment raises.
 
     Raises:
-        ValueError: If there is no such episode.
+        ValueError: If there is no such episode, or the environment cannot be made.
     """
     failed = load_failed_episode(directory)
     title = f"{failed.episode.capitalize()} (seed {failed.seed}). {failed.reason}."
-    return title, _steps_of(failed)
-
-
-def _steps_of(failed: FailedEpisode) -> Iterator[tuple[int, int, float, str]]:
     values = failed.env
     env = SingleEnv(EnvArguments(values["id"], values["max_episode_steps"], values["kwargs"] or {}))
+    return title, _steps_of(failed, env)
+
+
+def _steps_of(failed: FailedEpisode, env: SingleEnv) -> Iterator[tuple[int, int, float, str]]:
     try:
         env.reset(failed.seed)
         for step, action in enumerate(failed.actions, 1):
-            _, reward, terminated, truncated = env.step(action)
-            yield step, action, reward, "terminated" * terminated or "truncated" * truncated
+            shown = env.native_action(action)
+            try:
+                _, reward, terminated, truncated = env.step(action)
+            except Exception:
+                yield step, shown, math.nan, "failed"
+                raise
+            yield step, shown, reward, "terminated" * terminated or "truncated" * truncated
     finally:
         env.close()
 

@@ -72,8 +72,8 @@ def notes_on(config: Config) -> Iterator[str]:
     yield from try_config(config).notes
     if limit_of(training_env(config)) is None:
         yield (
-            f"{config.env.id} has no registered time limit: episodes of evaluations end after "
-            f"{config.eval.max_episode_steps} steps at the latest (eval.max_episode_steps)."
+            f"{config.env.id} has no registered time limit: evaluation episodes are cut off after "
+            f"{config.eval.max_episode_steps} steps (eval.max_episode_steps)."
         )
 
 
@@ -116,8 +116,8 @@ def _problems_of_memory(config: Config, shape: EnvShape) -> list[str]:
         key=lambda part: part[1],
     )  # fmt: skip
     return [
-        f"{name}: expected a run that fits into {to_text(int(usable))} of free memory, got about "
-        f"{to_text(estimate.total)}: {describe_memory(config, estimate)}. Lower {name}."
+        f"{name}: the run needs about {to_text(estimate.total)} of memory, but only "
+        f"{to_text(int(usable))} may be used: {describe_memory(config, estimate)}. Lower {name}."
     ]
 
 

@@ -35,7 +35,7 @@ def test_whole_floats_are_integers_and_others_are_not():
             "mes",
             "agent.loss: expected 'mse', 'huber', 'cross_entropy' or 'quantile_huber', got 'mes'.",
         ),
-        ("agent__batch_size", True, "agent.batch_size: expected a number, got True."),
+        ("agent__batch_size", True, "agent.batch_size: expected an integer, got true."),
         (
             "agent__bootstrap_truncated",
             1,

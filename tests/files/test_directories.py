@@ -29,7 +29,7 @@ def test_a_directory_with_a_run_or_a_sweep_is_refused(tmp_path):
 def test_a_run_in_the_directory_of_a_sweep_is_refused(tmp_path):
     (tmp_path / "jobs.jsonl").touch()
     (problem,) = problems_of_nesting(tmp_path / "a/b", "k")
-    assert "lies in the sweep" in problem
+    assert "which holds a sweep. Choose a directory outside it." in problem
     assert problems_of_nesting(tmp_path.parent / "other", "k") == []
 
 

@@ -60,7 +60,7 @@ def test_what_follows_the_budget_is_told(command, resumed, tmp_path):
             ("s", "trainer.total_steps=30"),
             "expected at least the 60 steps that s/0_seed=1 has done",
         ),
-        (("s", "trainer.total_steps=abc"), "trainer.total_steps: expected a number, got 'abc'"),
+        (("s", "trainer.total_steps=abc"), "trainer.total_steps: expected an integer, got 'abc'"),
         (("u", "trainer.total_steps=90"), "expected a key that the sweep does not sweep over"),
         (("s", "agent.gamma=0.5"), "agent.gamma: would change the results; expected one of"),
     ],

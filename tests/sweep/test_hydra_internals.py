@@ -30,7 +30,7 @@ def test_the_files_of_hydra_are_those_of_its_own_launcher(command, tmp_path):
 
 
 def test_an_interpolation_that_leads_nowhere_is_a_problem():
-    with pytest.raises(ConfigError, match="seed: there is no key nowhere, to which"):
+    with pytest.raises(ConfigError, match="refers to the key nowhere, which does not exist"):
         resolved_values(OmegaConf.create({"seed": "${nowhere}", "hydra": {}}))
 
 

@@ -18,11 +18,11 @@ from dqn_exp.sweep.hydra_messages import explain, explain_twice
         ),
         (
             "Could not append to config. An item is already at 'agent.gamma'.\n...",
-            "+agent.gamma: the key exists. Leave the + out: agent.gamma=VALUE",
+            "+agent.gamma: the key already exists. Leave out the +: agent.gamma=VALUE",
         ),
         (
             "Could not delete from config. 'agent.epsilon_start' does not exist.",
-            "~agent.epsilon_start: it is null already. Leave it out.",
+            "~agent.epsilon_start: agent.epsilon_start is already null. Remove this override.",
         ),
         ("Could not delete from config. 'agent.foo' does not exist.", "agent.foo: unknown key."),
         (
@@ -31,7 +31,7 @@ from dqn_exp.sweep.hydra_messages import explain, explain_twice
         ),
         (
             "Multiple values for experiment. To override",
-            "experiment: selected twice. Select it once, without +: experiment=NAME",
+            "experiment: it is selected already. Leave out the +: experiment=NAME",
         ),
         (
             "Cannot find primary config 'foo'. Check",
@@ -50,14 +50,22 @@ def test_messages_of_hydra_are_told_in_the_words_of_this_project(text, told):
     ("override", "told"),
     [
         ("agent.gamma", "agent.gamma: expected key=value."),
-        ("agent.gamma:0.9", "agent.gamma:0.9: expected key=value with = rather than a colon."),
+        ("agent.gamma:0.9", "agent.gamma:0.9: expected key=value: agent.gamma=0.9"),
         ("agent.gamma==0.9", "agent.gamma: expected one =: agent.gamma=0.9"),
         ("hydra.run.dir=o/lr=1", "needs quotes of its own: 'hydra.run.dir=\"o/lr=1\"'"),
-        ('env.kwargs={"a": 3}', "have no quotes and end with a colon: 'env.kwargs={a: 3}'"),
-        ("env.kwargs={a=3, b=4}", "have no quotes and end with a colon: 'env.kwargs={a: 3, b: 4}'"),
+        ('env.kwargs={"a": 3}', "and a colon and a space follow: 'env.kwargs={a: 3}'"),
+        ("env.kwargs={a=3, b=4}", "and a colon and a space follow: 'env.kwargs={a: 3, b: 4}'"),
         ("network.hidden_sizes=[1,2", "is not closed. .*: 'network.hidden_sizes=.1,2.'"),
         ("seed=range(3", r"is not closed. .*: 'seed=range\(3\)'"),
-        ("agent.gamma='0.9", "a bracket or quote is not closed"),
+        (
+            "agent.gamma='0.9",
+            "a quote is not closed in '0.9. Numbers and names need none: agent.gamma=0.9",
+        ),
+        ("seed=1,", "the value ends with a comma. Leave it out: seed=1"),
+        (
+            "${seed}=1",
+            "${seed}=1: expected a key before the =, such as agent.gamma, got '${seed}'.",
+        ),
         ("seed=choice()", "seed: choice.*: empty choice is not legal."),
         ("agent.gamma=0.9;seed=1", "needs quotes of its own: 'agent.gamma=\"0.9;seed=1\"'"),
     ],
@@ -85,7 +93,7 @@ def test_a_blank_after_a_comma_is_joined(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "agent.gamma=0.9,", "0.99"])
     with pytest.raises(OverrideParseException) as caught:
         OverridesParser.create().parse_overrides(["agent.gamma=0.9,"])
-    assert explain(caught.value).endswith("Write a list without blanks: agent.gamma=0.9,0.99")
+    assert explain(caught.value).endswith("Leave out the space: agent.gamma=0.9,0.99")
 
 
 def test_keys_that_are_given_twice_are_told():

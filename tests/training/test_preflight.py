@@ -23,7 +23,7 @@ def test_evaluations_are_bounded_where_nothing_else_bounds_them():
     assert training_env(endless).max_episode_steps is None
     assert evaluation_env(endless).max_episode_steps == 70
     (note,) = notes_on(endless)
-    assert "end after 70 steps at the latest (eval.max_episode_steps)" in note
+    assert "evaluation episodes are cut off after 70 steps (eval.max_episode_steps)" in note
     limited = make_config(env__id="OddCorridor-v0", eval__max_episode_steps=7)
     assert evaluation_env(limited).max_episode_steps == 20 and list(notes_on(limited)) == []
 
@@ -46,7 +46,7 @@ def test_problems_of_an_environment_are_those_of_its_trial():
 )
 def test_what_cannot_fit_is_refused_with_the_key_that_makes_it(overrides, key):
     (problem,) = check_config(make_config(engine="torch", **overrides))
-    assert problem.startswith(f"{key}: expected a run that fits into ") and "GiB: " in problem
+    assert problem.startswith(f"{key}: the run needs about ") and "may be used: " in problem
 
 
 def test_the_estimate_is_that_of_a_naive_count():
