@@ -35,7 +35,7 @@ class EnvShape(NamedTuple):
 
 
 class EnvArguments(NamedTuple):
-    """What an environment is made of.
+    """Arguments of an environment.
 
     Attributes:
         id: registered id, perhaps with a module in front.

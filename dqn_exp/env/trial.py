@@ -28,7 +28,7 @@ SEED = 2**31 - 3
 
 
 class Trial(NamedTuple):
-    """What a trial found.
+    """Result of a trial.
 
     Attributes:
         shape: of the environment; None if there are problems.

@@ -12,7 +12,7 @@ NAME = "failed_episode.json"
 
 
 class FailedEpisode(NamedTuple):
-    """What plays the episode again.
+    """An episode that can be played again.
 
     Attributes:
         env: section of the config.

@@ -15,7 +15,7 @@ UNKNOWN_DIGITS = 3
 
 
 class Naming(NamedTuple):
-    """How the directories of a sweep's jobs are named.
+    """Rule for the names of the directories of jobs.
 
     Attributes:
         swept: keys whose values are included; None for all but the recipe.

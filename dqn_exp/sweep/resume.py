@@ -10,6 +10,7 @@ from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
@@ -99,6 +100,7 @@ def _read(request: ResumeRequest) -> SavedSweep:
     setup_globals()
     JobRuntime.instance().set("name", "train")
     sweep = read_saved_sweep(request.directory)
+    search_in_sources(sweep.hydra.runtime.config_sources)
     sweep.hydra.launcher, changes = split_changes(
         sweep.hydra.launcher, split_budgets(request.overrides)[0]
     )

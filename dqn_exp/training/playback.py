@@ -6,6 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
+from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.core.random_streams import evaluation_seeds
 from dqn_exp.env.rollout import PlayedEpisode, fps_of, make_visible, play
 from dqn_exp.env.single_env import EnvArguments, SingleEnv
@@ -44,6 +47,7 @@ def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
         ValueError: If the run has no policy, or its environment cannot be shown.
         ImportError: If a library for videos is not installed.
     """
+    _search_as(request.directory)
     trained = load_trained_policy(request.directory)
     config = trained.config
     count = config.eval.episodes if request.episodes is None else request.episodes
@@ -64,6 +68,14 @@ def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
     return trained.step, episodes()
 
 
+def _search_as(directory: Path) -> None:
+    """Searches modules in the folders that --config-dir named when the run began."""
+    path = directory / ".hydra/hydra.yaml"
+    if path.exists():
+        hydra = yaml.safe_load(path.read_text(encoding="utf-8"))["hydra"]
+        search_in_sources(hydra["runtime"]["config_sources"])
+
+
 def replay(directory: Path) -> tuple[str, Iterator[tuple[int, int, float, str]]]:
     """Plays the episode in which the environment of a run failed.
 
@@ -74,6 +86,7 @@ def replay(directory: Path) -> tuple[str, Iterator[tuple[int, int, float, str]]]
     Raises:
         ValueError: If there is no such episode, or the environment cannot be made.
     """
+    _search_as(directory)
     failed = load_failed_episode(directory)
     title = f"{failed.episode.capitalize()} (seed {failed.seed}). {failed.reason}."
     values = failed.env
