@@ -39,7 +39,7 @@ NUMBERS = (
 )
 JUNK = (
     *("abc", "-1", "-0.5", "1e40", "nan", "inf", "true", "[1,2]", "{a: 1}", "'3'", "0.1.2"),
-    *("-inf", "0..5", "1e-40", "99999999999999999999999"),
+    *("-inf", "0..5", "1e400", "99999999999999999999999"),
 )
 GROUPS = ("agent", "network", "buffer", "env", "experiment", "without", "agent/target",
           "agent/value", "agent/optimizer", "hydra/launcher", "hydra/sweeper")  # fmt: skip
