@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -51,6 +52,11 @@ def test_an_environment_that_raises_ends_its_own_run_alone(tmp_path, caplog, how
     statuses = Counter(result.status for result in results)
     assert statuses.keys() == {"completed", "failed"}, statuses
     assert "Traceback" in caplog.text and "probes.py" in caplog.text
+    if breaks == "training":  # Evaluations of all runs are due, and fail, at once.
+        assert re.search(r"The other (\d runs go|run goes) on\.", caplog.text)
+    where = "at the reset of" if how == "reset" else "at step 1 of"
+    errors = [result.error for result in results if result.status == "failed"]
+    assert all(f"{where} {breaks} episode" in error for error in errors), errors
     for row, config in enumerate(configs):
         alone = make_folders(tmp_path / f"alone {row}", 1)
         (result,) = train_in_folders([config], alone)

@@ -84,7 +84,7 @@ class SerialVectorEnv:
         if run not in self.errors:
             is_wrong = isinstance(error, InterfaceError)
             what = f": {error}" if is_wrong else f" raised {place(error)}"
-            found = EpisodeError(self._name + what, self._seeds[run], self._actions[run])
+            found = EpisodeError(self._name + what, self._seeds[run], list(self._actions[run]))
             found.__cause__ = error
             self.errors[run] = found
 
