@@ -244,6 +244,16 @@ class BadClose(Corridor):
         raise RuntimeError("cannot close")
 
 
+class BadCloseContinuous(BadClose):
+    action_space = spaces.Box(-1.0, 1.0, (1,))
+
+
+class ShortPart(Nested):
+    def observe(self) -> Any:
+        both = np.array([1, 0], dtype=np.int8), np.ones(1, dtype=np.float32)
+        return {**super().observe(), "both": both}
+
+
 class BadStep(Corridor):
     def step(self, action: Any) -> Any:
         raise KeyError("wheel")

@@ -181,7 +181,7 @@ def _check(space: Space[Any], observation: Any, name: str) -> None:
             _check(one, observation[index], f"{name}[{index}]")
     elif isinstance(space, spaces.Box):
         if np.size(observation) != np.prod(space.shape):
-            raise ValueError(_wrong_shape(space, observation))
+            raise ValueError(_wrong_shape(space, observation, name))
     elif not _contains(space, observation):
         raise ValueError(_foreign(space, observation, name))
 
@@ -205,21 +205,23 @@ def _to_row(space: spaces.Box, observation: Any, num_features: int) -> Float32Ar
     return row
 
 
-def _wrong_shape(space: spaces.Box, observation: Any) -> str:
+def _wrong_shape(space: spaces.Box, observation: Any, name: str = "") -> str:
     is_array = isinstance(observation, np.ndarray) and observation.ndim > 0
-    found = f"shape {observation.shape}" if is_array else _shorten(observation)
+    found = f"shape {observation.shape}" if is_array else shorten(observation)
     return (
-        f"expected an observation of shape {space.shape}, as in the observation space, got {found}"
+        f"expected an observation{name} of shape {space.shape}, as in the observation space, "
+        f"got {found}"
     )
 
 
 def _foreign(space: Space[Any], observation: Any, name: str) -> str:
-    return f"expected an observation{name} of {space}, got {_shorten(observation)}"
+    return f"expected an observation{name} of {space}, got {shorten(observation)}"
 
 
-def _shorten(observation: Any) -> str:
-    shown = " ".join(repr(observation).split())
-    return shown if len(shown) < 60 else f"{shown[:57]}..."
+def shorten(value: Any) -> str:
+    """Returns a value in at most 60 characters of one line, for a message."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _one_or_all(values: npt.NDArray[Any]) -> npt.NDArray[np.float32] | np.float32:

@@ -46,7 +46,7 @@ def _register(module: str, name: str) -> None:
     if name not in gymnasium.registry and hasattr(imported, "register_envs"):
         try:
             imported.register_envs()
-        except Exception as error:  # Foreign code may raise any error.
+        except (Exception, SystemExit) as error:  # Foreign code may raise any error.
             raise ValueError(f"env.id: register_envs of {module} raised {place(error)}.") from error
 
 

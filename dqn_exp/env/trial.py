@@ -15,6 +15,7 @@ from dqn_exp.env.single_env import (
     InterfaceError,
     SingleEnv,
     action_space_of,
+    close_env,
     encoding_of,
     limit_of,
     make_env,
@@ -54,7 +55,7 @@ def try_env(arguments: EnvArguments) -> Trial:
     problems += _problems_of(lambda: action_space_of(env, arguments.id))
     problems += _problems_of(lambda: encoding_of(env, arguments.id))
     if problems:
-        env.close()
+        close_env(env)
         return Trial(None, tuple(problems), ())
     return _play(SingleEnv(arguments, env=env), short_name(arguments.id))
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from dqn_exp.env.single_env import EnvArguments, InterfaceError, SingleEnv, limit_of
 from tests import odd_envs
@@ -61,3 +62,21 @@ def test_an_environment_of_another_space_is_refused_with_its_key():
         SingleEnv(EnvArguments("Pendulum-v1"))
     with pytest.raises(ValueError, match=r"^env\.kwargs: CartPole-v1 cannot be made with"):
         SingleEnv(EnvArguments("CartPole-v1", None, {"gravity": 3}))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("size", [1, 2, 1_000])
+def test_one_number_that_is_not_finite_is_found_wherever_it_is(bad, size):
+    class Bad(odd_envs.Corridor):
+        observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
+
+        def observe(self):
+            row = np.full(size, -3e38)
+            row[self.place] = bad
+            return row
+
+    env = Bad()
+    single = SingleEnv(EnvArguments("OddCorridor-v0"), env=env)
+    for env.place in {0, size // 2, size - 1}:
+        with pytest.raises(InterfaceError, match="the observation is not finite"):
+            single.reset(0)

@@ -39,6 +39,7 @@ def test_what_can_be_used_is_accepted(name, num_features):
         ("EndIsText", ": expected terminated and truncated from step to be booleans, got 'no'."),
         ("OutOfRange", ": expected an observation of Discrete(3, start=2), got 1."),
         ("LacksKey", ": expected an observation of Dict(.*), got {'cell': 0}."),
+        ("ShortPart", ": expected an observation['both'][1] of shape (1, 2), .*, got shape (1,)."),
         ("Sentences", ": expected observations that can be flattened .* Wrap the environment"),
         ("Lists", ": expected observations that can be flattened .* Sequence(Discrete(2).*"),
         ("Nothing", ": expected observations of at least one number, got Box(.*"),
@@ -89,6 +90,8 @@ def test_text_beside_numbers_is_left_out_and_said():
 def test_an_environment_that_cannot_be_closed_can_be_used():
     (note,) = try_odd("BadClose").notes
     assert "closing it raised RuntimeError: cannot close" in note
+    (problem,) = try_odd("BadCloseContinuous").problems
+    assert "expected discrete actions" in problem
 
 
 def test_the_corridor_is_sound():
