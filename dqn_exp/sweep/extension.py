@@ -99,6 +99,8 @@ def extend(sweep: SavedSweep, extensions: Sequence[Extension]) -> None:
     If this is killed, it can be done again: files that are already written are left as they are.
     """
     for one in extensions:
+        if one.config.hash() == one.earlier.hash():
+            continue  # Its budget is as large already.
         _extend_checkpoints(one)
         _extend_result(one)
         _extend_hydra(one)

@@ -9,6 +9,7 @@ from hydra.core.utils import JobRuntime, configure_log, setup_globals
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.files.atomic_file import remove_remains
@@ -31,6 +32,7 @@ from dqn_exp.sweep.saved_sweep import (
     with_changes,
 )
 from dqn_exp.sweep.sweeper import advice_after_interruption, conclude, failures_of
+from dqn_exp.training.preflight import check_config
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 
 log = logging.getLogger(__name__)
@@ -78,10 +80,25 @@ def resume_sweep(request: ResumeRequest, task_function: TaskFunction) -> None:
     sweep = _read(request)
     with lock_directory(sweep.directory, exclusive=True):
         if extensions := _plan_extension(request):
+            _check_before(sweep)
             extend(sweep, extensions)
             sweep = _read(request)
         plan = _make_plan(sweep, request)
         _carry_out(sweep, plan, task_function)
+
+
+def _check_before(sweep: SavedSweep) -> None:
+    """Raises ConfigError if this machine cannot train a sweep, before its files are changed."""
+    options: Any = OmegaConf.to_container(sweep.hydra.launcher, resolve=True)
+    options = {key: value for key, value in options.items() if key != "_target_"}
+    is_remote = to_options(options).is_remote
+    problems = {
+        problem
+        for entry in sweep.entries
+        for problem in check_config(to_config(entry.config), is_remote=is_remote)
+    }
+    if problems:
+        raise ConfigError(sorted(problems))
 
 
 def _plan_extension(request: ResumeRequest) -> list[Extension]:

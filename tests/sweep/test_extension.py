@@ -76,6 +76,21 @@ def test_what_cannot_go_on_is_refused_and_left_as_it_is(
     assert files_below(tmp_path) == before
 
 
+def test_a_budget_that_is_as_large_already_changes_nothing(command, resumed, tmp_path):
+    command("seed=1", "trainer.total_steps=60", "eval.every_steps=null", "hydra.run.dir=r")
+    before = files_below(tmp_path)
+    assert resumed("r", "trainer.total_steps=60").status == 0
+    assert files_below(tmp_path) == before
+
+
+def test_nothing_is_changed_where_the_runs_cannot_train(command, resumed, tmp_path, monkeypatch):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    before = files_below(tmp_path)
+    ended = resumed("s", "trainer.total_steps=90", "device=cuda:99")
+    assert ended.status == 2 and "device: expected a device of this machine" in ended.err
+    assert files_below(tmp_path) == before
+
+
 def test_a_dry_run_changes_nothing(command, resumed, tmp_path):
     command("seed=1", "trainer.total_steps=60", "hydra.run.dir=r")
     before = files_below(tmp_path)
