@@ -63,7 +63,7 @@ def launch_overrides(
     directory = Path(config.hydra.sweep.dir).absolute()
     if not has_begun and (problems := problems_of_old_sweep(directory)):
         raise ConfigError(problems)
-    swept = [key for key in map(key_of, job_overrides[0]) if key in swept_keys(config)]
+    swept = _swept_in(config, job_overrides[0])
     try:
         with naming_jobs(swept, None):
             jobs = compose_jobs(
@@ -196,8 +196,7 @@ def _list_jobs(launcher: Launcher, jobs: Sequence[Job]) -> None:
     else:
         if problems := problems_of_old_sweep(directory):
             raise ConfigError(problems)  # Another process created this sweep meanwhile.
-        swept = [key for key in map(key_of, jobs[0].overrides) if key in swept_keys(config)]
-        launcher.table = begin_sweep(config, swept, jobs)
+        launcher.table = begin_sweep(config, _swept_in(config, jobs[0].overrides), jobs)
 
 
 def _add_jobs(table: SweepTable, jobs: Sequence[Job]) -> None:
@@ -205,6 +204,12 @@ def _add_jobs(table: SweepTable, jobs: Sequence[Job]) -> None:
     for job in jobs:
         table.add(job.num, job.directory, [job.value_of(key) for key in table.swept])
     table.write()
+
+
+def _swept_in(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Returns the keys of a job that another sweeper sweeps over, in their order."""
+    swept = swept_keys(config)
+    return [key for key in map(key_of, overrides) if key in swept]
 
 
 def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:

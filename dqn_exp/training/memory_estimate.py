@@ -48,15 +48,20 @@ def estimate_memory(config: Config, shape: EnvShape) -> MemoryEstimate:
     )
 
 
+def parts_of(config: Config, estimate: MemoryEstimate) -> list[tuple[int, str, object]]:
+    """Returns the parts of an estimate, largest first: bytes, key and value that make them."""
+    parts: list[tuple[int, str, object]] = [
+        (estimate.buffer, "buffer.capacity", config.buffer.capacity),
+        (estimate.parameters, "network.hidden_sizes", config.network.hidden_sizes),
+        (estimate.batch, "agent.batch_size", config.agent.batch_size),
+    ]
+    return sorted(parts, key=lambda part: -part[0])
+
+
 def describe_memory(config: Config, estimate: MemoryEstimate) -> str:
     """Returns the large parts of an estimate, with the keys that make them."""
-    parts = (
-        (estimate.buffer, f"buffer.capacity={config.buffer.capacity}"),
-        (estimate.parameters, f"network.hidden_sizes={config.network.hidden_sizes}"),
-        (estimate.batch, f"agent.batch_size={config.agent.batch_size}"),
-    )
-    large = [(size, key) for size, key in parts if size > 0.01 * estimate.total]
-    return ", ".join(f"{to_text(size)} for {key}" for size, key in large)
+    large = [part for part in parts_of(config, estimate) if part[0] > 0.01 * estimate.total]
+    return ", ".join(f"{to_text(size)} for {key}={value}" for size, key, value in large)
 
 
 def to_text(num_bytes: int) -> str:

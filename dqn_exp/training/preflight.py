@@ -13,7 +13,7 @@ from dqn_exp.core.machine import free_memory
 from dqn_exp.env.rollout import check_visible
 from dqn_exp.env.single_env import EnvArguments, EnvShape, limit_of
 from dqn_exp.env.trial import Trial, try_env
-from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, to_text
+from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, parts_of, to_text
 
 MEMORY_SHARE = 0.9
 """Of the free memory that the runs of a population may take."""
@@ -110,11 +110,7 @@ def _problems_of_memory(config: Config, shape: EnvShape) -> list[str]:
     estimate, usable = estimate_memory(config, shape), usable_memory(config.device)
     if estimate.total <= usable:
         return []
-    name, _ = max(
-        (("buffer.capacity", estimate.buffer), ("network.hidden_sizes", estimate.parameters),
-         ("agent.batch_size", estimate.batch)),
-        key=lambda part: part[1],
-    )  # fmt: skip
+    (_, name, _), *_ = parts_of(config, estimate)
     return [
         f"{name}: the run needs about {to_text(estimate.total)} of memory, but only "
         f"{to_text(int(usable))} may be used: {describe_memory(config, estimate)}. Lower {name}."
