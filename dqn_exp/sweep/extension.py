@@ -1,5 +1,6 @@
 """Larger budgets for a saved run or sweep, so that completed runs go on."""
 
+import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,11 +13,18 @@ from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import write_atomically
-from dqn_exp.files.checkpoint import Checkpoint, checkpoints_of, load_checkpoint, save_checkpoint
+from dqn_exp.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from dqn_exp.files.directories import shorten
 from dqn_exp.files.job_list import JobEntry, begin_job_list
-from dqn_exp.files.result import read_result
+from dqn_exp.files.result import Result, read_result
 from dqn_exp.sweep.saved_sweep import SavedSweep, with_changes
+from dqn_exp.training.resume_point import ResumePoint, find_resume_point, set_aside_refused
+
+UNFINISHED = "extension.json"
+"""File with the new budgets, as long as they are being written to the files of the runs."""
+
+ORIGINAL = "config_before_extension.yaml"
+"""Config as it was composed, with its interpolations."""
 
 
 class Extension(NamedTuple):
@@ -28,6 +36,7 @@ class Extension(NamedTuple):
         entry: of the list of jobs, with the larger budget.
         config: typed config of the entry.
         budgets: new values by key.
+        point: from which the run goes on.
     """
 
     directory: Path
@@ -35,14 +44,28 @@ class Extension(NamedTuple):
     entry: JobEntry
     config: Config
     budgets: Mapping[str, Any]
+    point: ResumePoint
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the files of the run have this budget already."""
+        return self.config.hash() == self.earlier.hash()
 
     def describe(self, *, retries_failed: bool) -> str:
         """Returns a line for the user."""
         result, run = read_result(self.directory), shorten(self.directory)
         if result is not None and result.status in ("failed", "diverged") and not retries_failed:
             return f"leave  {run} ({result.status}: {result.error})"
+        if result is not None and result.status == "completed" and self.is_over(result):
+            return f"leave  {run} (its budget is reached)"
         goal = " ".join(f"{key}={value}" for key, value in self.budgets.items())
         return f"extend {run} to {goal}"
+
+    def is_over(self, result: Result) -> bool:
+        """Returns whether the run has reached one of its new budgets."""
+        trainer = self.config.trainer
+        done = ((result.steps, trainer.total_steps), (result.episodes, trainer.total_episodes))
+        return any(budget is not None and count >= budget for count, budget in done)
 
 
 def plan_extension(sweep: SavedSweep, budgets: Mapping[str, Any]) -> list[Extension]:
@@ -53,7 +76,8 @@ def plan_extension(sweep: SavedSweep, budgets: Mapping[str, Any]) -> list[Extens
         budgets: new values of keys of `saved_sweep.BUDGETS`.
 
     Raises:
-        ConfigError: If a budget is smaller than what a run has done, or the sweep forbids it.
+        ConfigError: If a budget is smaller than what a run has done, the sweep forbids it, or the
+            files of a run do not fit together.
     """
     if sweep.chosen is not None:
         raise ConfigError(
@@ -63,17 +87,31 @@ def plan_extension(sweep: SavedSweep, budgets: Mapping[str, Any]) -> list[Extens
     for key in budgets:
         if any(key in entry.swept for entry in sweep.entries):
             raise ConfigError([f"{key}: expected a key that the sweep does not sweep over."])
-    planned = [_extend(sweep, entry, budgets) for entry in sweep.entries]
-    if problems := [problem for one in planned for problem in _problems_of(one)]:
+    planned, problems = [], []
+    for entry in sweep.entries:
+        try:
+            planned.append(_extend(sweep, entry, budgets))
+        except ValueError as error:
+            problems += str(error).splitlines()
+    problems += [problem for one in planned for problem in _problems_of(one)]
+    if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return planned
+
+
+def unfinished_budgets(directory: Path) -> dict[str, Any]:
+    """Returns the budgets of an extension that was interrupted while it was written."""
+    path = directory / UNFINISHED
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
 
 
 def differences(extensions: Sequence[Extension], budgets: Mapping[str, Any]) -> list[str]:
     """Returns lines about keys that follow the budget in a single longer run, but not here."""
     found: dict[str, None] = {}
     for one in extensions:
-        path = one.directory / ".hydra/config.yaml"
+        folder = one.directory / ".hydra"
+        path = folder / (ORIGINAL if (folder / ORIGINAL).exists() else "config.yaml")
         if not path.exists():
             continue
         node: Any = OmegaConf.load(path)
@@ -98,24 +136,31 @@ def extend(sweep: SavedSweep, extensions: Sequence[Extension]) -> None:
 
     If this is killed, it can be done again: files that are already written are left as they are.
     """
+    if all(one.is_written for one in extensions):
+        return
+    budgets = json.dumps(dict(extensions[0].budgets))
+    write_atomically(sweep.directory / UNFINISHED, budgets.encode())
     for one in extensions:
-        if one.config.hash() == one.earlier.hash():
-            continue  # Its budget is as large already.
-        _extend_checkpoints(one)
+        if one.is_written:
+            continue
+        _extend_checkpoint(one)
         _extend_result(one)
         _extend_hydra(one)
     if sweep.is_sweep:
         hydra: Any = OmegaConf.to_container(sweep.hydra, resolve=False, enum_to_str=True)
-        task, budgets = hydra["overrides"]["task"], extensions[0].budgets
-        hydra["overrides"]["task"] = _with_budgets(task, budgets)
+        task = hydra["overrides"]["task"]
+        hydra["overrides"]["task"] = _with_budgets(task, extensions[0].budgets)
         begin_job_list(sweep.directory, hydra, [one.entry for one in extensions])
+    (sweep.directory / UNFINISHED).unlink()
 
 
 def _extend(sweep: SavedSweep, entry: JobEntry, budgets: Mapping[str, Any]) -> Extension:
     overrides = _with_budgets(entry.overrides, budgets)
     longer = entry._replace(config=with_changes(entry.config, budgets), overrides=overrides)
     directory, earlier = sweep.directory / entry.directory, to_config(entry.config)
-    return Extension(directory, earlier, longer, to_config(longer.config), budgets)
+    config = to_config(longer.config)
+    point = find_resume_point(directory, earlier.hash(), config.hash())
+    return Extension(directory, earlier, longer, config, budgets, point)
 
 
 def _with_budgets(overrides: Sequence[str], budgets: Mapping[str, Any]) -> list[str]:
@@ -125,11 +170,11 @@ def _with_budgets(overrides: Sequence[str], budgets: Mapping[str, Any]) -> list[
 
 
 def _problems_of(one: Extension) -> Iterator[str]:
-    result = read_result(one.directory)
+    result = one.point.result
     if result is None:
         return
-    if result.config_hash not in (one.earlier.hash(), one.config.hash()):
-        yield f"{one.directory / 'result.json'}: it belongs to a run with another config."
+    if result.status == "completed" and one.point.path is None:
+        yield f"{shorten(one.directory)}: expected a checkpoint to go on from, but there is none."
     trainer = one.config.trainer
     for name, reached in (("steps", result.steps), ("episodes", result.episodes)):
         budget = getattr(trainer, f"total_{name}")
@@ -140,14 +185,18 @@ def _problems_of(one: Extension) -> Iterator[str]:
             )
 
 
-def _extend_checkpoints(one: Extension) -> None:
-    for path in checkpoints_of(one.directory)[:1]:
-        checkpoint = load_checkpoint(path)
-        if checkpoint.config_hash != one.earlier.hash():
-            continue
-        config = {**checkpoint.config, "trainer": one.config.trainer.model_dump()}
-        longer = replace(checkpoint, config=config, config_hash=one.config.hash())
-        save_checkpoint(one.directory, _without_last_evaluation(longer, one), keeps_previous=False)
+def _extend_checkpoint(one: Extension) -> None:
+    if one.point.path is None:
+        return
+    checkpoint, result = load_checkpoint(one.point.path), one.point.result
+    if checkpoint.config_hash == one.config.hash():
+        return
+    config = {**checkpoint.config, "trainer": one.config.trainer.model_dump()}
+    longer = replace(checkpoint, config=config, config_hash=one.config.hash())
+    if result is None or not one.is_over(result):
+        longer = _without_last_evaluation(longer, one)
+    set_aside_refused(one.directory, one.point)
+    save_checkpoint(one.directory, longer, keeps_previous=False)
 
 
 def _without_last_evaluation(checkpoint: Checkpoint, one: Extension) -> Checkpoint:
@@ -167,17 +216,19 @@ def _extend_result(one: Extension) -> None:
     result = read_result(one.directory)
     if result is None or result.config_hash == one.config.hash():
         return
-    has_ended = result.status in ("failed", "diverged")
-    status = result.status if has_ended else "interrupted"
-    replace(result, config_hash=one.config.hash(), status=status, objective=None).write(
-        one.directory
-    )
+    longer = replace(result, config_hash=one.config.hash())
+    is_over = result.status == "completed" and one.is_over(result)
+    if not is_over and result.status not in ("failed", "diverged"):
+        longer = replace(longer, status="interrupted", objective=None)
+    longer.write(one.directory)
 
 
 def _extend_hydra(one: Extension) -> None:
     folder = one.directory / ".hydra"
     if not (folder / "config.yaml").exists():
         return
+    if not (folder / ORIGINAL).exists():
+        write_atomically(folder / ORIGINAL, (folder / "config.yaml").read_bytes())
     # Interpolations of the budget are resolved: other keys keep their values.
     config = OmegaConf.to_yaml(OmegaConf.create(one.entry.config))
     write_atomically(folder / "config.yaml", config.encode())

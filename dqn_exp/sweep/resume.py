@@ -18,7 +18,13 @@ from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import read_result
 from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.compose import check_machine
-from dqn_exp.sweep.extension import Extension, differences, extend, plan_extension
+from dqn_exp.sweep.extension import (
+    Extension,
+    differences,
+    extend,
+    plan_extension,
+    unfinished_budgets,
+)
 from dqn_exp.sweep.hydra_internals import make_context
 from dqn_exp.sweep.job import to_job
 from dqn_exp.sweep.launcher import Launcher, launch_jobs
@@ -81,7 +87,7 @@ def resume_sweep(request: ResumeRequest, task_function: TaskFunction) -> None:
     with lock_directory(sweep.directory, exclusive=True):
         if extensions := _plan_extension(request):
             _check_before(sweep)
-            extend(sweep, extensions)
+            extend(read_saved_sweep(request.directory), extensions)
             sweep = _read(request)
         plan = _make_plan(sweep, request)
         _carry_out(sweep, plan, task_function)
@@ -103,10 +109,11 @@ def _check_before(sweep: SavedSweep) -> None:
 
 def _plan_extension(request: ResumeRequest) -> list[Extension]:
     """Returns the runs whose budgets grow, and logs in what they differ from longer runs."""
-    _, budgets = split_budgets(request.overrides)
+    saved = read_saved_sweep(request.directory)
+    budgets = unfinished_budgets(saved.directory) | split_budgets(request.overrides)[1]
     if not budgets:
         return []
-    extensions = plan_extension(read_saved_sweep(request.directory), budgets)
+    extensions = plan_extension(saved, budgets)
     for line in differences(extensions, budgets):
         log.warning(line)
     return extensions

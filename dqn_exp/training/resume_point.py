@@ -1,5 +1,6 @@
 """The point from which a run resumes: its newest checkpoint that fits its other files."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,27 +43,27 @@ class ResumePoint(NamedTuple):
         return load_checkpoint(self.path).state
 
 
-def find_resume_point(directory: Path, config_hash: str) -> ResumePoint:
+def find_resume_point(directory: Path, *config_hashes: str) -> ResumePoint:
     """Returns the point from which the run in a directory resumes, without changing anything.
 
     Args:
         directory: of the run.
-        config_hash: of its config.
+        config_hashes: of its config; also of the new one while a run gets a larger budget.
 
     Raises:
         ValueError: If the files in the directory do not fit together or do not fit the config.
     """
     result = read_result(directory)
-    if result is not None and result.config_hash != config_hash:
+    if result is not None and result.config_hash not in config_hashes:
         raise ValueError(
-            f"{directory / 'result.json'}: expected the config_hash {config_hash} of its config, "
-            f"found {result.config_hash}: it belongs to another run."
+            f"{directory / 'result.json'}: expected the config_hash {config_hashes[0]} of its "
+            f"config, found {result.config_hash}: it belongs to another run."
         )
     refused: list[str] = []
     for path in checkpoints_of(directory):
         try:
             checkpoint = load_checkpoint(path)
-            _check(checkpoint, path, directory, config_hash)
+            _check(checkpoint, path, directory, config_hashes)
         except ValueError as error:
             refused.append(str(error))
         else:
@@ -85,7 +86,9 @@ def set_aside_refused(directory: Path, point: ResumePoint) -> None:
         (directory / NEWEST).replace(directory / REFUSED)
 
 
-def _check(checkpoint: Checkpoint, path: Path, directory: Path, config_hash: str) -> None:
+def _check(
+    checkpoint: Checkpoint, path: Path, directory: Path, config_hashes: Collection[str]
+) -> None:
     """Raises ValueError if a checkpoint does not fit its directory or the config."""
     try:
         problems = [
@@ -95,7 +98,7 @@ def _check(checkpoint: Checkpoint, path: Path, directory: Path, config_hash: str
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: expected a checkpoint of a run, got {reason}.") from error
-    if checkpoint.config_hash != config_hash:
+    if checkpoint.config_hash not in config_hashes:
         raise ValueError(f"{path}: it belongs to a run with another config.")
     if problems:
         raise ValueError(" ".join([f"{path} does not match its run:", *problems]))

@@ -1,6 +1,7 @@
 """Completed runs that go on to a larger budget."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,76 @@ def test_what_cannot_go_on_is_refused_and_left_as_it_is(
     ended = resumed(*arguments)
     assert ended.status == 2 and message in ended.err, ended
     assert files_below(tmp_path) == before
+
+
+def test_an_interrupted_extension_is_finished_by_resuming(command, resumed, tmp_path, monkeypatch):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    command("-m", "seed=1,2", "trainer.total_steps=120", "hydra.sweep.dir=t")
+    write, count = extension._extend_hydra, iter(range(9))
+
+    def stop(one) -> None:
+        if next(count) == 1:
+            raise KeyboardInterrupt
+        write(one)
+
+    monkeypatch.setattr(extension, "_extend_hydra", stop)
+    assert resumed("s", "trainer.total_steps=120").status == 130
+    monkeypatch.setattr(extension, "_extend_hydra", write)
+    assert resumed("s").status == 0 and not (tmp_path / "s/extension.json").exists()
+    for row in table_of(tmp_path / "t"):
+        assert results_of(tmp_path / "s" / row["dir"]) == results_of(tmp_path / "t" / row["dir"])
+
+
+def damage_checkpoint(run: Path) -> None:
+    (run / "checkpoint.pt").write_bytes((run / "checkpoint.pt").read_bytes()[:99])
+
+
+def damage_table(run: Path) -> None:
+    text = (run / "evaluations.csv").read_text()
+    (run / "evaluations.csv").write_text(text.replace("60,0,", "60,1,"))
+
+
+def remove_checkpoint(run: Path) -> None:
+    (run / "checkpoint.pt").unlink()
+
+
+@pytest.mark.parametrize("spoil", [damage_checkpoint, damage_table, remove_checkpoint])
+def test_damaged_files_are_found_before_anything_changes(command, resumed, tmp_path, spoil):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    spoil(tmp_path / "s/1_seed=2")
+    before = files_below(tmp_path)
+    ended = resumed("s", "trainer.total_steps=90")
+    assert ended.status == 2 and "s/1_seed=2" in ended.err, ended
+    assert files_below(tmp_path) == before
+
+
+def test_a_run_that_has_reached_its_other_budget_keeps_its_evaluation(command, resumed, tmp_path):
+    budgets = ("trainer.total_steps=500", "trainer.total_episodes=3", "eval.every_steps=null")
+    command(*budgets, "hydra.run.dir=r")
+    before = results_of(tmp_path / "r")
+    dry = resumed("r", "trainer.total_steps=900", "--dry-run")
+    assert dry.out.splitlines()[0] == "leave  r (its budget is reached)"
+    assert resumed("r", "trainer.total_steps=900").status == 0
+    after = results_of(tmp_path / "r")
+    assert after["evaluations.csv"] == before["evaluations.csv"]
+    result = json.loads((tmp_path / "r/result.json").read_text())
+    assert result["status"] == "completed" and result["objective"] is not None
+
+
+def test_a_second_extension_still_knows_what_follows_the_budget(command, resumed):
+    schedule = ("agent.epsilon_start=1", "agent.epsilon_decay_steps=${trainer.total_steps}")
+    command(*schedule, "trainer.total_steps=60", "hydra.run.dir=r")
+    resumed("r", "trainer.total_steps=70")
+    ended = resumed("r", "trainer.total_steps=90")
+    line = "agent.epsilon_decay_steps stays 60; in a single run of this budget it would be 90"
+    assert ended.status == 0 and line in ended.out
+
+
+def test_a_larger_budget_does_not_keep_the_launcher_of_the_command(command, resumed, tmp_path):
+    command("-m", "seed=1", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    resumed("s", "trainer.total_steps=70", "hydra.launcher.max_population_size=1")
+    saved = (tmp_path / "s/jobs.jsonl").read_text()
+    assert '"max_population_size": 1' not in saved and "total_steps=70" in saved
 
 
 def test_a_budget_that_is_as_large_already_changes_nothing(command, resumed, tmp_path):
