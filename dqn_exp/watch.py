@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dqn_exp.cli import run_command
-from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.core.errors import ConfigError, EpisodeError, RunError
 from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
@@ -63,6 +63,8 @@ def watch(options: argparse.Namespace) -> None:
             returns.append(episode.return_)
     except ImportError as error:
         raise ConfigError([str(error)]) from error
+    except EpisodeError as error:
+        raise RunError(f"{error}.") from error
     mean, std = statistics.fmean(returns), statistics.pstdev(returns)
     _print(f"\nReturn {mean:.1f} ± {std:.1f} over {len(returns)} episodes.")
     for path in filter(None, (options.video, options.gif)):
@@ -74,7 +76,7 @@ def _print_replay(title: str, steps: Iterable[tuple[int, int, float, str]]) -> N
     try:
         for step, action, reward, end in steps:
             _print(f"{step:6d} {action:7d} {reward:9.3g}  {end}")
-    except Exception as error:  # An environment may raise any error.
+    except (Exception, SystemExit) as error:  # An environment may raise any error.
         traceback.print_exception(error.__cause__ or error)
         raise RunError("The environment fails again in this episode.") from error
     _print("\nThe episode did not fail this time. Train again with dqn_exp.resume --retry-failed.")

@@ -1,7 +1,7 @@
 """Environments that each break one rule of Gymnasium's interface, or stretch one."""
 
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -268,6 +268,77 @@ class Exits(Corridor):
         return super().step(action)
 
 
+class HugeReward(Corridor):
+    def reward(self, value: float) -> Any:
+        return 1e39
+
+
+class SpaceRaises(Corridor):
+    @property
+    def observation_space(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("no space")
+
+
+class Part(Corridor):
+    """Returns values of another type than its space."""
+
+    observation_space: Any = spaces.Dict(a=spaces.Box(0, 9, (1,), np.uint8))
+    value: Any = 0.5
+
+    def observe(self) -> Any:
+        return {"a": np.array([self.value])}
+
+
+class PartNan(Part):
+    value = float("nan")
+
+
+class PartBits(Part):
+    observation_space: Any = spaces.Dict(a=spaces.MultiBinary(1))
+    value = 0.7
+
+
+class Letters(Corridor):
+    def observe(self) -> Any:
+        return np.array(["1", "2", "3"])
+
+
+class ManyBounds(Corridor):
+    action_space: Any = spaces.Box(-np.arange(1.0, 61.0), np.arange(1.0, 61.0), dtype=np.float64)
+
+
+class RenderRaises(Corridor):
+    """Cannot be filmed."""
+
+    metadata: ClassVar[Any] = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, render_mode: Any = None) -> None:
+        self.render_mode = render_mode
+
+    def render(self) -> Any:
+        raise RuntimeError("no paint")
+
+
+class RenderNothing(RenderRaises):
+    def render(self) -> Any:
+        return None
+
+
+class RenderExits(RenderRaises):
+    def render(self) -> Any:
+        sys.exit(0)
+
+
+class StateExits(Corridor):
+    """Leaves the process when its state is saved."""
+
+    def state_dict(self) -> Any:
+        sys.exit(0)
+
+    def load_state_dict(self, state: Any) -> None:
+        pass
+
+
 class Plain(Corridor):
     """Refuses arguments that are not plain containers."""
 
@@ -289,3 +360,4 @@ for _env in (*_descendants(Corridor), NoSpaces):
         max_episode_steps=LIMITS.get(_env.__name__, 20),
     )
 gymnasium.register("OddLimit-v0", entry_point=Endless, max_episode_steps=-1)
+gymnasium.register("OddTextLimit-v0", entry_point=Endless, max_episode_steps="50")  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def observations_of(space: Space[Any]) -> Observations:
     else:
         found = _Flattened(space)
     if found.num_features == 0:
-        raise ValueError(f"expected observations of at least one number, got {space}")
+        raise ValueError(f"expected observations of at least one number, got {in_one_line(space)}")
     return found
 
 
@@ -134,7 +134,7 @@ def _without_text(space: Space[Any], name: str) -> Space[Any]:
             return spaces.Tuple(_without_text(one, f"{name}[{i}]") for i, one in every)
     raise ValueError(
         f"expected observations that can be flattened to a vector of fixed size, got {name} = "
-        f"{space}. {REMEDY}"
+        f"{in_one_line(space)}. {REMEDY}"
     )
 
 
@@ -179,9 +179,8 @@ def _check(space: Space[Any], observation: Any, name: str) -> None:
             raise ValueError(_foreign(space, observation, name))
         for index, one in enumerate(space.spaces):
             _check(one, observation[index], f"{name}[{index}]")
-    elif isinstance(space, spaces.Box):
-        if np.size(observation) != np.prod(space.shape):
-            raise ValueError(_wrong_shape(space, observation, name))
+    elif isinstance(space, spaces.Box) and np.size(observation) != np.prod(space.shape):
+        raise ValueError(_wrong_shape(space, observation, name))
     elif not _contains(space, observation):
         raise ValueError(_foreign(space, observation, name))
 
@@ -192,14 +191,32 @@ def _contains(space: Space[Any], observation: Any) -> bool:
         first, value = int(space.start), np.asarray(observation)
         is_integer = value.dtype.kind in "uib" and value.size == 1
         return is_integer and first <= value.item() < first + int(space.n)
-    return space.contains(np.asarray(observation, dtype=space.dtype))
+    value = np.asarray(observation)
+    if not _has_numbers_of(space, value):
+        return False
+    # Values beyond the bounds of a Box are harmless.
+    return isinstance(space, spaces.Box) or space.contains(value.astype(space.dtype))
+
+
+def _has_numbers_of(space: Space[Any], value: npt.NDArray[Any]) -> bool:
+    """Returns whether a value is made of numbers, integers where those of the space are."""
+    if value.dtype.kind in "uib":
+        return True
+    is_integer_space = space.dtype is not None and np.dtype(space.dtype).kind in "uib"
+    return value.dtype.kind == "f" and (
+        not is_integer_space or bool((value == np.rint(value)).all())
+    )
 
 
 def _to_row(space: spaces.Box, observation: Any, num_features: int) -> Float32Array:
     try:
-        row: Float32Array = np.asarray(observation, dtype=np.float32).ravel()
+        value = np.asarray(observation)
+        is_number = value.dtype.kind in "biufO"
+        row: Float32Array = value.astype(np.float32 if is_number else object, copy=False).ravel()
     except (ValueError, TypeError) as error:
         raise ValueError(_wrong_shape(space, observation)) from error
+    if not is_number:
+        raise ValueError(_foreign(space, observation, ""))
     if len(row) != num_features:
         raise ValueError(_wrong_shape(space, observation))
     return row
@@ -215,13 +232,19 @@ def _wrong_shape(space: spaces.Box, observation: Any, name: str = "") -> str:
 
 
 def _foreign(space: Space[Any], observation: Any, name: str) -> str:
-    return f"expected an observation{name} of {space}, got {shorten(observation)}"
+    return f"expected an observation{name} of {in_one_line(space)}, got {shorten(observation)}"
 
 
 def shorten(value: Any) -> str:
     """Returns a value in at most 60 characters of one line, for a message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def in_one_line(space: Space[Any]) -> str:
+    """Returns a space in at most 120 characters of one line, for a message."""
+    text = " ".join(str(space).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _one_or_all(values: npt.NDArray[Any]) -> npt.NDArray[np.float32] | np.float32:

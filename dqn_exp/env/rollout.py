@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import gymnasium
+import numpy as np
 
 from dqn_exp.core.arrays import Float32Array
+from dqn_exp.core.errors import EpisodeError
+from dqn_exp.env.observations import shorten
+from dqn_exp.env.registry import place, short_name
 from dqn_exp.env.single_env import EnvArguments, SingleEnv
 from dqn_exp.env.video import Frame, Gif, Video
 
@@ -69,6 +73,9 @@ def check_visible(arguments: EnvArguments) -> None:
             env.close()
     except (ValueError, ImportError) as error:
         raise ValueError(f"log.video: {error}") from error
+    except (Exception, SystemExit) as error:  # An environment may raise any error.
+        name = short_name(arguments.id)
+        raise ValueError(f"log.video: rendering {name} raised {place(error)}.") from error
 
 
 def fps_of(env: SingleEnv) -> float:
@@ -85,18 +92,34 @@ def play(
     """Plays one episode per seed with greedy actions, and adds all frames to the videos.
 
     Raises:
-        ValueError: If the library that renders the frames is not installed.
+        ValueError: If frames cannot be rendered.
+        EpisodeError: If the environment raises an error.
     """
     for seed in seeds:
-        observation = env.reset(seed)
+        actions: list[int] = []
+        try:
+            played = _play_one(env, q_values, seed, videos, actions)
+        except ValueError:
+            raise
+        except (Exception, SystemExit) as error:  # An environment may raise any error.
+            reason = f"The environment raised {place(error)}"
+            raise EpisodeError(reason, seed, actions) from error
+        yield played
+
+
+def _play_one(
+    env: SingleEnv, q_values: QValues, seed: int, videos: Sequence[Video], actions: list[int]
+) -> PlayedEpisode:
+    """Plays an episode; adds its actions to a list."""
+    observation = env.reset(seed)
+    _film(env, videos)
+    total, terminated, truncated = 0.0, False, False
+    while not (terminated or truncated):
+        actions.append(int(q_values(observation[None])[0].argmax()))
+        observation, reward, terminated, truncated = env.step(actions[-1])
         _film(env, videos)
-        total, length, terminated, truncated = 0.0, 0, False, False
-        while not (terminated or truncated):
-            action = int(q_values(observation[None])[0].argmax())
-            observation, reward, terminated, truncated = env.step(action)
-            _film(env, videos)
-            total, length = total + reward, length + 1
-        yield PlayedEpisode(seed, total, length, terminated)
+        total += reward
+    return PlayedEpisode(seed, total, len(actions), terminated)
 
 
 def _film(env: SingleEnv, videos: Sequence[Video]) -> None:
@@ -106,5 +129,9 @@ def _film(env: SingleEnv, videos: Sequence[Video]) -> None:
         frame: Frame = env.env.render()  # type: ignore[assignment]
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"{error} Install it with: pip install 'dqn-exp[video]'") from error
+    if not isinstance(frame, np.ndarray) or frame.ndim != 3:
+        raise ValueError(
+            f"expected an image from render, an array [H, W, 3], got {shorten(frame)}."
+        )
     for video in videos:
         video.add(frame)

@@ -108,7 +108,10 @@ class SerialVectorEnv:
         `load_state_dict(state)`.
         """
         env = self._envs[run].env
-        state = env.unwrapped.state_dict() if _provides_state(env) else None  # type: ignore[attr-defined]
+        try:
+            state = env.unwrapped.state_dict() if _provides_state(env) else None  # type: ignore[attr-defined]
+        except SystemExit as error:  # It ends its own run only, like any other error.
+            raise RuntimeError(f"state_dict of {self._name} raised {place(error)}") from error
         actions = np.array(self._actions[run], dtype=np.int64)
         return {"seed": self._seeds[run], "actions": actions, "state": state}
 

@@ -12,10 +12,13 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from dqn_exp.core.arrays import Float32Array
-from dqn_exp.env.observations import Observations, observations_of, shorten
+from dqn_exp.env.observations import Observations, in_one_line, observations_of, shorten
 from dqn_exp.env.registry import find_spec, place, short_name
 
 BOOLEANS = (bool, np.bool_)
+
+LARGEST = float(np.finfo(np.float32).max)
+"""Magnitude of a reward."""
 
 
 class InterfaceError(ValueError):
@@ -97,7 +100,7 @@ class SingleEnv:
         observation, reward, terminated, truncated = split_step(
             self.env.step(self._actions[action])
         )
-        if type(reward) is not float or not math.isfinite(reward):
+        if type(reward) is not float or not abs(reward) <= LARGEST:
             reward = _to_reward(reward)
         if type(terminated) not in BOOLEANS or type(truncated) not in BOOLEANS:
             terminated, truncated = _to_flag(terminated), _to_flag(truncated)
@@ -159,10 +162,11 @@ def limit_of(arguments: EnvArguments) -> int | None:
         ValueError: If the registered limit is invalid.
     """
     registered = find_spec(arguments.id).max_episode_steps
-    if arguments.max_episode_steps is None and registered is not None and registered < 1:
+    is_limit = registered is None or (type(registered) is int and registered >= 1)
+    if arguments.max_episode_steps is None and not is_limit:
         raise ValueError(
-            f"env.max_episode_steps: expected a limit of at least 1, but {arguments.id} is "
-            f"registered with max_episode_steps={registered}. Set env.max_episode_steps, or "
+            f"env.max_episode_steps: expected an integer of at least 1, but {arguments.id} is "
+            f"registered with max_episode_steps={registered!r}. Set env.max_episode_steps, or "
             "register it with None for no limit."
         )
     return arguments.max_episode_steps or registered
@@ -174,15 +178,15 @@ def action_space_of(env: gymnasium.Env[Any, Any], env_id: str) -> spaces.Discret
     Raises:
         ValueError: If they are not discrete.
     """
-    space = getattr(env, "action_space", None)
+    space = _space_of(env, "action_space", env_id)
     if isinstance(space, spaces.Discrete):
         return space
     if space is None:
         found = "has no action_space. Set self.action_space in its constructor."
     else:
         found = (
-            f"has {space}. Wrap it with gymnasium.wrappers.TransformAction to map Discrete(n) to n "
-            "actions of your choice, and register it under an id of its own."
+            f"has {in_one_line(space)}. Wrap it with gymnasium.wrappers.TransformAction to map "
+            "Discrete(n) to n actions of your choice, and register it under an id of its own."
         )
     raise ValueError(
         f"env.id: expected discrete actions, which DQN needs; {short_name(env_id)} {found}"
@@ -195,7 +199,7 @@ def encoding_of(env: gymnasium.Env[Any, Any], env_id: str) -> Observations:
     Raises:
         ValueError: If they cannot become vectors.
     """
-    space = getattr(env, "observation_space", None)
+    space = _space_of(env, "observation_space", env_id)
     name = short_name(env_id)
     if space is None:
         raise ValueError(
@@ -206,6 +210,15 @@ def encoding_of(env: gymnasium.Env[Any, Any], env_id: str) -> Observations:
         return observations_of(space)
     except ValueError as error:
         raise ValueError(f"env.id: {name}: {str(error).rstrip('.')}.") from error
+
+
+def _space_of(env: gymnasium.Env[Any, Any], name: str, env_id: str) -> Any:
+    try:
+        return getattr(env, name, None)
+    except (Exception, SystemExit) as error:  # It may be a property.
+        raise ValueError(
+            f"env.id: the {name} of {short_name(env_id)} raised {place(error)}."
+        ) from error
 
 
 def split_reset(result: Any) -> Any:
@@ -244,6 +257,10 @@ def _to_reward(reward: Any) -> float:
         raise InterfaceError(f"expected a number as the reward from step, got {found}")
     if not math.isfinite(value.item()):
         raise InterfaceError(f"the reward is {value.item()}")
+    if abs(value.item()) > LARGEST:
+        raise InterfaceError(
+            f"the reward is {value.item():g}, which single precision cannot represent"
+        )
     return float(value.item())
 
 

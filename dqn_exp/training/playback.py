@@ -101,7 +101,7 @@ def _steps_of(failed: FailedEpisode, env: SingleEnv) -> Iterator[tuple[int, int,
             shown = env.native_action(action)
             try:
                 _, reward, terminated, truncated = env.step(action)
-            except Exception:
+            except (Exception, SystemExit):  # An environment may raise any error.
                 yield step, shown, math.nan, "failed"
                 raise
             yield step, shown, reward, "terminated" * terminated or "truncated" * truncated

@@ -139,7 +139,7 @@ def _film(trained: Sequence[tuple[Run, _OpenRun]], should_stop: Callable[[], boo
             gif = film_episode(run.directory)
             one.record.add_gif(VIDEO, gif.to_bytes(), gif.size)
             one.record.flush()
-        except Exception as error:  # The training results are complete without it.
+        except (Exception, SystemExit) as error:  # The results are complete without it.
             log.warning("%s cannot be filmed: %s", run.directory, describe_error(error))
 
 

@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from dqn_exp.core.errors import EpisodeError
 from dqn_exp.env.rollout import FPS, check_visible, fps_of, make_visible, play
 from dqn_exp.env.single_env import EnvArguments, SingleEnv
 from tests import odd_envs, probes  # noqa: F401  (Registers environments.)
@@ -62,3 +63,23 @@ def test_actions_that_do_not_begin_at_0_are_those_of_the_environment():
     env = make_visible(EnvArguments("OddFromFive-v0"), None)
     (episode,) = play(env, right, [0])
     assert episode == (0, 1.0, 2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("RenderRaises", r"rendering OddRenderRaises-v0 raised RuntimeError: no paint \(odd_envs"),
+        ("RenderExits", r"rendering OddRenderExits-v0 raised SystemExit: 0 \(odd_envs"),
+        ("RenderNothing", r"expected an image from render, an array \[H, W, 3\], got None"),
+    ],
+)
+def test_an_environment_that_cannot_be_filmed_is_refused(name, message):
+    with pytest.raises(ValueError, match=rf"^log\.video: {message}"):
+        check_visible(EnvArguments(f"Odd{name}-v0"))
+
+
+def test_an_environment_that_fails_is_told_with_its_episode():
+    env = make_visible(EnvArguments("OddExits-v0"), None)
+    message = r"The environment raised SystemExit: bye .*, at step 2 of an episode \(seed 8\)"
+    with pytest.raises(EpisodeError, match=message):
+        list(play(env, lambda observations: np.array([[1.0, 0.0]]), [8]))

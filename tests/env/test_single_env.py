@@ -48,6 +48,13 @@ def test_a_reward_that_is_not_finite_is_an_error_when_it_comes():
         env.step(0)
 
 
+def test_a_reward_beyond_single_precision_is_an_error():
+    env = make("HugeReward")
+    env.reset(8)
+    with pytest.raises(InterfaceError, match=r"the reward is 1e\+39, which single precision"):
+        env.step(0)
+
+
 def test_enormous_but_finite_observations_are_none():
     class Enormous(odd_envs.Corridor):
         def observe(self):

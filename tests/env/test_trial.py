@@ -32,7 +32,7 @@ def test_what_can_be_used_is_accepted(name, num_features):
         ("ResetWithoutSeed", ": expected reset to take a seed, .* got a reset without it."),
         ("FourValues", ": expected (observation, reward, .*, info) from step, got 4 values."),
         ("TooShort", ": expected an observation of shape (3,), .*, got shape (1,)."),
-        ("Words", ": expected an observation of shape (3,), .*, got ['left', 'middle', 'right']."),
+        ("Words", ": expected an observation of Box(0.0, .*, got ['left', 'middle', 'right']."),
         ("NotFinite", ": the observation is not finite: array([ 0., inf, 0.])."),
         ("NoReward", ": expected a number as the reward from step, got None."),
         ("TwoRewards", ": expected a number as the reward from step, got an array of shape (2,)."),
@@ -44,6 +44,13 @@ def test_what_can_be_used_is_accepted(name, num_features):
         ("Lists", ": expected observations that can be flattened .* Sequence(Discrete(2).*"),
         ("Nothing", ": expected observations of at least one number, got Box(.*"),
         ("BadInit", "ConnectionError: no simulator on port 1234 (odd_envs.py, line "),
+        ("HugeReward", ": the reward is 1e+39, which single precision cannot represent."),
+        ("SpaceRaises", " raised RuntimeError: no space (odd_envs.py, line "),
+        ("Part", ": expected an observation['a'] of Box(0, 9, (1,), uint8), got array([0.5])."),
+        ("PartNan", ": expected an observation['a'] of Box(0, 9, (1,), uint8), got array([nan])."),
+        ("PartBits", ": expected an observation['a'] of MultiBinary(1), got array([0.7])."),
+        ("Letters", ": expected an observation of Box(0.0, 1.0, (3,), float32), got array(['1'"),
+        ("ManyBounds", "expected discrete actions, .* has Box([ -1. .*... Wrap it with gymnasium"),
         ("BadStep", " raised KeyError: 'wheel' (odd_envs.py, line "),
     ],
 )
@@ -52,6 +59,14 @@ def test_whatever_is_wrong_is_one_line(name, message):
     pattern = re.escape(message).replace(r"\.\*", ".*").replace(r"\ ", " ")
     assert problem.startswith("env.id: ") and f"Odd{name}-v0" in problem
     assert re.search(pattern, problem) and "\n" not in problem, problem
+
+
+def test_a_limit_that_is_no_integer_is_named():
+    (problem,) = try_env(EnvArguments("OddTextLimit-v0")).problems
+    assert problem.startswith(
+        "env.max_episode_steps: expected an integer of at least 1, but OddText"
+    )
+    assert "max_episode_steps='50'" in problem
 
 
 def test_continuous_actions_are_refused_with_the_wrapper_that_helps():
