@@ -1,6 +1,9 @@
 """The command line of training, before Hydra reads it."""
 
 import re
+from contextlib import suppress
+
+from hydra.errors import HydraException
 
 MULTIRUN = frozenset(("-m", "--multirun"))
 FLAGS = frozenset(
@@ -48,13 +51,20 @@ def _sweep_options(overrides: list[str]) -> list[str]:
 
     Hydra would otherwise set them in the page of the whole sweep, which has none of the options.
     """
-    groups = [one.partition("=")[0] for one in overrides if re.match(r"[\w/]+=[^\[{(]*,", one)]
-    prefixes = tuple(group.replace("/", ".") + "." for group in groups)
+    # Delayed: --help does not need the parser, which is slow to import.
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser, is_swept = OverridesParser.create(), dict[str, bool]()
+    for override in overrides:
+        with suppress(HydraException):  # Hydra will tell what is wrong with it.
+            is_swept[override] = parser.parse_override(override).is_sweep_override()
+    swept = [one.partition("=")[0] for one, is_so in is_swept.items() if is_so]
+    prefixes = tuple(key.lstrip("+").replace("/", ".") + "." for key in swept)
     return [
         f"{key}=choice({value})"
-        if prefixes and key.startswith(prefixes) and re.fullmatch(r"[\w.+-]+", value)
-        else f"{key}{found}{value}"
-        for key, found, value in (override.partition("=") for override in overrides)
+        if prefixes and key.startswith(prefixes) and is_swept.get(override) is False
+        else override
+        for override, (key, _, value) in ((one, one.partition("=")) for one in overrides)
     ]
 
 

@@ -20,6 +20,11 @@ from dqn_exp.arguments import arrange, config_dirs
             ["-m", "agent/value=scalar,quantile", "agent.value.num_quantiles=8,16", "seed=1"],
         ),
         (["buffer=a,b", "buffer.capacity=3"], ["buffer=a,b", "buffer.capacity=3"]),
+        (
+            ["-m", "agent/value=choice(scalar,quantile)", "agent.value.num_quantiles=8"],
+            ["-m", "agent/value=choice(scalar,quantile)", "agent.value.num_quantiles=choice(8)"],
+        ),
+        (["-m", "seed=[1", "seed=1,2"], ["-m", "seed=[1", "seed=1,2"]),
     ],
 )
 def test_options_come_first(given, arranged):

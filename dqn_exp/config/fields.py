@@ -48,6 +48,20 @@ def _refuse_other_than_integers(value: Any) -> Any:
     return value
 
 
+def refuse_other_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Raises an error unless all keys of nested mappings are strings.
+
+    Files keep no others, and a run that resumes must get the same values.
+    """
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise PydanticCustomError("not_a_name", "expected names as keys of a mapping")
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                refuse_other_names(inner)
+    return values
+
+
 Integer = Annotated[int, BeforeValidator(_refuse_other_than_integers)]
 Number = Annotated[float, BeforeValidator(_refuse_lookalikes), Field(allow_inf_nan=False)]
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]

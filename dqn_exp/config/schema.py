@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
 
 from dqn_exp.config.agent_schema import AgentConfig, MLPConfig
 from dqn_exp.config.fields import (
@@ -26,6 +26,7 @@ from dqn_exp.config.fields import (
     Seed,
     Share,
     has_mark,
+    refuse_other_names,
     sections_of,
 )
 
@@ -71,7 +72,7 @@ class EnvConfig(Section):
     max_episode_steps: Count | None = Field(
         description="Time limit of an episode; null for the registered one."
     )
-    kwargs: dict[str, Any] | None = Field(
+    kwargs: Annotated[dict[str, Any], AfterValidator(refuse_other_names)] | None = Field(
         description="Keyword arguments of the environment; null for none."
     )
 

@@ -38,7 +38,13 @@ def _limits_of_group() -> Iterator[int]:
     """Yields what is left of the memory limit of this process's control group."""
     with suppress(OSError, ValueError):
         limit, used = (int((GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        yield limit - used
+        yield limit - used + _reclaimable_bytes()
+
+
+def _reclaimable_bytes() -> int:
+    """Returns the bytes of files that this process's control group caches and can do without."""
+    lines = (GROUP / "memory.stat").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
 
 
 def keep_freed_memory() -> None:

@@ -14,6 +14,10 @@ MAX_PATH_LENGTH = 4_000
 """In bytes, with room for the files of a run; Linux allows 4,096."""
 
 
+MOST_LEVELS = 3
+"""Folders between the directory of a sweep and that of a run in it, and one."""
+
+
 def problems_of_run_directory(directory: Path, key: str) -> list[str]:
     """Returns why a run cannot use a directory, which must not hold another run.
 
@@ -43,14 +47,33 @@ def _describe_run(directory: Path) -> str:
     return f"an unfinished run. Choose another directory, or resume it with: {again}"
 
 
+def problems_of_depth(directory: Path, sweep: Path) -> list[str]:
+    """Returns a problem if a run lies too deep in its sweep for `sweep_above` to find that."""
+    if not directory.is_relative_to(sweep):
+        return []
+    depth = len(directory.relative_to(sweep).parts)
+    if depth <= MOST_LEVELS:
+        return []
+    return [
+        f"hydra.sweep.subdir: expected at most {MOST_LEVELS} levels of folders, got {depth}: "
+        f"{directory.relative_to(sweep)}."
+    ]
+
+
+def sweep_above(directory: Path) -> Path | None:
+    """Returns the nearest directory above that holds a sweep, if any."""
+    parents = directory.parents[:MOST_LEVELS]
+    return next((one for one in parents if (one / "jobs.jsonl").exists()), None)
+
+
 def problems_of_nesting(directory: Path, key: str) -> list[str]:
     """Returns a problem if a run would lie in the directory of a sweep, whose run it is not."""
     if _problems_of_creation(directory, key):
         return []
-    sweeps = [one for one in directory.parents[:3] if (one / "jobs.jsonl").exists()]
+    if (sweep := sweep_above(directory)) is None:
+        return []
     return [
-        f"{key}: {directory} is inside {one}, which holds a sweep. Choose a directory outside it."
-        for one in sweeps[:1]
+        f"{key}: {directory} is inside {sweep}, which holds a sweep. Choose a directory outside it."
     ]
 
 

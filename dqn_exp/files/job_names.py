@@ -61,7 +61,7 @@ def job_directory_name(num: int, overrides: Sequence[str]) -> str:
     swept, num_digits = _NAMING.get() or Naming()
     named = [
         f"{key.rsplit('.', 1)[-1]}={_shorten_number(value)}"
-        for key, _, value in (override.partition("=") for override in overrides)
+        for key, _, value in (override.lstrip("+").partition("=") for override in overrides)
         if (key != "experiment" if swept is None else key in swept)
     ]
     name = re.sub(r"[][(){}'\" ]", "", "_".join([f"{num:0{num_digits}d}", ",".join(named)]))

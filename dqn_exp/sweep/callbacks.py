@@ -10,11 +10,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.files.directories import quote, shorten
+from dqn_exp.files.directories import problems_of_sweep_directory, quote, shorten
 from dqn_exp.files.job_names import name_after
 from dqn_exp.sweep.hydra_internals import swept_keys
 
 log = logging.getLogger(__name__)
+
+OUR_SWEEPER = "hydra_plugins.dqn_population.population_sweeper.PopulationSweeper"
+"""Checks the directory itself, while no other process can use it."""
 
 
 class CheckRun(Callback):
@@ -40,7 +43,16 @@ class CheckRun(Callback):
             raise SystemExit(2)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Makes the names of job directories hold the swept values only, with every sweeper."""
+        """Checks the directory of a sweep before another sweeper than ours writes to it.
+
+        It also makes the names of job directories hold the swept values only, with every sweeper.
+        """
+        directory = Path(config.hydra.sweep.dir).absolute()
+        if config.hydra.sweeper.get("_target_") != OUR_SWEEPER and (
+            problems := problems_of_sweep_directory(directory, "hydra.sweep.dir")
+        ):
+            sys.stderr.write("\n".join(problems) + "\n")
+            raise SystemExit(2)
         try:
             name_after(swept_keys(config))
         except Exception as error:  # The sweeper will tell the same.

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.files.directories import duplicates, problems_of_run_directory
+from dqn_exp.files.directories import duplicates, problems_of_depth, problems_of_run_directory
 from dqn_exp.files.job_list import JobEntry
 from dqn_exp.sweep.hydra_internals import (
     env_variables,
@@ -54,7 +54,7 @@ def compose_jobs(
             except ConfigError as error:
                 found += [(problem, num) for problem in error.problems]
     if not found:
-        found = _problems_of_jobs(jobs, is_remote)
+        found = _problems_of_jobs(jobs, Path(master.hydra.sweep.dir).absolute(), is_remote)
     if found:
         titles = [title_of(overrides, swept) for overrides in job_overrides]
         raise ConfigError(_merge(found, titles, first))
@@ -106,13 +106,16 @@ def check_machine(job: Job, *, is_remote: bool) -> list[str]:
     return check_config(job.checked, is_remote=is_remote)
 
 
-def _problems_of_jobs(jobs: Sequence[Job], is_remote: bool) -> list[tuple[str, int]]:
-    """Returns problems, each with the number of its job."""
+def _problems_of_jobs(
+    jobs: Sequence[Job], directory: Path, is_remote: bool
+) -> list[tuple[str, int]]:
+    """Returns problems of the jobs of a sweep in a directory, each with the number of its job."""
     found: list[tuple[str, int]] = []
     repeated = duplicates(job.directory for job in jobs)
     for job in jobs:
         problems = check_machine(job, is_remote=is_remote)
         problems += problems_of_run_directory(job.directory, "hydra.sweep.subdir")
+        problems += problems_of_depth(job.directory, directory)
         if job.directory in repeated:
             problems.append(
                 f"hydra.sweep.subdir: expected a directory for each job, but {job.directory} "

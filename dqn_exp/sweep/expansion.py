@@ -1,5 +1,6 @@
 """Expansion of a sweep to the overrides of its jobs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,6 +28,8 @@ def expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[s
             [f"hydra.sweeper.max_batch_size: expected an integer of at least 1, got {size}."]
         )
     parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
+    if problems := _repeated(parser.parse_overrides(list(arguments))):
+        raise ConfigError(problems)
     declared = [f"{key}={value}" for key, value in sweeper.params.items()]
     # The command line comes later and replaces what a recipe declares.
     by_key: dict[str, Override] = {
@@ -42,6 +45,19 @@ def expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[s
     return distinct, [key.lstrip("+") for key in swept if _is_told(key, by_key)]
 
 
+def _repeated(overrides: Sequence[Override]) -> list[str]:
+    """Returns a problem for each swept key that is given several times."""
+    given: dict[str, list[Override]] = {}
+    for override in overrides:
+        given.setdefault(override.get_key_element(), []).append(override)
+    return [
+        f"{key}: expected all values of a swept key at once, got "
+        f"{' and '.join(str(one.input_line) for one in several)}."
+        for key, several in given.items()
+        if len(several) > 1 and any(one.is_sweep_override() for one in several)
+    ]
+
+
 def _is_told(key: str, by_key: Mapping[str, Override]) -> bool:
     """Returns whether a swept key distinguishes jobs, rather than their options."""
     swept = [name for name, override in by_key.items() if override.is_sweep_override()]
@@ -51,7 +67,7 @@ def _is_told(key: str, by_key: Mapping[str, Override]) -> bool:
 
 def _problems_of(key: str, override: Override) -> list[str]:
     try:
-        num_values = len(list(override.sweep_string_iterator()))
+        values = list(override.sweep_string_iterator())
     except ValueError as error:
         return [f"{key}: expected values, got {override.input_line}: {error}."]
     except HydraException:  # An interval.
@@ -59,7 +75,14 @@ def _problems_of(key: str, override: Override) -> list[str]:
             f"{key}: expected values, got {override.input_line}, which sweepers of samples support."
             " Here, write choice(...) or range(...)."
         ]
-    return [] if num_values else [f"{key}: expected values, got none from {override.input_line}."]
+    if not values:
+        return [f"{key}: expected values, got none from {override.input_line}."]
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    return [
+        f"{key}: expected different values, got {value} several times in {override.input_line}: "
+        "its runs would be equal."
+        for value in repeated
+    ]
 
 
 def _options_of(by_key: Mapping[str, Override]) -> dict[str, list[str]]:

@@ -88,6 +88,20 @@ def problems_of_subdirectory(config: DictConfig) -> list[str]:
     return [f"hydra.output_subdir: expected .hydra, from which runs resume, got {found}."]
 
 
+def problems_of_log_files(config: DictConfig) -> list[str]:
+    """Returns a problem for each log file in a folder that does not exist."""
+    logging_config: Any = OmegaConf.to_container(config.hydra.job_logging or {}, resolve=False)
+    found = []
+    for name, handler in (logging_config.get("handlers") or {}).items():
+        path = handler.get("filename", "")
+        if path and "${" not in path and not Path(path).absolute().parent.is_dir():
+            found.append(
+                f"hydra.job_logging.handlers.{name}.filename: expected a file in an existing "
+                f"folder, got {path}."
+            )
+    return found
+
+
 def env_variables(config: DictConfig) -> dict[str, str]:
     """Returns the environment variables that a job with this composed config sets."""
     with hydra_config(config):

@@ -77,6 +77,7 @@ def launch_overrides(
     except ConfigError as error:
         if has_begun:  # Runs of earlier batches have trained, so this is not status 2.
             raise RunError(str(error)) from error
+        _remove_beginning(directory)
         raise
     directory.mkdir(parents=True, exist_ok=True)
     where = quote(directory)
@@ -96,6 +97,13 @@ def launch_overrides(
         where,
     )
     return returns
+
+
+def _remove_beginning(directory: Path) -> None:
+    """Removes what another sweeper has written before its first jobs were refused."""
+    if [path.name for path in directory.glob("*")] == ["multirun.yaml"]:
+        (directory / "multirun.yaml").unlink()
+        directory.rmdir()
 
 
 def launch_jobs(

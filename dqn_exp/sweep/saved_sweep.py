@@ -12,6 +12,7 @@ from dqn_exp.config.messages import known_keys, suggest
 from dqn_exp.config.schema import changes_results, keys_without_effect
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.directories import sweep_above
 from dqn_exp.files.job_list import NAME, JobEntry, read_job_list
 from dqn_exp.files.result import read_result
 from dqn_exp.sweep.job import entry_of_run
@@ -50,9 +51,8 @@ def read_saved_sweep(directory: Path) -> SavedSweep:
         if (directory / NAME).exists():
             return _read_sweep(directory, None)
         # Most runs of a sweep are directly below it, but hydra.sweep.subdir may differ.
-        for parent in directory.parents[:3]:
-            if (parent / NAME).exists():
-                return _read_sweep(parent, str(directory.relative_to(parent)))
+        if (sweep := sweep_above(directory)) is not None:
+            return _read_sweep(sweep, str(directory.relative_to(sweep)))
         return _read_run(directory)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError([str(error)]) from error

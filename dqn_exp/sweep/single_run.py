@@ -1,17 +1,13 @@
 """A single run of the training command: its checks, and its training."""
 
-import json
 import logging
-from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import (
@@ -23,7 +19,11 @@ from dqn_exp.files.directories import (
 )
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
-from dqn_exp.sweep.hydra_internals import problems_of_subdirectory, resolved_values
+from dqn_exp.sweep.hydra_internals import (
+    problems_of_log_files,
+    problems_of_subdirectory,
+    resolved_values,
+)
 from dqn_exp.sweep.signals import deferred_interrupts
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.preflight import check_config
@@ -45,13 +45,13 @@ def check_run(config: DictConfig) -> list[str]:
     if declared := config.hydra.sweeper.get("params"):
         problems.append(f"A sweep over {', '.join(declared)} is declared: add -m to run it.")
     try:
-        checked = _validate(resolved_values(config))
+        checked = to_config(resolved_values(config))
     except ConfigError as error:
         return problems + error.problems
     directory = Path(config.hydra.run.dir).absolute()
     problems += problems_of_run_directory(directory, "hydra.run.dir")
     problems += problems_of_nesting(directory, "hydra.run.dir")
-    problems += problems_of_subdirectory(config)
+    problems += problems_of_subdirectory(config) + problems_of_log_files(config)
     return problems or check_config(checked)
 
 
@@ -86,7 +86,7 @@ def train_run(config: DictConfig) -> float:
         KeyboardInterrupt: If it is interrupted, with the command that resumes it.
     """
     values: Any = OmegaConf.to_container(config, resolve=True)
-    checked = _validate(values)
+    checked = to_config(values)
     directory = Path(HydraConfig.get().runtime.output_dir)
     shown = shorten(directory)
     run = Run(checked, directory, checked.hyperparameters())
@@ -101,13 +101,3 @@ def train_run(config: DictConfig) -> float:
         raise RunError(describe_failure(result, directory))
     log.info("Results are in %s. View them with: tensorboard --logdir %s", shown, quote(directory))
     return result.objective
-
-
-def _validate(values: Mapping[str, Any]) -> Config:
-    """Returns the typed config of a run, which is checked and then trained with the same values."""
-    return _validate_json(json.dumps(values))
-
-
-@lru_cache(maxsize=1)
-def _validate_json(values: str) -> Config:
-    return to_config(json.loads(values))

@@ -33,4 +33,5 @@ def test_free_memory_is_that_of_the_system_or_of_its_control_group(tmp_path, mon
     (tmp_path / "memory.max").write_text("max\n")
     assert machine.free_memory() == 3_000 * 1_024
     (tmp_path / "memory.max").write_text("5000\n")
-    assert machine.free_memory() == 4_000
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 300\nactive_file 200\n")
+    assert machine.free_memory() == 4_300

@@ -10,6 +10,7 @@ from dqn_exp.files.job_names import job_directory_name, naming_jobs
     [
         (["agent.gamma=0.9", "seed=1"], None, "3_gamma=0.9,seed=1"),
         (["agent.gamma=0.9", "seed=1"], ["seed"], "3_seed=1"),
+        (["+env.kwargs.layout=[1]", "seed=1"], ["env.kwargs.layout"], "3_layout=1"),
         (["experiment=book", "seed=1"], None, "3_seed=1"),
         (["network.hidden_sizes=[64, 64]"], None, "3_hidden_sizes=64,64"),
         (["agent.learning_rate=0.00123456789"], None, "3_learning_rate=0.001235"),

@@ -49,3 +49,9 @@ def test_a_sweep_whose_runs_fail_and_one_that_is_resumed_have_their_reports(
         cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s"), done
+
+
+def test_another_sweeper_leaves_no_file_if_its_jobs_are_refused(command, tmp_path):
+    ended = command("-m", "hydra/sweeper=basic", "seed=-1,-2", "hydra.sweep.dir=s")
+    assert ended.status == 2 and "seed: expected" in ended.err
+    assert not (tmp_path / "s").exists()

@@ -40,3 +40,15 @@ def test_values_with_commas_and_interpolations_are_composed_per_job(command, tmp
     )
     assert ended.status == 0, ended
     assert [row["seed"] for row in table_of(tmp_path / "s")] == ["1", "2"]
+
+
+def test_runs_lie_where_resuming_finds_their_sweep(command, tmp_path):
+    ended = command("-m", "seed=1,2", "hydra.sweep.subdir=a/b/c/${hydra.job.num}")
+    line = "hydra.sweep.subdir: expected at most 3 levels of folders, got 4: a/b/c/0."
+    assert ended.status == 2 and line in ended.err
+
+
+def test_names_in_mappings_of_an_environment_are_strings(command):
+    for options in ((), ("-m",)):
+        ended = command(*options, "env.id=OddPlain-v0", "+env.kwargs.options={1: 2}")
+        assert ended.status == 2 and "env.kwargs: expected names as keys of a mapping" in ended.err

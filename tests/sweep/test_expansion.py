@@ -1,5 +1,7 @@
 """Sweeps become jobs."""
 
+import pytest
+
 from tests.command import table_of
 
 
@@ -47,3 +49,22 @@ def test_a_recipe_needs_its_first_line(command, tmp_path):
     path = tmp_path / "mine/experiment/x.yaml"
     line = f"experiment=x: the first line of {path} must be: # @package _global_"
     assert ended.status == 2 and ended.err.strip() == line
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (
+            ("seed=0,1", "seed=2,3"),
+            "seed: expected all values of a swept key at once, got seed=0,1",
+        ),
+        (
+            ("seed=0,0,1",),
+            "seed: expected different values, got 0 several times in seed=0,0,1: its",
+        ),
+    ],
+)
+def test_values_are_given_once(command, tmp_path, overrides, line):
+    ended = command("-m", *overrides, "hydra.sweep.dir=s")
+    assert ended.status == 2 and ended.err.splitlines()[-1].startswith(line), ended
+    assert not (tmp_path / "s").exists()

@@ -78,3 +78,18 @@ def test_the_other_runs_complete(command, tmp_path):
 def test_a_sweep_without_job_logging_trains(command, tmp_path):
     ended = command("-m", "seed=1,2", "hydra/job_logging=disabled", "hydra.sweep.dir=s")
     assert ended.status == 0 and "2 of 2 runs completed." in ended.out
+
+
+def test_a_log_in_a_folder_that_does_not_exist_is_refused(command, tmp_path):
+    name = "hydra.job_logging.handlers.file.filename"
+    ended = command(f"{name}={tmp_path}/none/x.log", "hydra.run.dir=r")
+    line = f"{name}: expected a file in an existing folder, got {tmp_path}/none/x.log."
+    assert ended.status == 2 and ended.err.strip() == line and not (tmp_path / "r").exists()
+
+
+def test_an_environment_that_leaves_while_it_is_saved_ends_its_own_run_alone(command, tmp_path):
+    sweep = ("env.id=OddStateExits-v0,OddCorridor-v0", "trainer.total_steps=40")
+    ended = command("-m", *sweep, "hydra.sweep.dir=s")
+    assert ended.status == 1
+    assert [row["status"] for row in table_of(tmp_path / "s")] == ["failed", "completed"]
+    assert "state_dict of OddStateExits-v0 raised SystemExit: 0 (odd_envs.py" in ended.err
