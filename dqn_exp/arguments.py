@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 MULTIRUN = frozenset(("-m", "--multirun"))
@@ -51,9 +52,6 @@ def _sweep_options(overrides: list[str]) -> list[str]:
 
     Hydra would otherwise set them in the page of the whole sweep, which has none of the options.
     """
-    # Delayed: --help does not need the parser, which is slow to import.
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     parser, is_swept = OverridesParser.create(), dict[str, bool]()
     for override in overrides:
         with suppress(HydraException):  # Hydra will tell what is wrong with it.

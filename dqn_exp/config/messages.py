@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -40,6 +41,8 @@ def to_line(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key.{suggest(key)}"
     if detail["type"] == "missing":
+        if f"~{key}" in sys.argv:
+            return f"~{key}: {key} is required and cannot be deleted. Remove this override."
         return f"{key}: missing; expected a value for this key.{_origin(key)}"
     if detail["type"] == "union_tag_not_found":
         return f"{key}.kind: missing; expected a value for this key."
@@ -57,8 +60,12 @@ def _hint(key: str, value: Any) -> str:
     """Returns what to type instead of a text or a list where a number was expected."""
     if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
         return f" To sweep over values: -m {key}={','.join(map(str, value))}"
+    if key == "device" and isinstance(value, int):
+        return f" The names of devices are cpu, cuda and cuda:N: device=cuda:{value}"
     if not isinstance(value, str):
         return ""
+    if variable := re.fullmatch(r"\$\{?(\w+)\}?", value):
+        return f" For an environment variable: '{key}=${{oc.decode:${{oc.env:{variable[1]}}}}}'"
     if steps := re.fullmatch(r"(-?\d+)\.\.(-?\d+)", value):
         return f" To sweep over integers: -m '{key}=range({steps[1]},{int(steps[2]) + 1})'"
     try:
@@ -97,7 +104,11 @@ def suggest(key: str) -> str:
         last_names[name]
         for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], last_names, n=1)
     ]
-    return f" Did you mean {_as_written(near[0])}?" if near else " List the keys with --cfg job."
+    if not near:
+        return " List the keys with --cfg job."
+    written = _as_written(near[0])
+    options = sorted(one for one in _all_options() if one.startswith(f"{written}="))
+    return f" Did you mean {' or '.join(options) if options else written}?"
 
 
 def known_keys() -> dict[str, str]:

@@ -134,5 +134,6 @@ def _merge(found: Sequence[tuple[str, int]], titles: Sequence[str], first: int) 
     for problem, nums in jobs_by_problem.items():
         title = titles[nums[0] - first]
         job = f"job {nums[0]}{': ' * bool(title)}{title}"
-        lines.append(f"{problem} ({f'{len(nums)} jobs, first ' * (len(nums) > 1)}{job})")
+        where = job if len(nums) == 1 else f"in {len(nums)} jobs, the first of which is {job}"
+        lines.append(f"{problem} ({where})")
     return lines

@@ -1,14 +1,19 @@
 """Messages of Hydra, OmegaConf and YAML in the user's words: the override, and what to type."""
 
+import difflib
 import re
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import yaml
+from hydra.conf import HydraConf
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
+
+from dqn_exp.config.conf_dir import conf_dir
 
 EXTRAS = {"optuna": "pip install 'dqn-exp[optuna]'"}
 """Options of Hydra's groups that need an optional extra, and how to install it."""
@@ -25,8 +30,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         return _explain_option(error.missing_cfg_file, error.options)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"{mark.name}:{mark.line + 1}: {error.problem}"
+        return _explain_yaml(error, error.problem_mark)
     text = str(error)
     for pattern, translate in TRANSLATIONS:
         if found := re.search(pattern, text):
@@ -41,7 +45,7 @@ def explain_interpolation(error: OmegaConfBaseException) -> str:
     text = str(error).splitlines()[0]
     if missing := re.search(r"Environment variable '([^']+)' not found", text):
         name = missing[1]
-        default = f"${{oc.decode:${{oc.env:{name},0}}}}"
+        default = f"{error.full_key}=${{oc.decode:${{oc.env:{name},DEFAULT}}}}"
         text = f"the environment variable {name} is not set. Set it, or give a default: '{default}'"
     elif missing := re.search(r"Interpolation key '([^']+)' not found", text):
         text = f"${{{missing[1]}}} refers to the key {missing[1]}, which does not exist."
@@ -65,7 +69,11 @@ def explain_twice(arguments: list[str]) -> list[str]:
 
 def _explain_option(file: str, options: Any) -> str:
     group, _, name = file.rpartition("/")
-    known = f"{group}={name}: expected one of {', '.join(options)}."
+    choices = list(options)
+    told = f"expected one of {', '.join(choices)}" if len(choices) > 1 else f"expected {choices[0]}"
+    known = f"{group}={name}: {told}."
+    if group == "agent":
+        known += " Variants of it are options of agent/target, agent/value and agent/optimizer."
     if group == "env" and ENV_ID.fullmatch(name):
         return f"{known} Any environment is selected by its id: env.id={name}"
     return f"{known} Install it with: {EXTRAS[name]}" if name in EXTRAS else known
@@ -77,12 +85,16 @@ def _explain_syntax(override: str | None, reason: str) -> str:
     key, found, value = written.partition("=")
     if not found:
         before, colon, after = written.partition(":")
-        return f"{written}: expected key=value" + (f": {before}={after}" if colon else ".")
+        if not colon:
+            return f"{written}: expected key=value."
+        return f"{written}: expected an = in place of the colon. Write {before}={after}"
     if not KEY.fullmatch(key):
         return f"{written}: expected a key before the =, such as agent.gamma, got {key!r}."
     for applies, remedy in SYNTAX:
         if applies(value):
             return f"{key}: {remedy(key, value)}"
+    if re.fullmatch(r"choice\(\s*\)", value):
+        return f"{key}: choice() has no values. List some: -m '{key}=choice(A,B)'"
     if evaluated := re.search(r"\w+ while evaluating '(.*)': (.*)", reason):
         return f"{key}: {evaluated[1]}: {evaluated[2]}."
     if "(" in value:
@@ -103,7 +115,10 @@ def _after_comma(key: str, value: str) -> str:
     """Returns the remedy for a blank after a comma, at which the shell splits an argument."""
     following = sys.argv[sys.argv.index(f"{key}={value}") + 1 :] if _is_given(key, value) else []
     if following and "=" not in following[0]:
-        return f"the value ends with a comma. Leave out the space: {key}={value}{following[0]}"
+        joined = f"{key}={value}{following[0]}"
+        if not {"-m", "--multirun"}.intersection(sys.argv):
+            return f"the value ends with a comma. Leave out the space, and add -m: -m {joined}"
+        return f"the value ends with a comma. Leave out the space: {joined}"
     return f"the value ends with a comma. Leave it out: {key}={value.rstrip(',')}"
 
 
@@ -114,10 +129,15 @@ def _is_given(key: str, value: str) -> bool:
 def _as_mapping(key: str, value: str) -> str:
     inner = re.sub(r"""["']([\w.]+)["']\s*:\s*""", r"\1: ", value)
     inner = re.sub(r"([{,]\s*[\w.]+)\s*=\s*", r"\1: ", inner)
-    return (
-        "in a mapping, keys have no quotes, and a colon and a space follow: "
-        f"{shlex.quote(f'{key}={inner}')}"
-    )
+    written = shlex.quote(f"{key}={inner}")
+    if re.match(r"""\{\s*["']""", value):
+        return f"keys of a mapping take no quotes. Write {written}"
+    return f"expected a colon and a space after the keys of a mapping. Write {written}"
+
+
+def _one_by_one(key: str, value: str) -> str:
+    first, _, rest = value.partition(";")
+    return f"unexpected ; in {value}. Separate overrides with a space: {key}={first} {rest}".strip()
 
 
 def _closed(key: str, value: str) -> str:
@@ -126,10 +146,19 @@ def _closed(key: str, value: str) -> str:
         return f"a quote is not closed in {value}. Numbers and names need none: {key}={bare}"
     pairs = BRACKETS
     missing = "".join(right for left, right in pairs if _is_open(value, left, right))
-    return (
-        "a bracket is not closed. Put the whole override in quotes, so that the shell leaves it as "
-        f"it is: {shlex.quote(key + '=' + value + missing)}"
-    )
+    opened = next(left for left, right in pairs if value.count(left) != value.count(right))
+    bare, closed = value.strip("[](){}"), shlex.quote(f"{key}={value}{missing}")
+    if re.fullmatch(r"-?[\d.]+", bare) and opened != "(":
+        return f"the {opened} in {value} is not closed. Write {key}={bare} or, for a list, {closed}"
+    return f"the {opened} in {value} is not closed. Write, in quotes, {closed}"
+
+
+def _explain_yaml(error: yaml.MarkedYAMLError, mark: yaml.Mark) -> str:
+    problem, line = str(error.problem), mark.line + 1
+    if "<stream end>" in problem:
+        problem = "the file ends before a bracket, brace or quote is closed"
+        line = error.context_mark.line + 1 if error.context_mark else max(1, line - 1)
+    return f"{mark.name}:{line}: {problem}."
 
 
 def _is_open(value: str, left: str, right: str) -> bool:
@@ -138,7 +167,11 @@ def _is_open(value: str, left: str, right: str) -> bool:
 
 SYNTAX: tuple[tuple[Callable[[str], bool], Callable[[str, str], str]], ...] = (
     (lambda value: value.endswith(","), _after_comma),
-    (lambda value: value.startswith("="), lambda key, value: f"expected one =: {key}{value}"),
+    (lambda value: ";" in value and not _has_open_quote(value), _one_by_one),
+    (
+        lambda value: value.startswith("="),
+        lambda key, value: f"expected a single =. Write {key}{value}",
+    ),
     (
         lambda value: not _has_open(value) and bool(re.match(r"""\{\s*(["']|[\w.]+\s*=)""", value)),
         _as_mapping,
@@ -155,10 +188,12 @@ def _explain_unknown(found: re.Match[str]) -> str:
     if found[0].endswith("does not exist") and key in known_keys():
         return f"~{key}: {key} is already null. Remove this override."
     if key.startswith("hydra.launcher."):
-        return (
-            f"{key}: unknown key of this launcher. Others have more keys, such as "
-            "hydra/launcher=population_processes."
-        )
+        return _explain_launcher(key)
+    if key.startswith("hydra."):
+        names = [field.name for field in fields(HydraConf)]
+        near = difflib.get_close_matches(key.split(".")[1], names, n=1)
+        hint = f" Did you mean hydra.{near[0]}?" if near else ""
+        return f"{key}: unknown key of Hydra.{hint} List its keys with --cfg hydra."
     if key.startswith("env.kwargs."):
         name = key.removeprefix("env.kwargs.")
         return (
@@ -166,6 +201,52 @@ def _explain_unknown(found: re.Match[str]) -> str:
             f"'env.kwargs={{{name}: VALUE}}'"
         )
     return f"{key}: unknown key.{suggest(key)}"
+
+
+def _explain_launcher(key: str) -> str:
+    name = next(
+        (one.partition("=")[2] for one in sys.argv if "hydra/launcher=" in one), "population"
+    )
+    found: dict[str, Any] = {}
+    for one in ("population", name):
+        path = conf_dir() / f"hydra/launcher/{one}.yaml"
+        found |= yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = ", ".join(sorted(set(found) - {"defaults", "_target_"}))
+    return (
+        f"{key}: unknown key of hydra/launcher={name}, whose keys are {known}. Other launchers, "
+        "which hydra/launcher=NAME selects, have further keys."
+    )
+
+
+def _explain_values(found: re.Match[str]) -> str:
+    override = found[1] or found[2]
+    if decimal := re.fullmatch(r"([^=]+)=(-?0),(\d\d+)", override):
+        key, whole, part = decimal.groups()
+        return (
+            f"{override}: these are two values, {whole} and {part}. Add -m to sweep over them; a "
+            f"decimal number is written {key}={whole}.{part}"
+        )
+    return f"{override}: several values; add -m to sweep over them."
+
+
+def _explain_number(_found: re.Match[str]) -> str:
+    """Returns the message for a number where the name of an option was expected."""
+    for argument in sys.argv[1:]:
+        key, is_override, value = argument.partition("=")
+        if is_override and not KEY.fullmatch(key):
+            return f"{argument}: expected a key before the =, such as agent.gamma, got {key!r}."
+        if "." not in key and re.fullmatch(r"-?[\d.]+|true|false", value) and key != "seed":
+            return f"{argument}: expected the name of an option, as in network=mlp, got {value}."
+    return "A config group needs the name of an option, as in network=mlp; got a number."
+
+
+def _explain_selected(found: re.Match[str]) -> str:
+    group = found[1]
+    given = next((one for one in sys.argv if one.startswith(f"+{group}=")), f"+{group}=NAME")
+    return (
+        f"{given}: the group {group} has an option already, which this override can replace. "
+        f"Leave out the +: {given.lstrip('+')}"
+    )
 
 
 TRANSLATIONS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
@@ -183,23 +264,20 @@ TRANSLATIONS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ),
     (
         r"Multiple values for ([^\s.]+)\.",
-        lambda found: f"{found[1]}: it is selected already. Leave out the +: {found[1]}=NAME",
+        _explain_selected,
     ),
     (
         r"Ambiguous value for argument '([^']+)'|Sweep parameters '([^']+)' requires --multirun",
-        lambda found: f"{found[1] or found[2]}: several values; add -m to sweep over them.",
+        _explain_values,
     ),
     (
         r"Config group override must be a string or a list",
-        lambda _: (
-            "A config group needs the name of an option, as in network=mlp; got a number instead "
-            "of a name."
-        ),
+        _explain_number,
     ),
     (
         r"Cannot find primary config '([^']+)'",
         lambda found: (
-            f"--config-name={found[1]}: there is no such page. Recipes are selected with "
+            f"--config-name={found[1]}: no such config exists. Recipes are selected with "
             "experiment=NAME."
         ),
     ),

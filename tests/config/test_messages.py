@@ -11,7 +11,10 @@ from dqn_exp.config.messages import as_yaml, known_keys, suggest
         ("agent.optimizer.decay", " It belongs to agent/optimizer=rmsprop."),
         # agent.epsilon is another key, of every agent.
         ("agent.optimizer.epsilon", " It belongs to agent/optimizer=adam."),
-        ("agent.values", " Did you mean agent/value?"),
+        (
+            "agent.values",
+            " Did you mean agent/value=categorical or agent/value=quantile or agent/value=scalar?",
+        ),
         ("entirely.unlike", " List the keys with --cfg job."),
     ],
 )

@@ -8,7 +8,7 @@ def test_a_problem_of_several_jobs_is_one_line(command, tmp_path):
     assert ended.status == 2 and not (tmp_path / "s").exists()
     (line,) = ended.err.splitlines()
     assert line.startswith("agent.gamma: expected at most 1, got 1.5.")
-    assert line.endswith("(3 jobs, first job 1: seed=1 agent.gamma=1.5)")
+    assert line.endswith("(in 3 jobs, the first of which is job 1: seed=1 agent.gamma=1.5)")
 
 
 def test_every_problem_of_every_job_is_told(command, tmp_path):

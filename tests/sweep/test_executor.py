@@ -5,7 +5,7 @@ import pytest
 from tests.sweep.executors import LAUNCHERS, SWEEP, check_same, run
 
 
-@pytest.mark.parametrize("name", ["processes", "slurm"])
+@pytest.mark.parametrize("name", ["processes", pytest.param("slurm", marks=pytest.mark.slow)])
 def test_24_runs_are_the_same_with_every_executor(tmp_path, in_process, name):
     done = run(tmp_path, "-m", *SWEEP, *LAUNCHERS[name], "hydra.sweep.dir=s")
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from dqn_exp.sweep.hydra_messages import explain, explain_twice
         ("Could not override 'agent.gama'.\nKey 'gama'", "agent.gama: unknown key. Did you mean"),
         (
             "Could not override 'hydra.launcher.num_wrokers'.",
-            "hydra.launcher.num_wrokers: unknown key of this launcher.",
+            "hydra.launcher.num_wrokers: unknown key of hydra/launcher=population, whose keys are ",
         ),
         (
             "Could not append to config. An item is already at 'agent.gamma'.\n...",
@@ -31,13 +31,22 @@ from dqn_exp.sweep.hydra_messages import explain, explain_twice
         ),
         (
             "Multiple values for experiment. To override",
-            "experiment: it is selected already. Leave out the +: experiment=NAME",
+            "+experiment=NAME: the group experiment has an option already, which this",
         ),
         (
             "Cannot find primary config 'foo'. Check",
-            "--config-name=foo: there is no such page. Recipes are selected with experiment=NAME.",
+            "--config-name=foo: no such config exists. Recipes are selected with experiment=NAME.",
         ),
         ("Ambiguous value for argument 'seed=1,2'\n1. ...", "seed=1,2: several values; add -m"),
+        (
+            "Ambiguous value for argument 'agent.gamma=0,99'\n1. ...",
+            "agent.gamma=0,99: these are two values, 0 and 99. Add -m to sweep over them; a "
+            "decimal number is written agent.gamma=0.99",
+        ),
+        (
+            "Could not override 'hydra.verbos'.",
+            "hydra.verbos: unknown key of Hydra. Did you mean hydra.verbose? List its keys with",
+        ),
         ("Sweep parameters 'seed=1,2' requires --multirun", "seed=1,2: several values; add -m"),
         ("  anything else \n", "anything else"),
     ],
@@ -50,13 +59,22 @@ def test_messages_of_hydra_are_told_in_the_words_of_this_project(text, told):
     ("override", "told"),
     [
         ("agent.gamma", "agent.gamma: expected key=value."),
-        ("agent.gamma:0.9", "agent.gamma:0.9: expected key=value: agent.gamma=0.9"),
-        ("agent.gamma==0.9", "agent.gamma: expected one =: agent.gamma=0.9"),
+        (
+            "agent.gamma:0.9",
+            "agent.gamma:0.9: expected an = in place of the colon. Write agent.gamma=0.9",
+        ),
+        ("agent.gamma==0.9", "agent.gamma: expected a single =. Write agent.gamma=0.9"),
         ("hydra.run.dir=o/lr=1", "needs quotes of its own: 'hydra.run.dir=\"o/lr=1\"'"),
-        ('env.kwargs={"a": 3}', "and a colon and a space follow: 'env.kwargs={a: 3}'"),
-        ("env.kwargs={a=3, b=4}", "and a colon and a space follow: 'env.kwargs={a: 3, b: 4}'"),
-        ("network.hidden_sizes=[1,2", "is not closed. .*: 'network.hidden_sizes=.1,2.'"),
-        ("seed=range(3", r"is not closed. .*: 'seed=range\(3\)'"),
+        ('env.kwargs={"a": 3}', "keys of a mapping take no quotes. Write 'env.kwargs={a: 3}'"),
+        (
+            "env.kwargs={a=3, b=4}",
+            "space after the keys of a mapping. Write 'env.kwargs={a: 3, b: 4}'",
+        ),
+        (
+            "network.hidden_sizes=[1,2",
+            "the . in .1,2 is not closed. Write, .*, 'network.hidden_sizes=.1,2.'",
+        ),
+        ("seed=range(3", r"the . in range.3 is not closed. Write, .*, 'seed=range\(3\)'"),
         (
             "agent.gamma='0.9",
             "a quote is not closed in '0.9. Numbers and names need none: agent.gamma=0.9",
@@ -66,8 +84,15 @@ def test_messages_of_hydra_are_told_in_the_words_of_this_project(text, told):
             "${seed}=1",
             "${seed}=1: expected a key before the =, such as agent.gamma, got '${seed}'.",
         ),
-        ("seed=choice()", "seed: choice.*: empty choice is not legal."),
-        ("agent.gamma=0.9;seed=1", "needs quotes of its own: 'agent.gamma=\"0.9;seed=1\"'"),
+        ("seed=choice()", "seed: choice() has no values. List some: -m 'seed=choice(A,B)'"),
+        (
+            "agent.gamma=0.9;seed=1",
+            "unexpected ; in 0.9;seed=1. Separate overrides with a space: agent.gamma=0.9 seed=1",
+        ),
+        (
+            "agent.gamma=[0.9",
+            "not closed. Write agent.gamma=0.9 or, for a list, 'agent.gamma=[0.9]'",
+        ),
     ],
 )
 def test_syntax_errors_show_what_to_type(override, told):
@@ -93,7 +118,8 @@ def test_a_blank_after_a_comma_is_joined(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train", "agent.gamma=0.9,", "0.99"])
     with pytest.raises(OverrideParseException) as caught:
         OverridesParser.create().parse_overrides(["agent.gamma=0.9,"])
-    assert explain(caught.value).endswith("Leave out the space: agent.gamma=0.9,0.99")
+    told = explain(caught.value)
+    assert told.endswith("Leave out the space, and add -m: -m agent.gamma=0.9,0.99")
 
 
 def test_keys_that_are_given_twice_are_told():

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from tests.command import check_complete, run_apart, table_of
@@ -33,6 +34,7 @@ def test_a_batch_of_trials_is_a_population_and_the_best_one_is_told(tmp_path):
     assert {key: str(value) for key, value in told["best_params"].items()}.items() <= best.items()
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_does_not_end_the_search(tmp_path):
     search = ("agent.learning_rate=choice(1e-3,1e30)", "agent.gamma=0.9", "hydra.sweeper.n_jobs=1")
     ended = run_apart([*TINY, *search], tmp_path)
