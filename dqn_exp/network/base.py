@@ -15,9 +15,11 @@ class Network(Protocol):
     one object.
 
     Attributes:
+        num_features: D.
         layout: where its parameters lie in the flat row of a run.
     """
 
+    num_features: int
     layout: ParameterLayout
 
     def forward(self, parameters: Sequence[Tensor], observations: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class MLP:
                 f"network.activation: expected one of {sorted(ACTIVATIONS)}, got {activation!r}."
             )
         self._activation = ACTIVATIONS[activation]
-        self._num_outputs = num_outputs
+        self.num_features, self._num_outputs = num_features, num_outputs
         self._dueling = dueling
         sizes = [num_features, *hidden_sizes, (num_actions + dueling) * num_outputs]
         self.layers = list(starmap(Linear, pairwise(sizes)))
