@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
-from dqn_exp.core.arrays import BoolArray, IntArray, UInt32Array
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, UInt32Array
 from dqn_exp.core.transition import Transition
 
 
@@ -44,6 +44,10 @@ class Buffer(Protocol):
 
     def read(self, rows: IntArray) -> Transition:
         """Returns the transitions in rows `[N, B]` of the storage."""
+        ...
+
+    def inputs(self, observations: Float32Array) -> Float32Array:
+        """Returns the observations `[N, D]` that the runs' current, stored ones stand for."""
         ...
 
     def spread(self, runs: IntArray, count: int) -> IntArray:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.buffer.base import Sample
+from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.priorities import Priorities, prioritize_all, sample_all_by_priority
 from dqn_exp.buffer.sum_tree import SumTree
 from dqn_exp.buffer.uniform import UniformBuffer
@@ -39,6 +40,7 @@ class PrioritizedBuffer(UniformBuffer):
         capacities: IntArray,
         layout: TransitionLayout,
         device: torch.device,
+        frames: FrameStore | None = None,
         *,
         priority_exponent: Float64Array,
         priority_epsilon: Float64Array,
@@ -50,11 +52,12 @@ class PrioritizedBuffer(UniformBuffer):
             capacities: `[N]`, each at least n.
             layout: of a stored transition.
             device: where transitions are stored.
+            frames: of the observations, as in `UniformBuffer`.
             priority_exponent: `[N]`, in [0, 1]; 0 samples uniformly.
             priority_epsilon: `[N]`, positive, added to each priority.
             importance_exponent: in [0, 1]; 1 corrects the whole bias.
         """
-        super().__init__(capacities, layout, device)
+        super().__init__(capacities, layout, device, frames)
         self.priority_exponent = priority_exponent.copy()
         self.priority_epsilon = priority_epsilon.copy()
         self.max_priority = np.ones(len(capacities))

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from dqn_exp.buffer.base import Sample
+from dqn_exp.buffer.frame_kernels import NONE
+from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.rings import Rings, store, take_places, write_rows
-from dqn_exp.core.arrays import BoolArray, IntArray, UInt32Array
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, UInt8Array, UInt32Array
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import to_range
 from dqn_exp.core.transition import Transition, TransitionLayout, unpack
@@ -29,7 +31,11 @@ class UniformBuffer(PerRunState):
     saved: ClassVar[tuple[str, ...]] = ("positions", "sizes")
 
     def __init__(
-        self, capacities: IntArray, layout: TransitionLayout, device: torch.device
+        self,
+        capacities: IntArray,
+        layout: TransitionLayout,
+        device: torch.device,
+        frames: FrameStore | None = None,
     ) -> None:
         """Creates empty rings.
 
@@ -37,10 +43,14 @@ class UniformBuffer(PerRunState):
             capacities: `[N]`, each at least n.
             layout: of a stored transition.
             device: where transitions are stored.
+            frames: of the observations, which are then the slots of their newest frames.
         """
-        self.layout = layout
+        self.layout, self.frames = layout, frames
         self.capacities = capacities.copy()
         self.offsets = np.cumsum(capacities) - capacities
+        # Of all rings, also those of retired runs.
+        self._starts = self.offsets.copy()
+        self._frame_starts = None if frames is None else frames.offsets.copy()
         self.positions = np.zeros_like(capacities)
         self.sizes = np.zeros_like(capacities)
         self.storage = torch.zeros(int(capacities.sum()), layout.width, device=device)
@@ -66,7 +76,37 @@ class UniformBuffer(PerRunState):
     def read(self, rows: IntArray) -> Transition:
         """Returns the transitions in rows `[N, B]` of the storage."""
         packed = self.storage.index_select(0, self._to_device(rows.ravel()))
-        return unpack(packed.view(*rows.shape, self.layout.width), self.layout)
+        stored = unpack(packed.view(*rows.shape, self.layout.width), self.layout)
+        if self.frames is None or self._frame_starts is None:
+            return stored
+        firsts = self._frame_starts[np.searchsorted(self._starts, rows, side="right") - 1]
+        return stored._replace(
+            observation=self._read_frames(firsts, stored.observation),
+            next_observation=self._read_frames(firsts, stored.next_observation),
+        )
+
+    def inputs(self, observations: Float32Array) -> Float32Array:
+        """Returns the observations `[N, D]` that the runs' current observations stand for."""
+        if self.frames is None:
+            return observations
+        slots = observations[:, 0].astype(np.int64)
+        found: Float32Array = self.frames.read(self.frames.offsets, slots).cpu().numpy()
+        return found
+
+    def add_frames(self, runs: IntArray, frames: UInt8Array, is_first: BoolArray) -> Float32Array:
+        """Stores the next frames of runs.
+
+        Args:
+            runs: `[M]`.
+            frames: `[M, H * W * c]`.
+            is_first: `[M]` whether the frame begins an episode.
+
+        Returns:
+            `[M, 1]` observations, as they are stored in transitions.
+        """
+        assert self.frames is not None
+        slots = self.frames.add(runs, frames, is_first, self._oldest(runs))
+        return slots[:, None].astype(np.float32)
 
     def prioritize(self, rows: IntArray, priorities: Tensor, learning: BoolArray) -> None:
         """Does nothing: all transitions have the same probability."""
@@ -82,10 +122,17 @@ class UniformBuffer(PerRunState):
         stride = max(1, -(-size // limit))
         return unpack(self.storage[begin : begin + size : stride], self.layout)
 
+    def retire(self, run: int) -> None:
+        """Removes a run; the last row replaces it."""
+        super().retire(run)
+        if self.frames is not None:
+            self.frames.retire(run)
+
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns the transitions of one run and the position in its ring."""
+        """Returns the transitions of one run, their frames, and the position in its ring."""
         held = self.storage[self._ring(run)][: self.sizes[run]].clone()
-        return {**super().state_dict(run), "transitions": held}
+        state = {**super().state_dict(run), "transitions": held}
+        return state if self.frames is None else {**state, "frames": self.frames.state_dict(run)}
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
         """Restores the ring of one run.
@@ -93,7 +140,8 @@ class UniformBuffer(PerRunState):
         Raises:
             ValueError: If the state does not fit a ring of this capacity.
         """
-        self._check_names(state, {*self.saved, "transitions"})
+        of_frames = () if self.frames is None else ("frames",)
+        self._check_names(state, {*self.saved, "transitions", *of_frames})
         ring, held = self.storage[self._ring(run)], state["transitions"]
         size, position = int(state["sizes"]), int(state["positions"])
         fits = position == size if size < len(ring) else position < size == len(ring)
@@ -103,6 +151,8 @@ class UniformBuffer(PerRunState):
                 f"{ring.shape[1]} numbers, got {tuple(held.shape)} with size {size} and position "
                 f"{position}."
             )
+        if self.frames is not None:
+            self.frames.load_state_dict(run, state["frames"])
         ring[:size] = held
         self._load_rows(run, state)
 
@@ -118,6 +168,16 @@ class UniformBuffer(PerRunState):
             write_rows(staged, self.layout, np.arange(len(runs)), transition)
             self.storage[self._to_device(places)] = torch.from_numpy(staged).to(self.storage.device)
         return places
+
+    def _oldest(self, runs: IntArray) -> IntArray:
+        """Returns the oldest observations `[M]` that are needed, `NONE` if all are."""
+        rows = self._to_device(self.offsets[runs] + self.positions[runs])
+        oldest = self.storage[rows, self.layout.observation].cpu().numpy().astype(np.int64)
+        return np.where(self.sizes[runs] == self.capacities[runs], oldest, NONE)
+
+    def _read_frames(self, firsts: IntArray, observations: Tensor) -> Tensor:
+        assert self.frames is not None
+        return self.frames.read(firsts, observations[..., 0].cpu().numpy().astype(np.int64))
 
     def _ring(self, run: int) -> slice:
         return slice(self.offsets[run], self.offsets[run] + self.capacities[run])
