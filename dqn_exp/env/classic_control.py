@@ -8,8 +8,8 @@ from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.errors import EpisodeError
 from dqn_exp.core.per_run import PerRunState
+from dqn_exp.env.arguments import EnvShape
 from dqn_exp.env.classic_control_physics import Physics, begin_all, step_all
-from dqn_exp.env.single_env import EnvShape
 from dqn_exp.env.vector_env import StepResult
 
 

@@ -14,6 +14,9 @@ from gymnasium.envs.registration import EnvSpec
 from dqn_exp.core.errors import describe_error
 
 PACKAGE = str(Path(__file__).parent.parent)
+OWN_MODULES = {"minatar": "dqn_exp.env.minatar"}
+"""Modules of this package that register environments, by namespace of their ids."""
+
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -28,6 +31,7 @@ def find_spec(env_id: str) -> EnvSpec:
         ValueError: If there is none, with the key.
     """
     module, _, name = env_id.rpartition(":")
+    module = module or OWN_MODULES.get(name.partition("/")[0], "")
     if module:
         _register(module, name)
     try:
@@ -96,6 +100,8 @@ def _where(error: BaseException) -> str:
 
 
 def _unknown(name: str, module: str) -> str:
+    if not name:
+        return "env.id: expected an id, such as CartPole-v1 or my_module:MyEnv-v0, got none."
     where = f" by {module}" if module else ""
     near = _near(name)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""

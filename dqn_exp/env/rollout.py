@@ -9,9 +9,10 @@ import numpy as np
 
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.errors import EpisodeError
-from dqn_exp.env.observations import shorten
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.registry import place, short_name
-from dqn_exp.env.single_env import EnvArguments, SingleEnv
+from dqn_exp.env.single_env import SingleEnv
+from dqn_exp.env.spaces import shorten
 from dqn_exp.env.video import Frame, Gif, Video
 
 QValues = Callable[[Float32Array], Float32Array]

@@ -8,10 +8,12 @@ import gymnasium
 import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
+from dqn_exp.core.arrays import BoolArray, IntArray, ObservationArray
 from dqn_exp.core.errors import EpisodeError
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.registry import place, short_name
-from dqn_exp.env.single_env import EnvArguments, InterfaceError, SingleEnv
+from dqn_exp.env.results import InterfaceError
+from dqn_exp.env.single_env import SingleEnv
 from dqn_exp.env.vector_env import StepResult
 
 log = logging.getLogger(__name__)
@@ -23,39 +25,50 @@ KNOWN_WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
 class SerialVectorEnv:
     """Any environment of Gymnasium, one object per run."""
 
-    def __init__(self, arguments: EnvArguments, count: int) -> None:
+    def __init__(
+        self, arguments: EnvArguments, count: int, *, returns_frames: bool = False
+    ) -> None:
         """Makes N environments.
+
+        Args:
+            arguments: what each environment is made of.
+            count: N.
+            returns_frames: whether images are returned as single frames, see `SingleEnv`.
 
         Raises:
             ValueError: If DQN cannot act in them.
         """
-        self._envs = [SingleEnv(arguments) for _ in range(count)]
+        self._envs = [SingleEnv(arguments, returns_frames=returns_frames) for _ in range(count)]
         self._name, self.shape = short_name(arguments.id), self._envs[0].shape
+        self._nothing = np.zeros(self.shape.num_features, dtype=np.float32)
+        if returns_frames and (frames := self.shape.frames) is not None:
+            self._nothing = np.zeros(frames.num_values, dtype=np.uint8)
         # The current episodes: their seeds, and the actions since.
         self._seeds = [0] * count
         self._actions: list[list[int]] = [[] for _ in range(count)]
         self.errors: dict[int, EpisodeError] = {}
 
-    def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
-        """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
-        observations = np.zeros((len(runs), self.shape.num_features), dtype=np.float32)
+    def reset(self, runs: IntArray, seeds: IntArray) -> ObservationArray:
+        """Starts episodes of runs `[M]` with seeds `[M]`; returns their observations."""
+        observations = np.tile(self._nothing, (len(runs), 1))
         for row, (run, seed) in enumerate(zip(runs.tolist(), seeds.tolist(), strict=True)):
             observations[row] = self.reset_one(run, seed)
         return observations
 
-    def reset_one(self, run: int, seed: int) -> Float32Array:
-        """Starts an episode of one run; returns its observation `[D]`, zeros after an error."""
+    def reset_one(self, run: int, seed: int) -> ObservationArray:
+        """Starts an episode of one run; returns its observation, zeros after an error."""
         self._seeds[run], self._actions[run] = seed, []
         try:
-            return self._envs[run].reset(seed)
+            found: ObservationArray = self._envs[run].reset(seed)
         except (Exception, SystemExit) as error:  # An environment may raise any error.
             self._note(run, error)
-            return np.zeros(self.shape.num_features, dtype=np.float32)
+            return self._nothing
+        return found
 
     def step(self, actions: IntArray, active: BoolArray | None = None) -> StepResult:
         """Takes one action `[N]` in every environment, or in the active ones `[N]`."""
         count = len(self._envs)
-        observations = np.zeros((count, self.shape.num_features), dtype=np.float32)
+        observations = np.tile(self._nothing, (count, 1))
         ends = np.zeros((3, count), dtype=np.bool_)
         result = StepResult(observations, np.zeros(count, dtype=np.float32), *ends)
         for run in range(count) if active is None else np.flatnonzero(active).tolist():
@@ -66,11 +79,11 @@ class SerialVectorEnv:
                 result.ended[run] = terminated or truncated
         return result
 
-    def step_one(self, run: int, action: int) -> tuple[Float32Array, float, bool, bool] | None:
+    def step_one(self, run: int, action: int) -> tuple[ObservationArray, float, bool, bool] | None:
         """Takes an action in one environment.
 
         Returns:
-            The observation `[D]`, which the next step may change, the reward, and whether the
+            The observation, which the next step may change, the reward, and whether the
             episode was terminated or truncated; None after an error.
         """
         self._actions[run].append(action)
@@ -115,7 +128,7 @@ class SerialVectorEnv:
         actions = np.array(self._actions[run], dtype=np.int64)
         return {"seed": self._seeds[run], "actions": actions, "state": state}
 
-    def restore(self, run: int, state: dict[str, Any], observation: Float32Array) -> str | None:
+    def restore(self, run: int, state: dict[str, Any], observation: ObservationArray) -> str | None:
         """Restores the current episode of one run, as `VectorEnv.restore` describes.
 
         An environment that does not provide its state is reset with the seed of the episode, and
@@ -148,7 +161,7 @@ def _close(env: SingleEnv) -> None:
         log.warning("Closing an environment raised %s.", problem)
 
 
-def _repeat(env: SingleEnv, actions: Sequence[int], newest: Float32Array) -> Float32Array:
+def _repeat(env: SingleEnv, actions: Sequence[int], newest: ObservationArray) -> ObservationArray:
     """Takes actions again; returns the newest observation."""
     for action in actions:
         newest = env.step(action)[0]

@@ -7,21 +7,12 @@ import gymnasium
 import numpy as np
 
 from dqn_exp.core.arrays import Float32Array, Float64Array
+from dqn_exp.env.arguments import EnvArguments, EnvShape
+from dqn_exp.env.gymnasium_env import action_space_of, close_env, encoding_of, limit_of, make_env
 from dqn_exp.env.observations import Observations
 from dqn_exp.env.registry import place, short_name
-from dqn_exp.env.single_env import (
-    EnvArguments,
-    EnvShape,
-    InterfaceError,
-    SingleEnv,
-    action_space_of,
-    close_env,
-    encoding_of,
-    limit_of,
-    make_env,
-    split_reset,
-    split_step,
-)
+from dqn_exp.env.results import InterfaceError, split_reset, split_step
+from dqn_exp.env.single_env import SingleEnv
 
 NUM_STEPS = 12
 SEED = 2**31 - 3
@@ -116,6 +107,7 @@ class _Seen:
 
     def __init__(self, observations: Observations) -> None:
         self.num_features, self.notes = observations.num_features, observations.notes
+        self.frames = observations.frames
         self._observations = observations
         self._exact: list[Float64Array] = []
 

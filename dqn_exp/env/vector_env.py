@@ -2,23 +2,24 @@
 
 from typing import Any, NamedTuple, Protocol
 
-from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, ObservationArray
 from dqn_exp.core.errors import EpisodeError
-from dqn_exp.env.single_env import EnvShape
+from dqn_exp.env.arguments import EnvShape
 
 
 class StepResult(NamedTuple):
     """Results of one step in every environment.
 
     Attributes:
-        observations: `[N, D]` true next observations, also where the episode has ended.
+        observations: `[N, D]` true next observations, also where the episode has ended; single
+            frames `[N, H * W * c]` where the environment returns these.
         rewards: `[N]`.
         terminated: `[N]` whether the task has ended.
         truncated: `[N]` whether a limit, such as the time limit, has ended the episode.
         ended: `[N]` whether either has.
     """
 
-    observations: Float32Array
+    observations: ObservationArray
     rewards: Float32Array
     terminated: BoolArray
     truncated: BoolArray
@@ -37,8 +38,8 @@ class VectorEnv(Protocol):
     shape: EnvShape
     errors: dict[int, EpisodeError]
 
-    def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
-        """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""
+    def reset(self, runs: IntArray, seeds: IntArray) -> ObservationArray:
+        """Starts episodes of runs `[M]` with seeds `[M]`; returns their observations."""
         ...
 
     def step(self, actions: IntArray, active: BoolArray | None = None) -> StepResult:
@@ -56,13 +57,13 @@ class VectorEnv(Protocol):
         """Returns what restores the current episode of one run."""
         ...
 
-    def restore(self, run: int, state: dict[str, Any], observation: Float32Array) -> str | None:
+    def restore(self, run: int, state: dict[str, Any], observation: ObservationArray) -> str | None:
         """Restores the current episode of one run.
 
         Args:
             run: row of the run.
             state: from `state_dict`.
-            observation: `[D]` newest observation of the episode.
+            observation: newest one of the episode, as the environment returned it.
 
         Returns:
             Why the episode cannot be restored, or None. A new episode must then be started.

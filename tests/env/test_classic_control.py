@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
-from dqn_exp.env.single_env import EnvArguments
 
 
 def test_a_run_has_the_same_episode_whatever_is_beside_it():

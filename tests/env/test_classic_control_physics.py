@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.serial_env import SerialVectorEnv
-from dqn_exp.env.single_env import EnvArguments
 from dqn_exp.env.vector_env import VectorEnv
 
 

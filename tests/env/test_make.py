@@ -1,8 +1,8 @@
 import numpy as np
 
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.serial_env import SerialVectorEnv
-from dqn_exp.env.single_env import EnvArguments
 from tests import probes
 
 probes.register()
@@ -28,4 +28,4 @@ def test_observations_are_flattened_and_actions_begin_where_the_environment_has_
     assert environments.reset(np.arange(2), np.arange(2)).shape == (2, 4)
     outcome = environments.step(np.array([0, 2]))
     assert outcome.observations[:, 3].tolist() == [0.0, 2.0]
-    assert environments.shape == (4, 3)
+    assert environments.shape == (4, 3, None)

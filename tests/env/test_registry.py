@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.registry import find_spec
-from dqn_exp.env.single_env import EnvArguments
 
 MODULES = {
     "registers": "import gymnasium, tests.odd_envs as odd\n"

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from dqn_exp.core.errors import EpisodeError
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.rollout import FPS, check_visible, fps_of, make_visible, play
-from dqn_exp.env.single_env import EnvArguments, SingleEnv
+from dqn_exp.env.single_env import SingleEnv
 from tests import odd_envs, probes  # noqa: F401  (Registers environments.)
 
 probes.register()

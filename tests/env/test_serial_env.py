@@ -3,8 +3,8 @@
 import numpy as np
 
 from dqn_exp.core.errors import EpisodeError
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.serial_env import SerialVectorEnv
-from dqn_exp.env.single_env import EnvArguments
 from tests import odd_envs, probes  # noqa: F401  (Registers environments.)
 
 probes.register()

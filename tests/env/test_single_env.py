@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from dqn_exp.env.single_env import EnvArguments, InterfaceError, SingleEnv, limit_of
+from dqn_exp.env.arguments import EnvArguments
+from dqn_exp.env.gymnasium_env import limit_of
+from dqn_exp.env.results import InterfaceError
+from dqn_exp.env.single_env import SingleEnv
 from tests import odd_envs
 
 
@@ -11,8 +14,8 @@ def make(name: str) -> SingleEnv:
 
 
 def test_the_shape_is_that_of_the_spaces():
-    assert SingleEnv(EnvArguments("CartPole-v1")).shape == (4, 2)
-    assert SingleEnv(EnvArguments("Acrobot-v1", 10)).shape == (6, 3)
+    assert SingleEnv(EnvArguments("CartPole-v1")).shape == (4, 2, None)
+    assert SingleEnv(EnvArguments("Acrobot-v1", 10)).shape == (6, 3, None)
 
 
 def test_the_time_limit_is_the_one_given_or_the_registered_one():
