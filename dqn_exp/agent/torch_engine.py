@@ -89,6 +89,7 @@ class TorchEngine(EngineState):
 
     def act(self, observations: Float32Array, steps: IntArray) -> IntArray:
         """Returns the actions `[N]` for observations `[N, D]` at the runs' own steps `[N]`."""
+        observations = self.buffer.inputs(observations)
         self.normalization.observe(observations)
         self._roles.acting.draw(steps)
         greedy = self._greedy(self._acting, observations[:, None])[:, 0]

@@ -1,9 +1,9 @@
 """The native engine: acts and learns in compiled code on the CPU.
 
-It computes multi-layer perceptrons, on the same state as the torch engine.
+It computes multi-layer perceptrons and convolutions, on the same state as the torch engine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,12 +18,16 @@ from dqn_exp.agent.native.memory import Memory, make_memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.normalization import RunningNormalization
+from dqn_exp.buffer.frame_kernels import NO_FRAMES, NO_LAYOUT
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.rings import write_rows
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.transition import Transition
+from dqn_exp.network.conv_net import ConvNet
+from dqn_exp.network.convolution import Convolution
+from dqn_exp.network.layers import Linear
 from dqn_exp.network.mlp import MLP
 
 
@@ -36,7 +40,7 @@ class NativeEngine(EngineState):
     rows = ("constants", *EngineState.rows)
     parts = (*EngineState.parts, "value")
 
-    network: MLP
+    network: MLP | ConvNet
     buffer: UniformBuffer
     optimizer: Any
 
@@ -72,8 +76,9 @@ class NativeEngine(EngineState):
 
     def make_memory(self) -> Memory:
         """Allocates the memory of a thread."""
+        layers: Sequence[Linear | Convolution] = self.network.layers
         return make_memory(
-            self.network.layers,
+            layers,
             num_outputs=None if self._is_scalar else self.value.num_outputs,
             is_dueling=self._is_dueling,
             num_rows=self._batch_size,
@@ -104,7 +109,7 @@ class NativeEngine(EngineState):
     def compile_policy(self) -> None:
         """Compiles or loads the code of policies before the wall time of the runs begins."""
         with self.policy(np.zeros(1, dtype=np.int64)) as policy:
-            policy(np.zeros((1, 1, self.network.layers[0].inputs), dtype=np.float32))
+            policy(np.zeros((1, 1, self.network.num_features), dtype=np.float32))
 
     def learn(self, learning: BoolArray, steps: IntArray) -> BoolArray:
         """Makes the updates of the learning runs that are due, as `TorchEngine.learn` does."""
@@ -174,6 +179,8 @@ class NativeEngine(EngineState):
             variances=variances,
             errors=self.td_errors.numpy(),
             predictions=self.predictions.numpy(),
+            frames=NO_FRAMES if buffer.frames is None else buffer.frames.arrays,
+            frame_layout=NO_LAYOUT if buffer.frames is None else buffer.frames.layout,
         )
 
     def _state(self) -> dict[str, Any]:

@@ -6,7 +6,12 @@ import numpy as np
 
 from dqn_exp.agent.native.categorical import set_support
 from dqn_exp.agent.native.dense import ROWS
-from dqn_exp.agent.native.inputs import observe_statistics, prepare_inputs, read_observation
+from dqn_exp.agent.native.inputs import (
+    observe_statistics,
+    prepare_inputs,
+    read_current,
+    read_observation,
+)
 from dqn_exp.agent.native.memory import Memory, pad_rows
 from dqn_exp.agent.native.mlp import forward
 from dqn_exp.agent.native.noise import acting_weights
@@ -74,17 +79,6 @@ def explore(record: Any, greedy: int) -> int:
 
 
 @kernel
-def greedy_action(
-    spec: Static, record: Any, memory: Memory, parameters: int, observations: Float32Array, run: int
-) -> int:
-    """Returns the greedy action for a row of `observations [N, D]`."""
-    count = observations.shape[1]
-    read_observation(spec, memory, 0, observations, run * count, count)
-    forward(spec, memory, parameters, ROWS)
-    return best_action(spec, memory, record, 0)
-
-
-@kernel
 def act_once(
     spec: Static,
     stores: Stores,
@@ -97,7 +91,9 @@ def act_once(
     observe_statistics(spec, stores, record, run, observations)
     prepare_inputs(spec, stores, run, memory)
     weights = acting_weights(spec, record, memory)
-    return explore(record, greedy_action(spec, record, memory, weights, observations, run))
+    read_current(spec, stores, record, memory, observations, run)
+    forward(spec, memory, weights, ROWS)
+    return explore(record, best_action(spec, memory, record, 0))
 
 
 @cached_jit

@@ -13,10 +13,11 @@ from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.normalization import CLIP, VARIANCE_EPSILON
+from dqn_exp.buffer import frame_kernels
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
-from dqn_exp.core.vector import LANES, fill, load, load_some, store_some
+from dqn_exp.core.vector import LANES, fill, item, load, load_some, store_some
 from dqn_exp.core.vector_functions import bounded
 
 LIMIT = np.float32(CLIP)
@@ -59,6 +60,45 @@ def read_observation(
         size = min(LANES, count - feature)
         values = load_some(numbers, place + feature, size)
         store_some(memory.numbers, to + feature, inputs_of(spec, memory, feature, values), size)
+
+
+@kernel
+def _read_current(
+    spec: Static,
+    _stores: Stores,
+    _record: Any,
+    memory: Memory,
+    observations: Float32Array,
+    run: int,
+) -> None:
+    count = observations.shape[1]
+    read_observation(spec, memory, 0, observations, run * count, count)
+
+
+@kernel
+def _read_current_frames(
+    _spec: Static,
+    stores: Stores,
+    record: Any,
+    memory: Memory,
+    observations: Float32Array,
+    run: int,
+) -> None:
+    _read_stack(stores, record, memory, 0, observations[run, 0])
+
+
+@chosen
+def read_current(spec: Spec) -> Any:
+    """Writes a run's observation among `[N, D]` to the first row of the units."""
+    return _read_current_frames if spec.stores_frames else _read_current
+
+
+@kernel
+def _read_stack(stores: Stores, record: Any, memory: Memory, row: int, slot: np.float32) -> None:
+    """Writes the observation whose newest frame is in a slot to a row of the units."""
+    to = memory.at.units + row * memory.layers[0, INPUTS]
+    frames, layout, first = stores.frames, stores.frame_layout, record.first_slot
+    frame_kernels.read_observation(frames, layout, first, int(slot), memory.numbers, to)
 
 
 @kernel
@@ -109,9 +149,22 @@ def prepare_inputs(spec: Spec) -> Any:
 
 
 @kernel
-def read_observations(spec: Static, stores: Stores, memory: Memory, first: int) -> None:
-    """Writes the observations of a batch, from an offset in its transitions, to the units."""
+def _read_vectors(spec: Static, stores: Stores, _record: Any, memory: Memory, first: int) -> None:
     storage, layout = stores.storage, stores.layout
     for b in range(len(memory.leaves)):
         place = memory.leaves[b] * layout.width + first
         read_observation(spec, memory, b, storage, place, layout.num_features)
+
+
+@kernel
+def _read_frames(_spec: Static, stores: Stores, record: Any, memory: Memory, first: int) -> None:
+    storage, layout = stores.storage, stores.layout
+    for b in range(len(memory.leaves)):
+        place = memory.leaves[b] * layout.width + first
+        _read_stack(stores, record, memory, b, item(storage, place))
+
+
+@chosen
+def read_observations(spec: Spec) -> Any:
+    """Writes the observations of a batch, from an offset in its transitions, to the units."""
+    return _read_frames if spec.stores_frames else _read_vectors

@@ -7,28 +7,37 @@ import numpy as np
 
 from dqn_exp.agent.native.dense import COLUMNS
 from dqn_exp.core.vector import LANES, pad
+from dqn_exp.network.convolution import Convolution, num_numbers
 from dqn_exp.network.layers import Linear
 
-INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS, COUNT, WIDTH, FLAT, TRUE_INPUTS, TRUE_OUTPUTS = range(
-    11
-)
+INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS = range(6)
+COUNT, WIDTH, FLAT, TRUE_INPUTS, TRUE_OUTPUTS, PITCH = range(6, 12)
 """Columns of the table of layers: the fields of `Layer`, then what tells where a layer lies in the
 parameters `[P]` of a run. The outputs of a layer are divided into heads, each with an equal part
-(`WIDTH`) of them, which is padded to `OUTPUTS`. The last layer has a head for each action."""
+(`WIDTH`) of them, which is padded to `OUTPUTS`. The last layer has a head for each action. `PITCH`
+is the distance of the weights of one input from those of the next.
+
+The inputs and outputs of a convolution are those of a whole image, but its weights are those of
+one patch, in as many inputs and outputs as `TRUE_INPUTS` and `TRUE_OUTPUTS`."""
+
+SIZE, STRIDE, CHANNELS, LINE, HEIGHT, COLUMNS_OF_OUTPUT = range(6)
+"""Columns of the table of convolutions: of the filters, the channels and numbers of a line of the
+inputs, and height and width of the outputs."""
 
 
 PLACES = np.dtype(
     [
         (name, "i8")
         for name in (
-            *("num_parameters", "num_trained", "num_layers", "num_outputs", "width", "num_noise"),
-            *("num_actions", "rows"),
+            *("num_parameters", "num_trained", "num_layers", "num_convolutions"),
+            *("num_outputs", "width", "num_noise", "num_actions", "rows"),
             *("online", "target", "first", "second", "gradient"),
             *("units", "deltas", "outputs", "wanted", "factors", "priorities"),
             *("rewards", "discounts", "bonuses"),
             *("acting", "learning", "bootstrapping", "choosing"),
             *("noise_factors", "input_factors", "output_factors"),
             *("shifts", "scales", "support", "scratch", "positions", "upper", "mask"),
+            "transposed",
         )
     ]
 )
@@ -37,6 +46,7 @@ PLACES = np.dtype(
 - `num_parameters`: packed parameters, without the scales of noise
 - `num_trained`: packed parameters, with the scales of noise
 - `num_layers`: trained layers; the folded heads of a dueling network do not count
+- `num_convolutions`: those of the layers that are convolutions, the first ones
 - `num_outputs`: K per action
 - `width`: K, padded
 - `num_noise`: factors of the noise of all weights
@@ -58,6 +68,7 @@ PLACES = np.dtype(
 - `support`: atoms of a categorical value
 - `scratch`, `positions`, `upper`: K numbers each, padded
 - `mask`: K ones, padded with zeros
+- `transposed`: weights of a convolution
 """
 
 
@@ -66,19 +77,21 @@ class MemoryLayout(NamedTuple):
 
     Attributes:
         table: of the layers, see `INPUTS`.
+        convolutions: table of the convolutions, see `SIZE`.
         sizes: by their names in `PLACES`.
         places: by their names in `PLACES`.
         end: number of all numbers.
     """
 
     table: list[list[int]]
+    convolutions: list[list[int]]
     sizes: dict[str, int]
     places: dict[str, int]
     end: int
 
 
 def make_memory_layout(
-    layers: Sequence[Linear],
+    layers: Sequence[Linear | Convolution],
     *,
     num_outputs: int | None,
     is_dueling: bool,
@@ -93,10 +106,12 @@ def make_memory_layout(
         folded, num_folded = _fold(table[-1], num_trained)
         table.append(folded)
     last = table[-1]
+    convolutions = [layer for layer in layers if isinstance(layer, Convolution)]
     sizes = {
         "num_parameters": num_parameters,
         "num_trained": num_trained,
         "num_layers": num_layers,
+        "num_convolutions": len(convolutions),
         "num_outputs": num_outputs or 1,
         "width": last[OUTPUTS],
         "num_noise": sum(layer.num_noise for layer in layers),
@@ -109,9 +124,16 @@ def make_memory_layout(
         | _sizes_of_parameters(sizes, num_folded)
         | _sizes_of_batch(sizes)
         | _sizes_of_noise(sizes, table)
+        | {"transposed": max((each.fan_in * each.filters for each in convolutions[1:]), default=0)}
     )
     places["outputs"] = places["units"] + last[HEADS]
-    return MemoryLayout(table, sizes, places, end)
+    return MemoryLayout(table, [_geometry(each) for each in convolutions], sizes, places, end)
+
+
+def _geometry(layer: Convolution) -> list[int]:
+    """Returns the row of a convolution in their table, see `SIZE`."""
+    channels, (height, width, _) = layer.image.channels, layer.output
+    return [layer.size, layer.stride, channels, layer.image.width * channels, height, width]
 
 
 def _lay_out(sizes: Mapping[str, int]) -> tuple[dict[str, int], int]:
@@ -154,30 +176,38 @@ def _sizes_of_noise(known: Mapping[str, int], table: Sequence[Sequence[int]]) ->
 
 
 def _make_table(
-    layers: Sequence[Linear], rows: int, num_outputs: int | None
+    layers: Sequence[Linear | Convolution], rows: int, num_outputs: int | None
 ) -> tuple[list[list[int]], int, int]:
     """Returns the table of layers, and the numbers of packed parameters and of units."""
     table: list[list[int]] = []
     parameters = flat = units = 0
-    inputs = layers[0].inputs
+    first = layers[0]
+    inputs = num_numbers(first.image) if isinstance(first, Convolution) else first.inputs
     for layer in layers:
-        width, is_last = layer.outputs, layer is layers[-1]
+        true_inputs, true_outputs = layer.shapes[0]
+        width, is_last = true_outputs, layer is layers[-1]
         if is_last:
             width = num_outputs or 1
-        if is_last and num_outputs is None:
-            inputs, outputs = pad(inputs, COLUMNS), 1
+        if isinstance(layer, Convolution):
+            outputs, pitch = pad(num_numbers(layer.output), COLUMNS), width
+            num_weights = true_inputs * width
         else:
-            outputs = pad(width, COLUMNS)
-        count = layer.outputs // width
-        bias = parameters + pad(count * inputs * outputs)
+            if is_last and num_outputs is None:
+                inputs, outputs = pad(inputs, COLUMNS), 1
+            else:
+                outputs = pad(width, COLUMNS)
+            pitch, num_weights = outputs, true_outputs // width * inputs * outputs
+        count = true_outputs // width
+        bias = parameters + pad(num_weights)
         heads = units + pad(rows * inputs)
         table.append(
             [
                 *(inputs, outputs, parameters, bias, units, heads, count, width),
-                *(flat, layer.inputs, layer.outputs),
+                *(flat, true_inputs, true_outputs, pitch),
             ]
         )
-        parameters, flat = bias + pad(count * outputs), flat + (layer.inputs + 1) * layer.outputs
+        parameters = bias + pad(count * pitch)
+        flat += (true_inputs + 1) * true_outputs
         inputs, units = outputs, heads
     last = table[-1]
     return table, parameters, units + pad(rows * last[COUNT] * last[OUTPUTS])

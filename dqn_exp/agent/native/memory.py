@@ -9,22 +9,31 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dqn_exp.agent.native.convolution import Convolution
 from dqn_exp.agent.native.dense import ROWS, Layer, Rows
 from dqn_exp.agent.native.layout import (
     BIAS,
+    CHANNELS,
+    COLUMNS_OF_OUTPUT,
     COUNT,
     HEADS,
+    HEIGHT,
     INPUTS,
+    LINE,
     OUTPUTS,
     PLACES,
+    SIZE,
+    STRIDE,
     UNITS,
     WEIGHT,
+    WIDTH,
     make_memory_layout,
 )
 from dqn_exp.agent.native.scalar_heads import Heads
 from dqn_exp.core.arrays import Float32Array, IntArray, UInt32Array
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.vector import LANES, aligned_zeros, item, pad
+from dqn_exp.network import convolution
 from dqn_exp.network.layers import Linear
 
 
@@ -40,7 +49,8 @@ class Memory(NamedTuple):
         order: rows by action.
         groups: `[A, 2]` places of the first row of each action in the order, and of its end.
         random: random numbers of a batch, or of noise.
-        layers: `[L, 11]` table of the layers, see `INPUTS`.
+        layers: `[L, 12]` table of the layers, see `INPUTS`.
+        convolutions: `[L', 6]` table of the convolutions, see `SIZE`.
         at: record of `PLACES`.
     """
 
@@ -53,11 +63,12 @@ class Memory(NamedTuple):
     groups: IntArray
     random: UInt32Array
     layers: IntArray
+    convolutions: IntArray
     at: Any
 
 
 def make_memory(
-    layers: Sequence[Linear],
+    layers: Sequence[Linear | convolution.Convolution],
     *,
     num_outputs: int | None,
     is_dueling: bool,
@@ -75,7 +86,7 @@ def make_memory(
         batch_size: B.
         num_copies: 1, or 2 where each parameter has a scale of its noise.
     """
-    table, sizes, places, end = make_memory_layout(
+    table, convolutions, sizes, places, end = make_memory_layout(
         layers,
         num_outputs=num_outputs,
         is_dueling=is_dueling,
@@ -99,6 +110,7 @@ def make_memory(
         groups=np.zeros((num_actions, 2), dtype=np.int64),
         random=np.zeros(num_random, dtype=np.uint32),
         layers=np.array(table, dtype=np.int64),
+        convolutions=np.array(convolutions, dtype=np.int64).reshape(-1, 6),
         at=at[0],
     )
 
@@ -115,6 +127,27 @@ def layer_of(memory: Memory, index: int, head: int) -> Layer:
         row[BIAS] + head * outputs,
         row[UNITS],
         row[HEADS] + head * memory.at.rows * outputs,
+    )
+
+
+@kernel
+def convolution_of(memory: Memory, index: int) -> Convolution:
+    """Returns a layer that is a convolution."""
+    row, own = memory.layers[index], memory.convolutions[index]
+    return Convolution(
+        row[INPUTS],
+        row[OUTPUTS],
+        row[WEIGHT],
+        row[BIAS],
+        row[UNITS],
+        row[HEADS],
+        row[WIDTH],
+        own[CHANNELS],
+        own[LINE],
+        own[SIZE],
+        own[STRIDE],
+        own[HEIGHT],
+        own[COLUMNS_OF_OUTPUT],
     )
 
 

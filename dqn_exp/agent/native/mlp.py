@@ -1,13 +1,20 @@
-"""Forward and backward pass of a multi-layer perceptron of one run, in compiled code."""
+"""Forward and backward pass of the network of one run, in compiled code."""
 
 from typing import Any
 
-from dqn_exp.agent.native import dense, scalar_heads
+from dqn_exp.agent.native import convolution, dense, scalar_heads
 from dqn_exp.agent.native.activations import LINEAR
 from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.agent.native.dueling import fold_heads, unfold_gradient
 from dqn_exp.agent.native.layout import INPUTS, UNITS
-from dqn_exp.agent.native.memory import Memory, all_rows, group_rows, layer_of, scalar_heads_of
+from dqn_exp.agent.native.memory import (
+    Memory,
+    all_rows,
+    convolution_of,
+    group_rows,
+    layer_of,
+    scalar_heads_of,
+)
 from dqn_exp.agent.native.scalar_heads import Groups, Places
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.arrays import IntArray
@@ -48,8 +55,28 @@ def block_size(memory: Memory, rows: int) -> int:
 @kernel
 def _forward_hidden(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
     for index in range(memory.at.num_layers - 1):
-        layer = layer_of(memory, index, 0)
-        dense.forward(spec, memory.numbers, layer, parameters, memory.at.units, rows)
+        forward_layer(spec, memory, index, parameters, rows)
+
+
+@kernel
+def _forward_dense(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+    layer = layer_of(memory, index, 0)
+    dense.forward(spec, memory.numbers, layer, parameters, memory.at.units, rows)
+
+
+@kernel
+def _forward_any(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+    if index < memory.at.num_convolutions:
+        layer, units = convolution_of(memory, index), memory.at.units
+        convolution.forward(spec, memory.numbers, layer, parameters, units, rows)
+    else:
+        _forward_dense(spec, memory, index, parameters, rows)
+
+
+@chosen
+def forward_layer(spec: Spec) -> Any:
+    """Computes the activated outputs of a hidden layer."""
+    return _forward_any if spec.has_convolutions else _forward_dense
 
 
 @kernel
@@ -135,11 +162,71 @@ def _backward_scalars(spec: Static, memory: Memory, parameters: int, rows: Rows)
     gradient, units, deltas = memory.at.gradient, memory.at.units, memory.at.deltas
     at, groups = Places(parameters, gradient, units, deltas), Groups(memory.groups, memory.order)
     scalar_heads.gradient_of_biases(numbers, heads, at, groups)
-    below = layer_of(memory, max(memory.at.num_layers - 2, 0), 0)
     for column in range(0, heads.inputs, COLUMNS):
         scalar_heads.backward_columns(spec, numbers, heads, at, groups, column)
-        if memory.at.num_layers > 1:  # The deltas are still in the nearest cache.
-            dense.gradient_of_columns(numbers, below, gradient, units, deltas, rows, column)
+        gradient_of_columns(spec, memory, rows, column)
+    gradient_of_last(spec, memory, rows)
+
+
+@kernel
+def _dense_columns(_spec: Static, memory: Memory, rows: Rows, column: int) -> None:
+    if memory.at.num_layers > 1:  # The deltas are still in the nearest cache.
+        below = layer_of(memory, max(memory.at.num_layers - 2, 0), 0)
+        gradient, units, deltas = memory.at.gradient, memory.at.units, memory.at.deltas
+        dense.gradient_of_columns(memory.numbers, below, gradient, units, deltas, rows, column)
+
+
+@kernel
+def _no_columns(_spec: Static, _memory: Memory, _rows: Rows, _column: int) -> None:
+    pass
+
+
+@chosen
+def gradient_of_columns(spec: Spec) -> Any:
+    """Computes the gradient of some outputs of the last hidden layer, if it is a linear one."""
+    return _no_columns if spec.ends_in_convolution else _dense_columns
+
+
+@kernel
+def _convolution_at_once(_spec: Static, memory: Memory, rows: Rows) -> None:
+    _gradient_of_convolution(memory, memory.at.num_layers - 2, rows)
+
+
+@kernel
+def _is_done(_spec: Static, _memory: Memory, _rows: Rows) -> None:
+    pass
+
+
+@chosen
+def gradient_of_last(spec: Spec) -> Any:
+    """Computes the gradient of the last hidden layer, if it is a convolution."""
+    return _convolution_at_once if spec.ends_in_convolution else _is_done
+
+
+@kernel
+def _gradient_of_convolution(memory: Memory, index: int, rows: Rows) -> None:
+    layer, units, deltas = convolution_of(memory, index), memory.at.units, memory.at.deltas
+    convolution.gradient(memory.numbers, layer, memory.at.gradient, units, deltas, rows)
+
+
+@kernel
+def _gradient_of_dense(_spec: Static, memory: Memory, index: int, rows: Rows) -> None:
+    layer, units, deltas = layer_of(memory, index, 0), memory.at.units, memory.at.deltas
+    dense.gradient(memory.numbers, layer, memory.at.gradient, units, deltas, rows)
+
+
+@kernel
+def _gradient_of_any(spec: Static, memory: Memory, index: int, rows: Rows) -> None:
+    if index < memory.at.num_convolutions:
+        _gradient_of_convolution(memory, index, rows)
+    else:
+        _gradient_of_dense(spec, memory, index, rows)
+
+
+@chosen
+def gradient_of_layer(spec: Spec) -> Any:
+    """Computes the gradient of a hidden layer."""
+    return _gradient_of_any if spec.has_convolutions else _gradient_of_dense
 
 
 @kernel
@@ -153,7 +240,7 @@ def _backward_vectors(spec: Static, memory: Memory, parameters: int, rows: Rows)
             dense.input_deltas(numbers, layer, parameters, deltas, some)
     if index >= 0:
         _apply_slopes(spec, memory, index + 1, rows.size)
-        dense.gradient(numbers, layer_of(memory, index, 0), gradient, units, deltas, rows)
+        gradient_of_layer(spec, memory, index, rows)
 
 
 @chosen
@@ -177,12 +264,31 @@ def _end_here(_spec: Static, _memory: Memory, _parameters: int, _rows: Rows) -> 
 
 @kernel
 def _backward_deep(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
-    numbers, units, deltas = memory.numbers, memory.at.units, memory.at.deltas
     for index in range(memory.at.num_layers - 2, 0, -1):
-        dense.input_deltas(numbers, layer_of(memory, index, 0), parameters, deltas, rows)
+        deltas_of_inputs(spec, memory, index, parameters, rows)
         _apply_slopes(spec, memory, index, rows.size)
-        below = layer_of(memory, index - 1, 0)
-        dense.gradient(numbers, below, memory.at.gradient, units, deltas, rows)
+        gradient_of_layer(spec, memory, index - 1, rows)
+
+
+@kernel
+def _dense_deltas(_spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+    layer, deltas = layer_of(memory, index, 0), memory.at.deltas
+    dense.input_deltas(memory.numbers, layer, parameters, deltas, rows)
+
+
+@kernel
+def _any_deltas(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+    if index < memory.at.num_convolutions:
+        layer, deltas, to = convolution_of(memory, index), memory.at.deltas, memory.at.transposed
+        convolution.input_deltas(memory.numbers, layer, parameters, deltas, rows, to)
+    else:
+        _dense_deltas(spec, memory, index, parameters, rows)
+
+
+@chosen
+def deltas_of_inputs(spec: Spec) -> Any:
+    """Computes the gradients of a hidden layer's inputs, after their activation."""
+    return _any_deltas if spec.has_convolutions else _dense_deltas
 
 
 @chosen

@@ -24,7 +24,7 @@ from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.random_streams import Stream
-from dqn_exp.core.vector import LANES, broadcast, fill, load, load_integers, store
+from dqn_exp.core.vector import LANES, broadcast, fill, load, load_integers, store, zeros
 from dqn_exp.core.vector_functions import magnitude, square_root, with_sign_of
 from dqn_exp.core.vector_lanes import every_other, in_turn
 from dqn_exp.core.vector_math import cosine_and_sine, logarithm
@@ -143,12 +143,22 @@ def _multiply(memory: Memory, first: int, base: int, scales: int, to: int) -> No
         scales: place of the numbers.
         to: place of the results.
     """
-    for layer in range(memory.at.num_layers):
+    if memory.at.num_convolutions > 0:
+        _copy_convolutions(memory, base, to)
+    for layer in range(memory.at.num_convolutions, memory.at.num_layers):
         row = memory.layers[layer]
         _copy_factors(memory, row, first)
         _multiply_weights(memory, row, base, scales, to)
         _multiply_biases(memory, row, base, scales, to)
         first += row[TRUE_INPUTS] + row[TRUE_OUTPUTS]
+
+
+@kernel
+def _copy_convolutions(memory: Memory, base: int, to: int) -> None:
+    """Does as `_multiply` for the convolutions, which have no noise."""
+    for i in range(0, memory.layers[memory.at.num_convolutions, WEIGHT], LANES):
+        given = zeros() if base == NOTHING else load(memory.numbers, base + i)
+        store(memory.numbers, to + i, given)
 
 
 @kernel

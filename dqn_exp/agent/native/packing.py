@@ -5,7 +5,7 @@ from dqn_exp.agent.native.layout import (
     COUNT,
     FLAT,
     INPUTS,
-    OUTPUTS,
+    PITCH,
     TRUE_INPUTS,
     TRUE_OUTPUTS,
     WEIGHT,
@@ -25,17 +25,17 @@ def pack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
         store(memory.numbers, i, zeros())
     for index in range(memory.at.num_layers):
         row = memory.layers[index]
-        inputs, outputs, place = row[INPUTS], row[OUTPUTS], first + row[FLAT]
+        inputs, pitch, place = row[INPUTS], row[PITCH], first + row[FLAT]
         to = packed + row[WEIGHT]
         for i in range(row[TRUE_INPUTS]):
             for head in range(row[COUNT]):
                 for k in range(row[WIDTH]):
-                    memory.numbers[to + (head * inputs + i) * outputs + k] = flat[place]
+                    memory.numbers[to + (head * inputs + i) * pitch + k] = flat[place]
                     place += 1
         to = packed + row[BIAS]
         for head in range(row[COUNT]):
             for k in range(row[WIDTH]):
-                memory.numbers[to + head * outputs + k] = flat[place]
+                memory.numbers[to + head * pitch + k] = flat[place]
                 place += 1
 
 
@@ -44,17 +44,17 @@ def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
     """Copies parameters from the memory back, as `pack` has taken them."""
     for index in range(memory.at.num_layers):
         row = memory.layers[index]
-        inputs, outputs, place = row[INPUTS], row[OUTPUTS], first + row[FLAT]
+        inputs, pitch, place = row[INPUTS], row[PITCH], first + row[FLAT]
         to = packed + row[WEIGHT]
         for i in range(row[TRUE_INPUTS]):
             for head in range(row[COUNT]):
                 for k in range(row[WIDTH]):
-                    flat[place] = memory.numbers[to + (head * inputs + i) * outputs + k]
+                    flat[place] = memory.numbers[to + (head * inputs + i) * pitch + k]
                     place += 1
         to = packed + row[BIAS]
         for head in range(row[COUNT]):
             for k in range(row[WIDTH]):
-                flat[place] = memory.numbers[to + head * outputs + k]
+                flat[place] = memory.numbers[to + head * pitch + k]
                 place += 1
 
 

@@ -35,6 +35,7 @@ HYPERPARAMETERS: dict[str, Any] = {
     "weight_decay": "f8",
     "offset": "i8",
     "capacity": "i8",
+    "first_slot": "i8",
     "n_step": "i8",
     "priority_exponent": "f8",
     "priority_epsilon": "f8",

@@ -8,7 +8,7 @@ class Spec(NamedTuple):
 
     Attributes:
         activation: of the hidden layers, relu or tanh.
-        is_deep: whether there is more than one hidden layer.
+        is_deep: whether there is more than one hidden layer, convolutions among them.
         is_dueling: whether value and advantages have separate heads.
         is_noisy: whether weights have noise with trained scales.
         is_normalized: whether observations are normalized.
@@ -17,6 +17,9 @@ class Spec(NamedTuple):
         target: greedy, double or munchausen.
         optimizer: adam or rmsprop.
         is_prioritized: whether the buffer is prioritized.
+        stores_frames: whether observations are stored as frames.
+        has_convolutions: whether the first layers are convolutions.
+        ends_in_convolution: whether the last hidden layer is a convolution.
     """
 
     activation: str
@@ -29,3 +32,6 @@ class Spec(NamedTuple):
     target: str = "greedy"
     optimizer: str = "adam"
     is_prioritized: bool = False
+    stores_frames: bool = False
+    has_convolutions: bool = False
+    ends_in_convolution: bool = False

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from dqn_exp.buffer.frame_kernels import FrameArrays, FrameLayout
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
 from dqn_exp.core.transition import TransitionLayout
 
@@ -22,6 +23,8 @@ class Stores(NamedTuple):
         variances: `[N, D]` of the observations.
         errors: `[N, B]` TD errors of the newest batches.
         predictions: `[N, B]` values of the actions taken in them.
+        frames: of the observations.
+        frame_layout: of a frame.
     """
 
     online: Float32Array
@@ -36,3 +39,5 @@ class Stores(NamedTuple):
     variances: Float64Array
     errors: Float32Array
     predictions: Float32Array
+    frames: FrameArrays
+    frame_layout: FrameLayout

@@ -76,7 +76,7 @@ def choose_actions(spec: Spec) -> Any:
 @kernel
 def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
-    read_observations(spec, stores, memory, stores.layout.next_observation)
+    read_observations(spec, stores, record, memory, stores.layout.next_observation)
     forward(spec, memory, target_weights(spec, record, memory), pad_rows(count))
     bootstrap_greedily(spec, record, memory)
 
@@ -84,7 +84,7 @@ def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memor
 @kernel
 def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
-    read_observations(spec, stores, memory, stores.layout.next_observation)
+    read_observations(spec, stores, record, memory, stores.layout.next_observation)
     forward(spec, memory, choosing_weights(spec, record, memory), pad_rows(count))
     choose_actions(spec, record, memory)
     weights = target_weights(spec, record, memory)
@@ -98,14 +98,14 @@ def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: M
     """Bootstraps from a softmax policy; values are scalar, and transitions have one step."""
     count, layout = len(memory.leaves), stores.layout
     numbers, weights = memory.numbers, target_weights(spec, record, memory)
-    read_observations(spec, stores, memory, layout.observation)
+    read_observations(spec, stores, record, memory, layout.observation)
     forward(spec, memory, weights, pad_rows(count))
     for b in range(count):
         # The temperature times the log-probability of the action.
         own = numbers[output_of(memory, b, memory.actions[b])] - soft_maximum(memory, record, b)
         bonus = record.clip if own < record.clip else own
         numbers[memory.at.bonuses + b] = record.scale * bonus
-    read_observations(spec, stores, memory, layout.next_observation)
+    read_observations(spec, stores, record, memory, layout.next_observation)
     forward(spec, memory, weights, pad_rows(count))
     for b in range(count):
         reward = numbers[memory.at.rewards + b] + numbers[memory.at.bonuses + b]

@@ -49,7 +49,7 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     prepare_inputs(spec, stores, run, memory)
     _read_batch(stores, record, memory)
     set_targets(spec, stores, record, memory)
-    read_observations(spec, stores, memory, stores.layout.observation)
+    read_observations(spec, stores, record, memory, stores.layout.observation)
     weights = learning_weights(spec, record, memory)
     forward_taken(spec, memory, weights, memory.actions, pad_rows(count))
     record.loss = _differentiate_loss(spec, stores, record, run, memory)

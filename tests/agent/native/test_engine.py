@@ -174,7 +174,7 @@ OTHERS = {
 }  # fmt: skip
 
 
-SHORT = ("nine actions, dueling", "munchausen, rmsprop, clipped", "rainbow", "all else")
+SHORT = ("munchausen, rmsprop, clipped", "rainbow")
 
 
 @pytest.mark.parametrize(
