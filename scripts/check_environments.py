@@ -25,7 +25,8 @@ import gymnasium
 from gymnasium import spaces
 from tqdm import tqdm
 
-from dqn_exp.env.single_env import EnvArguments, make_env
+from dqn_exp.env.arguments import EnvArguments
+from dqn_exp.env.gymnasium_env import make_env
 
 PAGE = Path(__file__).parent.parent / "docs/environments.md"
 BEGIN, END = "<!-- Written by scripts/check_environments.py. -->", "<!-- End of the table. -->"

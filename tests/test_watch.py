@@ -11,8 +11,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dqn_exp import watch
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.rollout import check_visible, make_visible
-from dqn_exp.env.single_env import EnvArguments
 from tests import probes
 from tests.command import table_of
 from tests.conftest import make_config, train_in_folders

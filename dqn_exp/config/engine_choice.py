@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from dqn_exp.config.agent_schema import CategoricalConfig, QuantileConfig
+from dqn_exp.config.agent_schema import CategoricalConfig, ConvConfig, QuantileConfig
 from dqn_exp.config.schema import Config
 
 EngineName = Literal["native", "torch"]
@@ -21,6 +21,10 @@ WIDEST_ENDS = 4_096
 That is with one run. With 28,224 features (84x84 frames) torch was 1.6 times as fast, with 10,000
 outputs 1.9 times, see docs/benchmarks.md.
 """
+
+
+LARGEST_IMAGE = 4_096
+"""Numbers of an image up to which compiled convolutions were measured to be faster."""
 
 
 class Choice(NamedTuple):
@@ -45,6 +49,8 @@ def choose_engine(config: Config, num_features: int, num_actions: int) -> Choice
     if widest > WIDEST:
         return Choice("torch", f"compiled code was not measured with layers of {widest} units")
     num_outputs = num_actions * outputs_per_action(config)
+    if isinstance(config.network, ConvConfig) and num_features > LARGEST_IMAGE:
+        return Choice("torch", f"torch is faster with images of {num_features} numbers")
     for count, what in ((num_features, "features"), (num_outputs, "outputs")):
         if count > WIDEST_ENDS:
             return Choice("torch", f"torch is faster with {count} {what}")
@@ -70,13 +76,22 @@ def explain_engine(config: Config, num_features: int, num_actions: int) -> str:
     return f"Engine {chosen}: {reason}."
 
 
+def _reasons_of(network: ConvConfig) -> Iterator[str]:
+    odd = sorted({filters for filters, _, _ in network.convolutions if filters % 16})
+    if odd:
+        counts = " and ".join(map(str, odd))
+        yield f"convolutions of {counts} filters, which is no multiple of 16"
+
+
 def reasons_against_native(config: Config) -> Iterator[str]:
     """Yields the keys that the native engine does not support, with their values."""
     agent = config.agent
     if config.device != "cpu":
         yield f"device={config.device}"
-    if config.network.kind != "mlp":
+    if config.network.kind not in ("mlp", "conv"):
         yield f"network={config.network.kind}"
+    if isinstance(config.network, ConvConfig):
+        yield from _reasons_of(config.network)
     if agent.value.kind not in ("scalar", "categorical", "quantile"):
         yield f"agent/value={agent.value.kind}"
     if agent.target.kind not in ("greedy", "double", "munchausen"):

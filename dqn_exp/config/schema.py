@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from dqn_exp.config.agent_schema import AgentConfig, MLPConfig
+from dqn_exp.config.agent_schema import AgentConfig, ConvConfig, MLPConfig
 from dqn_exp.config.fields import (
     Count,
     NoEffect,
@@ -63,14 +63,22 @@ class PrioritizedConfig(Section):
 
 
 BufferConfig = UniformConfig | PrioritizedConfig
+NetworkConfig = MLPConfig | ConvConfig
 
 
 class EnvConfig(Section):
     """The environment."""
 
     id: str = Field(description="Id registered with Gymnasium, or module:Id.")
+    game: str | None = Field(description="Name of a game, which the id may refer to.")
     max_episode_steps: Count | None = Field(
         description="Time limit of an episode; null for the registered one."
+    )
+    frame_stack: Annotated[Count, Field(le=64)] = Field(
+        description="Frames of an observation that is an image, the newest last."
+    )
+    frame_padding: Literal["first", "zeros"] = Field(
+        description="Frames that stand for those before the first one of an episode."
     )
     kwargs: Annotated[dict[str, Any], AfterValidator(refuse_other_names)] | None = Field(
         description="Keyword arguments of the environment; null for none."
@@ -136,7 +144,7 @@ class Config(Section):
         description="Whether a report is written at the end of a sweep."
     )
     agent: AgentConfig
-    network: MLPConfig
+    network: Annotated[NetworkConfig, Field(discriminator="kind")]
     buffer: Annotated[BufferConfig, Field(discriminator="kind")]
     env: EnvConfig
     trainer: TrainerConfig

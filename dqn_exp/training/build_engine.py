@@ -22,6 +22,7 @@ from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.config.agent_schema import (
     AdamConfig,
     CategoricalConfig,
+    ConvConfig,
     MunchausenTargetConfig,
     QuantileConfig,
     RMSPropConfig,
@@ -35,11 +36,14 @@ from dqn_exp.config.per_run_arrays import (
     to_ints,
     to_tensor,
 )
+from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import RandomStream, Stream
 from dqn_exp.core.schedule import Schedule
-from dqn_exp.env.single_env import EnvShape
+from dqn_exp.env.arguments import EnvShape
 from dqn_exp.network.base import Network
+from dqn_exp.network.conv_net import ConvNet
+from dqn_exp.network.convolution import ImageShape
 from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
 from dqn_exp.training.build_native import make_native_engine
@@ -90,6 +94,17 @@ def _make_torch_engine(configs: Configs, parts: EngineParts) -> TorchEngine:
 def make_network(configs: Configs, shape: EnvShape, num_outputs: int) -> Network:
     """Builds the network that maps observations to `num_outputs` (K) per action."""
     section = configs[0].network
+    if isinstance(section, ConvConfig):
+        assert shape.frames is not None
+        return ConvNet(
+            image_of(shape.frames),
+            [(filters, size, stride) for filters, size, stride in section.convolutions],
+            section.hidden_sizes,
+            shape.num_actions,
+            num_outputs=num_outputs,
+            activation=section.activation,
+            dueling=section.dueling,
+        )
     return MLP(
         shape.num_features,
         section.hidden_sizes,
@@ -98,6 +113,11 @@ def make_network(configs: Configs, shape: EnvShape, num_outputs: int) -> Network
         activation=section.activation,
         dueling=section.dueling,
     )
+
+
+def image_of(frames: FrameFormat) -> ImageShape:
+    """Returns the shape of observations that are stacks of frames."""
+    return ImageShape(frames.height, frames.width, frames.channels * frames.stack)
 
 
 def make_normalization(configs: Configs, shape: EnvShape) -> Normalization:

@@ -28,11 +28,13 @@ from dqn_exp.config.per_run_arrays import (
     to_floats,
     to_ints,
 )
+from dqn_exp.network.conv_net import ConvNet
+from dqn_exp.network.convolution import Convolution
 from dqn_exp.network.mlp import MLP
 from dqn_exp.training.segment import RECORD
 
 COMPILED = (
-    *(MLP, UniformBuffer, PrioritizedBuffer, Adam, RMSProp),
+    *(MLP, ConvNet, UniformBuffer, PrioritizedBuffer, Adam, RMSProp),
     *(ScalarValue, CategoricalValue, QuantileValue),
     *(GreedyTarget, DoubleTarget, MunchausenTarget),
 )
@@ -49,8 +51,10 @@ def make_native_engine(
     """
     first = configs[0]
     _check_support(parts.network, parts.buffer, parts.optimizer, parts.value, target_rule)
-    assert isinstance(parts.network, MLP)
+    assert isinstance(parts.network, MLP | ConvNet)
+    assert isinstance(parts.buffer, UniformBuffer)
     layers = parts.network.layers
+    are_convolutions = [isinstance(layer, Convolution) for layer in layers]
     spec = Spec(
         activation=first.network.activation,
         is_deep=len(layers) > 2,
@@ -62,6 +66,9 @@ def make_native_engine(
         target=first.agent.target.kind,
         optimizer=first.agent.optimizer.kind,
         is_prioritized=first.buffer.kind == "prioritized",
+        stores_frames=parts.buffer.frames is not None,
+        has_convolutions=any(are_convolutions),
+        ends_in_convolution=len(layers) > 1 and are_convolutions[-2],
     )
     return NativeEngine(
         parts,
@@ -89,6 +96,7 @@ def _constants(configs: Configs, parts: EngineParts) -> dict[str, Any]:
         "n_step": configs[0].agent.n_step,
         "offset": buffer.offsets,
         "capacity": buffer.capacities,
+        "first_slot": 0 if buffer.frames is None else buffer.frames.offsets,
         "epsilon": to_records(agent.epsilon),
         "learning_rate": to_records(parts.learning_rate),
     }

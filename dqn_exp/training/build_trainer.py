@@ -8,6 +8,7 @@ import torch
 
 from dqn_exp.agent.engine import Engine
 from dqn_exp.agent.native.engine import NativeEngine
+from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
@@ -18,10 +19,10 @@ from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import Stream, evaluation_seeds
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.core.transition import make_layout
+from dqn_exp.env.arguments import EnvShape
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.serial_env import SerialVectorEnv
-from dqn_exp.env.single_env import EnvShape
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_engine import make_engine, make_stream
 from dqn_exp.training.compiled_evaluation import CompiledEvaluation
@@ -47,11 +48,11 @@ def make_trainer(
 ) -> Trainer:
     """Builds a population of runs of equal structure; the arguments are those of `Trainer`."""
     count, num_threads = len(configs), configs[0].num_threads or num_cores()
-    env = make_vector_env(training_env(configs[0]), count)
+    env = make_vector_env(training_env(configs[0]), count, returns_frames=True)
     buffer = _make_buffer(configs, env.shape)
     engine = make_engine(configs, env.shape, buffer)
-    n_step = NStep(count, env.shape.num_features, configs[0].agent.n_step)
-    episodes = Episodes(env, make_stream(configs, Stream.EPISODES, 1), count)
+    n_step = NStep(count, env.shape.num_stored, configs[0].agent.n_step)
+    episodes = Episodes(env, make_stream(configs, Stream.EPISODES, 1), count, buffer)
     stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
     evaluation = _make_evaluation(Evaluation, configs)
     if isinstance(engine, NativeEngine):
@@ -69,7 +70,7 @@ def make_trainer(
             episodes=episodes,
             evaluation=evaluation,
             compile=partial(_compile, engine, stepper, evaluation, should_stop),
-            checks_scales=not configs[0].agent.normalize_observations,
+            checks_scales=env.shape.frames is None and not configs[0].agent.normalize_observations,
         ),
         records,
         _make_timetable(configs),
@@ -121,15 +122,18 @@ def _make_evaluation(kind: type[Evaluation], configs: Configs) -> Evaluation:
 
 def _make_buffer(configs: Configs, shape: EnvShape) -> UniformBuffer:
     capacities = to_ints(config.buffer.capacity for config in configs)
-    layout = make_layout(shape.num_features, configs[0].agent.n_step)
-    device = torch.device(configs[0].device)
+    n_step, device, frames = configs[0].agent.n_step, torch.device(configs[0].device), None
+    layout = make_layout(shape.num_stored, n_step)
+    if shape.frames is not None:
+        frames = FrameStore(capacities, shape.frames, n_step, device)
     if configs[0].buffer.kind == "uniform":
-        return UniformBuffer(capacities, layout, device)
+        return UniformBuffer(capacities, layout, device, frames)
     buffers = sections((config.buffer for config in configs), PrioritizedConfig)
     return PrioritizedBuffer(
         capacities,
         layout,
         device,
+        frames,
         priority_exponent=to_floats(buffer.priority_exponent for buffer in buffers),
         priority_epsilon=to_floats(buffer.priority_epsilon for buffer in buffers),
         importance_exponent=Schedule(

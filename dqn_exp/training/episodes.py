@@ -5,7 +5,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.buffer.uniform import UniformBuffer
+from dqn_exp.core.arrays import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    IntArray,
+    ObservationArray,
+)
 from dqn_exp.core.errors import EpisodeError
 from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.per_run import PerRunState
@@ -52,15 +59,19 @@ class Episodes(PerRunState):
     saved = rows
     parts = ("env", "_seeds")
 
-    def __init__(self, env: VectorEnv, seeds: RandomStream, count: int) -> None:
+    def __init__(
+        self, env: VectorEnv, seeds: RandomStream, count: int, buffer: UniformBuffer | None = None
+    ) -> None:
         """Starts the first episodes.
 
         Args:
             env: one environment per run.
             seeds: random stream with one number per episode.
             count: N.
+            buffer: stores the frames, if the environments return frames.
         """
         self.env, self._seeds = env, seeds
+        self._buffer = buffer if buffer is not None and buffer.frames is not None else None
         self.counts, self.lengths = np.zeros((2, count), dtype=np.int64)  # counts: of finished.
         self.returns = np.zeros(count)
         self.recent = np.zeros((count, 3))  # Since the last entry: count and sums.
@@ -72,6 +83,8 @@ class Episodes(PerRunState):
         """Takes one action `[N]` in every environment."""
         result = self.env.step(actions)
         _count(result.rewards, self.returns, self.lengths)
+        stored = self._store(np.arange(len(actions)), result.observations, is_first=False)
+        result = result._replace(observations=stored)
         self.observations = result.observations
         return result
 
@@ -138,7 +151,7 @@ class Episodes(PerRunState):
         self._check_names(state, {*self.saved, "env"})
         self._load_rows(run, state)
         self.env.errors.pop(run, None)  # Errors of an episode that is not continued.
-        problem = self.env.restore(run, state["env"], self.observations[run])
+        problem = self.env.restore(run, state["env"], self._newest(run))
         if problem is not None:
             self.lost[run] = problem
             self.returns[run] = self.lengths[run] = 0
@@ -155,7 +168,22 @@ class Episodes(PerRunState):
 
     def _start(self, rows: IntArray) -> Float32Array:
         seeds = episode_seeds(self._seeds.read(rows, self.counts[rows])[:, 0])
-        return self.env.reset(rows, seeds)
+        return self._store(rows, self.env.reset(rows, seeds), is_first=True)
+
+    def _store(
+        self, rows: IntArray, observations: ObservationArray, *, is_first: bool
+    ) -> Float32Array:
+        """Returns observations of rows `[M]` as they are stored in transitions."""
+        if self._buffer is None:
+            return observations
+        return self._buffer.add_frames(rows, observations, np.full(len(rows), is_first))
+
+    def _newest(self, run: int) -> ObservationArray:
+        """Returns the newest observation of a run as its environment returned it."""
+        if self._buffer is None or self._buffer.frames is None:
+            newest: ObservationArray = self.observations[run]
+            return newest
+        return self._buffer.frames.newest(run)
 
 
 @cached_jit

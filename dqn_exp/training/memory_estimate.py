@@ -6,11 +6,16 @@ from typing import NamedTuple
 from dqn_exp.config.engine_choice import outputs_per_action
 from dqn_exp.config.schema import Config
 from dqn_exp.core.transition import make_layout
-from dqn_exp.env.single_env import EnvShape
+from dqn_exp.env.arguments import EnvShape
+from dqn_exp.network.conv_net import ConvNet
+from dqn_exp.network.convolution import num_numbers
 from dqn_exp.training.build_engine import make_network
 
 BYTES = 4
 """Of a number in single precision."""
+
+BYTES_OF_LINKS = 8
+"""Of a stored frame."""
 
 COPIES = 6
 """Of the parameters: online, target, gradient, two moments and a temporary one."""
@@ -38,12 +43,14 @@ class MemoryEstimate(NamedTuple):
 def estimate_memory(config: Config, shape: EnvShape) -> MemoryEstimate:
     """Returns the memory of a run whose buffer is full."""
     outputs = outputs_per_action(config)
-    layout = make_network([config], shape, outputs).layout
+    network = make_network([config], shape, outputs)
     noise = 1 + config.network.noisy
     units = shape.num_features + sum(config.network.hidden_sizes) + shape.num_actions * outputs
+    if isinstance(network, ConvNet):
+        units += sum(num_numbers(each.output) for each in network.convolutions)
     return MemoryEstimate(
         buffer=_buffer_bytes(config, shape),
-        parameters=layout.size * noise * COPIES * BYTES,
+        parameters=network.layout.size * noise * COPIES * BYTES,
         batch=3 * config.agent.batch_size * units * BYTES,
     )
 
@@ -74,8 +81,9 @@ def to_text(num_bytes: int) -> str:
 
 
 def _buffer_bytes(config: Config, shape: EnvShape) -> int:
-    width = make_layout(shape.num_features, config.agent.n_step).width
+    width = make_layout(shape.num_stored, config.agent.n_step).width
     capacity = config.buffer.capacity
+    frames = 0 if shape.frames is None else capacity * (shape.frames.num_bytes + BYTES_OF_LINKS)
     # A sum tree in double precision has two nodes for each of the next power of two.
     tree = 2 * 8 * 2 ** math.ceil(math.log2(capacity)) if config.buffer.kind != "uniform" else 0
-    return capacity * width * BYTES + tree
+    return capacity * width * BYTES + tree + frames

@@ -10,8 +10,9 @@ import yaml
 
 from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.core.random_streams import evaluation_seeds
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.rollout import PlayedEpisode, fps_of, make_visible, play
-from dqn_exp.env.single_env import EnvArguments, SingleEnv
+from dqn_exp.env.single_env import SingleEnv
 from dqn_exp.env.video import GifFile, Mp4
 from dqn_exp.files.failed_episode import FailedEpisode, load_failed_episode
 from dqn_exp.training.preflight import evaluation_env

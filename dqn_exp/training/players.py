@@ -8,7 +8,7 @@ import numpy as np
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.agent.native.remember import Waiting
 from dqn_exp.buffer.n_step import NStep
-from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray, ObservationArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.serial_env import SerialVectorEnv
@@ -188,13 +188,19 @@ class PythonPlayer(_EpisodePlayer):
     def load(self, records: Any) -> None:
         """Copies the current episodes to the records of all runs."""
         super().load(records)
-        count = len(records)
+        count, frames = len(records), self.episodes.env.shape.frames
+        no_frames = np.zeros((count, 0 if frames is None else frames.num_values), dtype=np.uint8)
         self._outcomes = turns.Outcomes(
             rewards=np.zeros(count, dtype=np.float32),
             terminated=np.zeros(count, dtype=np.bool_),
             truncated=np.zeros(count, dtype=np.bool_),
             starts=np.zeros_like(self._following),
+            frames=no_frames,
+            first_frames=no_frames.copy(),
         )
+        outcomes = self._outcomes
+        self._newest: ObservationArray = self._following if frames is None else outcomes.frames
+        self._first: ObservationArray = outcomes.starts if frames is None else outcomes.first_frames
 
     def group(self, num_runs: int) -> list[IntArray]:
         """Returns groups of equal size, at least one for each thread."""
@@ -242,8 +248,8 @@ class PythonPlayer(_EpisodePlayer):
             if result is None:
                 over[k] = True
                 continue
-            self._following[run], outcomes.rewards[run], terminated, truncated = result
+            self._newest[run], outcomes.rewards[run], terminated, truncated = result
             outcomes.terminated[run], outcomes.truncated[run] = terminated, truncated
             if terminated or truncated:
                 seed = self.episodes.seed(run, int(records["episode"][run]) + 1)
-                outcomes.starts[run] = env.reset_one(run, seed)
+                self._first[run] = env.reset_one(run, seed)

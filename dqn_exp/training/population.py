@@ -108,7 +108,8 @@ def _train(
     should_stop: Callable[[], bool],
 ) -> None:
     first = trained[0][0].config
-    log.info(explain_engine(first, *shape_of(first)))
+    shape = shape_of(first)
+    log.info(explain_engine(first, shape.num_features, shape.num_actions))
     for note in notes_on(first):
         log.info(note)
     trainer = make_trainer(

@@ -7,12 +7,15 @@ from functools import cache
 
 import torch
 
+from dqn_exp.config.agent_schema import ConvConfig
 from dqn_exp.config.engine_choice import choose_engine
 from dqn_exp.config.schema import Config
 from dqn_exp.core.machine import free_memory
+from dqn_exp.env.arguments import EnvArguments, EnvShape
+from dqn_exp.env.gymnasium_env import limit_of
 from dqn_exp.env.rollout import check_visible
-from dqn_exp.env.single_env import EnvArguments, EnvShape, limit_of
 from dqn_exp.env.trial import Trial, try_env
+from dqn_exp.training.build_engine import make_network
 from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, parts_of, to_text
 
 MEMORY_SHARE = 0.9
@@ -21,8 +24,7 @@ MEMORY_SHARE = 0.9
 
 def training_env(config: Config) -> EnvArguments:
     """Returns what the training environments of a run are made of."""
-    env = config.env
-    return EnvArguments(env.id, env.max_episode_steps, env.kwargs or {})
+    return _arguments(_to_json(config))
 
 
 def evaluation_env(config: Config) -> EnvArguments:
@@ -46,7 +48,9 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
         return problems
     problems += check_device(config.device)
     if trial.shape is not None and not problems:
-        problems += _problems_of_memory(config, trial.shape)
+        problems += _problems_of_images(config, trial.shape) or _problems_of_memory(
+            config, trial.shape
+        )
     return problems
 
 
@@ -82,7 +86,9 @@ def with_engine(config: Config) -> Config:
     shape = try_config(config).shape
     if config.engine != "auto" or shape is None:
         return config
-    return config.model_copy(update={"engine": choose_engine(config, *shape).engine})
+    return config.model_copy(
+        update={"engine": choose_engine(config, shape.num_features, shape.num_actions).engine}
+    )
 
 
 def memory_of(config: Config) -> int:
@@ -95,10 +101,16 @@ def check_device(device: str) -> list[str]:
     """Returns the problems of a device on this machine."""
     try:
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        return [f"device: expected a device of this machine, got {device!r}: {reason}"]
+    except (RuntimeError, AssertionError):
+        return [f"device: expected a device of this machine, {_known_devices()}, got {device!r}."]
     return []
+
+
+def _known_devices() -> str:
+    if torch.version.cuda is None:
+        return "which is cpu, since this build of PyTorch has no CUDA"
+    count = torch.cuda.device_count()
+    return ", ".join(["cpu", *(f"cuda:{index}" for index in range(count))])
 
 
 def usable_memory(device: str) -> float:
@@ -106,15 +118,51 @@ def usable_memory(device: str) -> float:
     return MEMORY_SHARE * free_memory() if torch.device(device).type == "cpu" else math.inf
 
 
+def _problems_of_images(config: Config, shape: EnvShape) -> list[str]:
+    """Returns what a config demands that fits images only, or vectors only."""
+    network, frames = config.network, shape.frames
+    if frames is None:
+        found = f"the observations of {config.env.id} are vectors"
+        return [
+            *([f"network: expected mlp, got conv: {found}."] if network.kind == "conv" else []),
+            *(
+                [f"env.frame_stack: expected 1, got {config.env.frame_stack}: {found}."]
+                if config.env.frame_stack > 1
+                else []
+            ),
+        ]
+    problems = []
+    if config.agent.normalize_observations:
+        problems.append(
+            "agent.normalize_observations: expected false, got true: images are scaled to [0, 1] "
+            "by the bounds of their space."
+        )
+    if isinstance(network, ConvConfig):
+        try:
+            make_network([config], shape, 1)
+        except ValueError as error:
+            problems.append(str(error))
+    return problems
+
+
 def _problems_of_memory(config: Config, shape: EnvShape) -> list[str]:
     estimate, usable = estimate_memory(config, shape), usable_memory(config.device)
     if estimate.total <= usable:
         return []
-    (_, name, _), *_ = parts_of(config, estimate)
+    (size, name, value), *_ = parts_of(config, estimate)
+    remedy = f"Lower {name}."
+    if isinstance(value, int) and (rest := usable - (estimate.total - size)) > 0:
+        remedy = f"Lower {name}, at most to about {_two_digits(value * rest / size):_}."
     return [
         f"{name}: the run needs about {to_text(estimate.total)} of memory, but only "
-        f"{to_text(int(usable))} may be used: {describe_memory(config, estimate)}. Lower {name}."
+        f"{to_text(int(usable))} may be used: {describe_memory(config, estimate)}. {remedy}"
     ]
+
+
+def _two_digits(value: float) -> int:
+    """Rounds a positive number down to two digits."""
+    unit = 10 ** max(0, int(math.log10(value)) - 1)
+    return int(value // unit * unit)
 
 
 def _to_json(config: Config) -> str:
@@ -123,7 +171,13 @@ def _to_json(config: Config) -> str:
 
 def _arguments(env: str) -> EnvArguments:
     values = json.loads(env)
-    return EnvArguments(values["id"], values["max_episode_steps"], values["kwargs"] or {})
+    return EnvArguments(
+        values["id"],
+        values["max_episode_steps"],
+        values["kwargs"] or {},
+        values["frame_stack"],
+        values["frame_padding"] == "first",
+    )
 
 
 @cache

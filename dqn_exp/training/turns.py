@@ -6,10 +6,12 @@ import numpy.typing as npt
 
 from dqn_exp.agent.native.entries import act_once, give_back, take_in
 from dqn_exp.agent.native.memory import Memory
+from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
-from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray
-from dqn_exp.core.compile_time import Static
-from dqn_exp.core.jit import cached_jit, inlined_kernel
+from dqn_exp.buffer.frame_kernels import NONE, add_frame
+from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, UInt8Array
+from dqn_exp.core.compile_time import Static, chosen
+from dqn_exp.core.jit import cached_jit, inlined_kernel, kernel
 from dqn_exp.training.segment import World, is_over, take_step
 
 
@@ -21,12 +23,16 @@ class Outcomes(NamedTuple):
         terminated: `[N]`.
         truncated: `[N]`.
         starts: `[N, D]` first observations of the next episodes, where one has ended.
+        frames: `[N, H * W * c]` newest frames, if observations are images.
+        first_frames: `[N, H * W * c]` first frames of the next episodes, where one has ended.
     """
 
     rewards: Float32Array
     terminated: BoolArray
     truncated: BoolArray
     starts: Float32Array
+    frames: UInt8Array
+    first_frames: UInt8Array
 
 
 class Group(NamedTuple):
@@ -90,13 +96,52 @@ def proceed(
         record = records[run]
         record.reward, record.terminated = outcomes.rewards[run], outcomes.terminated[run]
         record.truncated = outcomes.truncated[run]
+        receive(spec, stores, record, run, outcomes.frames, world.following, False)
         take_step(spec, stores, world, record, run, own, group.finished[k])
         if record.terminated or record.truncated:
+            receive(spec, stores, record, run, outcomes.first_frames, outcomes.starts, True)
             for feature in range(world.observations.shape[1]):
                 world.observations[run, feature] = outcomes.starts[run, feature]
         group.over[k] = is_over(record, group.finished[k])
         if not group.over[k]:
             record.action = act_once(spec, stores, record, run, own, world.observations)
+
+
+@kernel
+def _receive_nothing(
+    _spec: Static,
+    _stores: Stores,
+    _record: Any,
+    _run: int,
+    _frames: UInt8Array,
+    _observations: Float32Array,
+    _is_first: bool,
+) -> None:
+    pass
+
+
+@kernel
+def _receive_frame(
+    _spec: Static,
+    stores: Stores,
+    record: Any,
+    run: int,
+    frames: UInt8Array,
+    observations: Float32Array,
+    is_first: bool,
+) -> None:
+    oldest, layout = NONE, stores.layout
+    if record.size == record.capacity:
+        row = (record.offset + record.position) * layout.width
+        oldest = int(stores.storage[row + layout.observation])
+    slot = add_frame(stores.frames, stores.frame_layout, run, frames, run, is_first, oldest)
+    observations[run, 0] = slot
+
+
+@chosen
+def receive(spec: Spec) -> Any:
+    """Stores the frame of a run among `[N, H * W * c]`, and writes its place as observation."""
+    return _receive_frame if spec.stores_frames else _receive_nothing
 
 
 @cached_jit
@@ -120,5 +165,6 @@ def _memory_of(shared: Memory, numbers: Float32Array) -> Memory:
         shared.groups,
         shared.random,
         shared.layers,
+        shared.convolutions,
         shared.at,
     )

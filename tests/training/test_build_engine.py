@@ -11,7 +11,7 @@ from dqn_exp.agent.torch_engine import TorchEngine
 from dqn_exp.agent.value import CategoricalValue, QuantileValue, ScalarValue
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core.transition import make_layout
-from dqn_exp.env.single_env import EnvShape
+from dqn_exp.env.arguments import EnvShape
 from dqn_exp.training.build_engine import make_engine, make_target_rule, make_value
 from tests.conftest import MUNCHAUSEN, make_config
 

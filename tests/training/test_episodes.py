@@ -3,8 +3,8 @@
 import numpy as np
 
 from dqn_exp.core.random_streams import RandomStream, Stream
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
-from dqn_exp.env.single_env import EnvArguments
 from dqn_exp.training.episodes import Episodes
 
 

@@ -3,8 +3,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
-from dqn_exp.env.single_env import EnvArguments
 from dqn_exp.training.evaluation import Evaluation
 from tests import probes
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.env.single_env import EnvShape
+from dqn_exp.env.arguments import EnvShape
 from dqn_exp.training.build_engine import make_network, make_value
 from dqn_exp.training.evaluation import EvaluationEpisodes
 from tests.conftest import make_config, some_of, train_in_folders

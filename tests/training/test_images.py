@@ -1,0 +1,130 @@
+"""Runs with images: both engines, and a run alone, among others and resumed."""
+
+import numpy as np
+import pytest
+
+from dqn_exp.config.schema import Config
+from tests import image_envs
+from tests.conftest import make_config, results_of
+from tests.resuming import check_resumed
+from tests.stepping import tick
+from tests.training.test_population import check_staggered, make_bare_trainer
+
+image_envs.gymnasium.spec("Pictures-v0")  # Registered by the import.
+
+SMALL = {
+    "env__id": "Pictures-v0",
+    "agent__batch_size": 8,
+    "agent__learning_starts": 30,
+    "agent__train_every": 2,
+    "agent__epsilon": 0.2,
+    "buffer__capacity": 90,
+    "checkpoint__every_steps": 37,
+    "eval__every_steps": 90,
+    "eval__episodes": 2,
+    "trainer__total_steps": 150,
+}
+CONV = {"network__convolutions": [[16, 3, 1]], "network__hidden_sizes": []}
+DEEP = {"network__convolutions": [[16, 3, 1], [32, 2, 1]], "network__hidden_sizes": [20]}
+ODD = {"env__kwargs": {"shape": [9, 11], "is_binary": True}, "env__frame_stack": 3}
+ZEROS = {"env__frame_padding": "zeros"}
+
+
+def make_run(*options: str, **overrides: object) -> Config:
+    network = [] if any(one.startswith("network=") for one in options) else ["network=conv"]
+    chosen = {"engine": "native", **SMALL, **overrides}
+    return make_config(*network, *options, **chosen)
+
+
+RAINBOW = ("agent/value=categorical", "agent/target=double", "buffer=prioritized")
+RAINBOW_KEYS = {"agent__n_step": 3, "network__dueling": True, "network__noisy": True}
+AGENTS = {
+    "no hidden layer": ((), CONV),
+    "two convolutions, stack": ((), {**DEEP, **ODD, **ZEROS}),
+    "stride": ((), {"network__convolutions": [[32, 3, 2]], "env__frame_stack": 2}),
+    "no convolutions": (("network=mlp",), {"env__frame_stack": 4, **ZEROS}),
+    "rainbow": (RAINBOW, {**DEEP, **RAINBOW_KEYS}),
+    "quantiles": (("agent/value=quantile",), {**CONV, "agent__value__num_quantiles": 5}),
+}
+SHORT = ("no hidden layer", "two convolutions, stack")
+each = pytest.mark.parametrize(
+    "name",
+    [name if name in SHORT else pytest.param(name, marks=pytest.mark.slow) for name in AGENTS],
+)
+
+
+@each
+def test_updates_of_compiled_code_are_those_of_torch(tmp_path, name):
+    options, keys = AGENTS[name]
+    # With ReLU, a unit at the edge of 0 may be on one side here and on the other there.
+    own = {**keys, "network__activation": "tanh", "agent__epsilon": 1.0}
+    # Small steps: random pictures with random rewards are no stable task.
+    own |= {"agent__learning_rate": 3e-4, "agent__gamma": 0.9}
+    trainers = []
+    for engine in ("torch", "native"):
+        configs = [
+            make_run(*options, **own, engine=engine, seed=seed, agent__train_every=10_000)
+            for seed in (1, 2)
+        ]
+        trainers.append(make_bare_trainer(configs, tmp_path / engine))
+    for trainer in trainers:
+        for _ in range(149):  # Exploration is the same, so the buffers are as well.
+            tick(trainer)
+    steps = np.array([149, 149])
+    # Sampling by priority: a position next to the end of a transition may lie in the next one.
+    for _ in range(100 if "buffer=prioritized" in options else 1_000):
+        for trainer in trainers:
+            assert not trainer._engine.learn(np.array([True, True]), steps).any()
+    theirs, ours = (trainer._agent.online for trainer in trainers)
+    for run in range(2):
+        difference = float((ours[run] - theirs[run]).norm() / theirs[run].norm())
+        assert difference < 1e-5, difference
+    buffers = [trainer._buffer.state_dict(0) for trainer in trainers]
+    for key in ("marks", "previous", "next", "values"):
+        one, other = (np.asarray(state["frames"][key]) for state in buffers)
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("engine", [pytest.param("native", marks=pytest.mark.slow), "torch"])
+def test_frames_are_stored_as_whole_observations_would_be(train, engine):
+    """An environment that returns vectors has the same numbers, stored twice."""
+    images, vectors = (
+        make_run("network=mlp", engine=engine, env__kwargs={"is_vector": is_vector})
+        for is_vector in (False, True)
+    )
+    (first,), (second,) = train([images], "images"), train([vectors], "vectors")
+    for name in ("episodes.csv", "evaluations.csv"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def make_population(count: int, engine: str, **overrides: object) -> list[Config]:
+    options = ("buffer=prioritized",)
+    return [
+        make_run(
+            *options,
+            engine=engine,
+            seed=seed,
+            agent__gamma=0.9 + 0.01 * seed,
+            buffer__capacity=60 + 20 * (seed % 3),
+            **{"trainer__total_steps": 150 - 11 * (seed % 4), **DEEP, **ODD, **overrides},
+        )
+        for seed in range(count)
+    ]
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_alone_is_the_same_among_others_and_on_several_threads(train, engine):
+    together = train(make_population(7, engine, num_threads=4), "together")
+    for row in (0, 4):
+        config = make_population(7, engine, num_threads=4)[row]
+        assert results_of(train([config], f"alone {row}")[0]) == results_of(together[row])
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_that_is_killed_or_interrupted_ends_with_the_same_bytes(tmp_path, engine):
+    check_resumed(make_population(3, engine), tmp_path, seed=5, latest_kill=120)
+
+
+def test_runs_at_different_steps_go_on_as_they_would_alone(tmp_path):
+    configs = make_population(4, "torch", trainer__total_steps=100_000)
+    check_staggered(configs, tmp_path, starts=[0, 13, 50, 90])
