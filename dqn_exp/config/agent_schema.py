@@ -153,10 +153,9 @@ class AgentConfig(Section):
     )
 
 
-class MLPConfig(Section):
-    """A multi-layer perceptron."""
+class NetworkSection(Section):
+    """Keys of all networks."""
 
-    kind: Literal["mlp"] = Field(description="Selected by network=mlp.")
     hidden_sizes: list[Annotated[Count, Field(le=65_536)]] = Field(
         description="Units of the hidden layers."
     )
@@ -168,7 +167,13 @@ class MLPConfig(Section):
     )
 
 
-class ConvConfig(Section):
+class MLPConfig(NetworkSection):
+    """A multi-layer perceptron."""
+
+    kind: Literal["mlp"] = Field(description="Selected by network=mlp.")
+
+
+class ConvConfig(NetworkSection):
     """Convolutions, then a multi-layer perceptron, for images."""
 
     kind: Literal["conv"] = Field(description="Selected by network=conv.")
@@ -176,12 +181,3 @@ class ConvConfig(Section):
         list[Annotated[list[Annotated[Count, Field(le=4_096)]], Field(min_length=3, max_length=3)]],
         Field(min_length=1),
     ] = Field(description="Filters, size and stride of each convolution.")
-    hidden_sizes: list[Annotated[Count, Field(le=65_536)]] = Field(
-        description="Units of the hidden layers after the convolutions; may be empty."
-    )
-    activation: Literal["relu", "tanh"] = Field(description="Activation of the hidden layers.")
-    dueling: StrictBool = Field(description="Whether value and advantages have separate heads.")
-    noisy: StrictBool = Field(description="Whether weights have noise with trained scales.")
-    noisy_sigma: PerRun[Annotated[Number, Field(ge=0)]] = Field(
-        description="Initial scale of the noise."
-    )

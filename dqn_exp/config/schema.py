@@ -102,6 +102,10 @@ class EvalConfig(Section):
     max_episode_steps: Count = Field(
         description="Time limit of an evaluation episode in an environment without one."
     )
+    env_kwargs: Annotated[dict[str, Any], AfterValidator(refuse_other_names)] | None = Field(
+        description="Keyword arguments of the environments of evaluations that differ from "
+        "env.kwargs; null for none."
+    )
     seed: PerRun[Seed] = Field(description="Seed from which the seeds of the episodes derive.")
 
 

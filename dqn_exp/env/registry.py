@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 from dqn_exp.core.errors import describe_error
 
 PACKAGE = str(Path(__file__).parent.parent)
-OWN_MODULES = {"minatar": "dqn_exp.env.minatar"}
+OWN_MODULES = {"atari": "dqn_exp.env.atari", "minatar": "dqn_exp.env.minatar"}
 """Modules of this package that register environments, by namespace of their ids."""
 
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")

@@ -214,7 +214,7 @@ def _explain_launcher(key: str) -> str:
     known = ", ".join(sorted(set(found) - {"defaults", "_target_"}))
     return (
         f"{key}: unknown key of hydra/launcher={name}, whose keys are {known}. Other launchers, "
-        "which hydra/launcher=NAME selects, have further keys."
+        "such as hydra/launcher=population_processes, have further keys."
     )
 
 

@@ -30,7 +30,10 @@ def training_env(config: Config) -> EnvArguments:
 def evaluation_env(config: Config) -> EnvArguments:
     """Returns what the environments of evaluations are made of: their episodes are bounded."""
     env = training_env(config)
-    return env._replace(max_episode_steps=limit_of(env) or config.eval.max_episode_steps)
+    return env._replace(
+        max_episode_steps=limit_of(env) or config.eval.max_episode_steps,
+        kwargs={**env.kwargs, **(config.eval.env_kwargs or {})},
+    )
 
 
 def check_config(config: Config, *, is_remote: bool = False) -> list[str]:

@@ -7,6 +7,7 @@ import torch
 from dqn_exp.agent.native import remember as native
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
+from dqn_exp.buffer.frame_kernels import NO_FRAMES, NO_LAYOUT
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core.compile_time import Static
@@ -29,6 +30,8 @@ def make_stores(buffer: UniformBuffer) -> Stores:
         np.zeros((0, 0), dtype=np.int64),
         *(none, none),
         *(np.zeros((0, 0), dtype=np.float32),) * 2,
+        NO_FRAMES,
+        NO_LAYOUT,
     )
 
 

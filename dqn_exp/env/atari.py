@@ -1,0 +1,123 @@
+"""Atari games, preprocessed by the Arcade Learning Environment, whose state can be saved."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from dqn_exp.core.extras import import_extra
+
+
+class Atari(gymnasium.Env[Any, Any]):
+    """An Atari game with single frames `[84, 84]` in gray.
+
+    The Arcade Learning Environment: An Evaluation Platform for General Agents,
+    https://doi.org/10.1613/jair.3912. Frame skip, pooling, scaling and no-ops at the start are
+    those of its own vector environment, which runs outside the GIL.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
+
+    def __init__(
+        self,
+        game: str,
+        *,
+        frame_skip: int = 4,
+        sticky_action_prob: float = 0.25,
+        episodic_life: bool = False,
+        noop_max: int = 30,
+        fire_reset: bool = False,
+        full_action_space: bool = False,
+        max_frames: int = 108_000,
+        render_mode: str | None = None,
+    ) -> None:
+        """Makes a game.
+
+        Args:
+            game: such as pong or space_invaders.
+            frame_skip: frames of the emulator for each action.
+            sticky_action_prob: probability that the emulator repeats the previous action.
+            episodic_life: whether a lost life ends an episode; the game goes on in the next one.
+            noop_max: frames, at most, in which nothing is done at the start of a game.
+            fire_reset: whether games that begin by firing do so by themselves.
+            full_action_space: whether all 18 actions are available, else those with an effect.
+            max_frames: of the emulator, after which a game is truncated.
+            render_mode: rgb_array or None.
+        """
+        vector_env = import_extra("ale_py.vector_env", "atari")
+        self._games = vector_env.AtariVectorEnv(
+            game,
+            num_envs=1,
+            num_threads=1,
+            stack_num=1,
+            frameskip=frame_skip,
+            repeat_action_probability=sticky_action_prob,
+            noop_max=noop_max,
+            use_fire_reset=fire_reset,
+            full_action_space=full_action_space,
+            max_num_frames_per_episode=max_frames,
+            reward_clipping=False,
+        )
+        self.action_space = spaces.Discrete(int(self._games.single_action_space.n))
+        self.observation_space = spaces.Box(0, 255, (84, 84), np.uint8)
+        self.render_mode = render_mode
+        self._episodic_life = episodic_life
+        self._seed, self._actions, self._lives = 0, list[int](), 0
+        self._goes_on = False  # After a lost life.
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        """Starts a game or, after a lost life, goes on with the current one."""
+        if self._goes_on:
+            self._goes_on = False
+            return self._newest, {}
+        self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
+        self._actions = []
+        self._start()
+        return self._newest, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Takes an action."""
+        self._actions.append(int(action))
+        frames, rewards, terminated, truncated, info = self._games.step(np.array([action]))
+        lives, is_over = int(info["lives"][0]), bool(terminated[0] or truncated[0])
+        self._goes_on = self._episodic_life and lives < self._lives and not is_over
+        self._newest, self._lives = frames[0, 0].copy(), lives
+        has_ended = bool(terminated[0]) or self._goes_on
+        return self._newest, float(rewards[0]), has_ended, bool(truncated[0]), {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the seed of the game, and the actions since its start."""
+        actions = np.array(self._actions, dtype=np.int64)
+        return {"seed": self._seed, "actions": actions, "goes_on": self._goes_on}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Plays the game of a `state_dict` again."""
+        self._seed, self._actions = state["seed"], np.asarray(state["actions"]).tolist()
+        self._start()
+        for action in self._actions:
+            frames, *_, info = self._games.step(np.array([action]))
+            self._newest, self._lives = frames[0, 0].copy(), int(info["lives"][0])
+        self._goes_on = state["goes_on"]
+
+    def render(self) -> Any:
+        """Returns the newest frame as an image `[336, 336, 3]`."""
+        return self._newest.repeat(4, axis=0).repeat(4, axis=1)[:, :, None].repeat(3, axis=2)
+
+    def close(self) -> None:
+        """Ends the threads of the emulator."""
+        self._games.close()
+
+    def _start(self) -> None:
+        options = {"reset_mask": np.array([True])}
+        frames, info = self._games.reset(seed=np.array([self._seed]), options=options)
+        self._newest, self._lives = frames[0, 0].copy(), int(info["lives"][0])
+
+
+def register_envs() -> None:
+    """Registers all games of the Arcade Learning Environment."""
+    roms = import_extra("ale_py.roms", "atari")
+    for game in roms.get_all_rom_ids():
+        gymnasium.register(
+            f"atari/{game}-v5", entry_point=f"{__name__}:Atari", kwargs={"game": game}
+        )

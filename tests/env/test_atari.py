@@ -1,0 +1,75 @@
+"""Atari games: lives, saved states, and the emulator's own results."""
+
+import numpy as np
+import pytest
+
+from dqn_exp.env.arguments import EnvArguments
+from dqn_exp.env.serial_env import SerialVectorEnv
+from dqn_exp.env.single_env import SingleEnv
+
+vector_env = pytest.importorskip("ale_py.vector_env")
+
+
+def make(game: str = "breakout", **kwargs: object) -> SingleEnv:
+    return SingleEnv(EnvArguments(f"atari/{game}-v5", None, kwargs), returns_frames=True)
+
+
+def test_frames_and_rewards_are_those_of_the_emulator():
+    env = make("pong", sticky_action_prob=0.0)
+    games = vector_env.AtariVectorEnv(
+        "pong", num_envs=1, stack_num=1, reward_clipping=False, use_fire_reset=False
+    )
+    first = env.reset(7)
+    expected, _ = games.reset(seed=np.array([7]))
+    np.testing.assert_array_equal(first, expected.ravel())
+    generator = np.random.default_rng(0)
+    for action in generator.integers(6, size=200).tolist():
+        frame, reward, terminated, truncated = env.step(action)
+        frames, rewards, *ends, _ = games.step(np.array([action]))
+        np.testing.assert_array_equal(frame, frames.ravel())
+        assert (reward, terminated, truncated) == (rewards[0], *(one[0] for one in ends))
+
+
+def play_until_end(env: SingleEnv, generator: np.random.Generator) -> int:
+    for step in range(1, 5_000):
+        _, _, terminated, truncated = env.step(int(generator.integers(env.shape.num_actions)))
+        if terminated or truncated:
+            return step
+    raise AssertionError("The game has no end.")
+
+
+def test_a_lost_life_ends_an_episode_and_the_game_goes_on():
+    env, generator = make(episodic_life=True), np.random.default_rng(0)
+    env.reset(3)
+    game, num_games = env.env.unwrapped, 0
+    lives = []
+    for seed in range(100, 107):
+        play_until_end(env, generator)
+        lives.append(game._lives)
+        newest = game._newest.ravel().copy()
+        first = env.reset(seed)
+        num_games += game._seed == seed
+        assert np.array_equal(first, newest) == (lives[-1] > 0)
+    assert lives[:5] == [4, 3, 2, 1, 0] and num_games == 1
+
+
+@pytest.mark.parametrize("episodic_life", [False, True])
+def test_a_saved_game_goes_on_as_if_nothing_had_happened(episodic_life):
+    arguments = EnvArguments("atari/breakout-v5", None, {"episodic_life": episodic_life})
+    first, second = (SerialVectorEnv(arguments, 1, returns_frames=True) for _ in range(2))
+    generator = np.random.default_rng(1)
+
+    def step(envs: list[SerialVectorEnv], seed: int) -> list:
+        action = int(generator.integers(4))
+        results = [one.step_one(0, action) for one in envs]
+        if results[0][2]:
+            return [one.reset_one(0, seed) for one in envs]
+        return [result[0] for result in results]
+
+    newest = first.reset_one(0, 5)
+    for index in range(150):
+        (newest,) = step([first], index)
+    assert second.restore(0, first.state_dict(0), newest) is None
+    for index in range(250):
+        ours, theirs = step([first, second], index)
+        np.testing.assert_array_equal(ours, theirs)
