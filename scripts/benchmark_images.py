@@ -33,7 +33,7 @@ def train_with_stable_baselines(game: str, num_steps: int) -> None:
 
     from dqn_exp.env.registry import find_spec
 
-    class ChannelsFirst(gymnasium.ObservationWrapper):  # type: ignore[type-arg]
+    class ChannelsFirst(gymnasium.ObservationWrapper):
         """Bytes with the channels first, as SB3's networks take images."""
 
         def __init__(self, env: Any) -> None:
