@@ -78,7 +78,7 @@ def _extractor(filters: Sequence[tuple[int, int, int]], units: int, *, scale: bo
     import torch
     from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
-    class Extractor(BaseFeaturesExtractor):
+    class Extractor(BaseFeaturesExtractor):  # type: ignore[misc,unused-ignore]
         """Convolutions and one hidden layer."""
 
         def __init__(self, space: Any) -> None:
