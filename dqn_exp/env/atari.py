@@ -29,7 +29,6 @@ class Atari(gymnasium.Env[Any, Any]):
         noop_max: int = 30,
         fire_reset: bool = False,
         full_action_space: bool = False,
-        max_frames: int = 108_000,
         render_mode: str | None = None,
     ) -> None:
         """Makes a game.
@@ -42,7 +41,6 @@ class Atari(gymnasium.Env[Any, Any]):
             noop_max: frames, at most, in which nothing is done at the start of a game.
             fire_reset: whether games that begin by firing do so by themselves.
             full_action_space: whether all 18 actions are available, else those with an effect.
-            max_frames: of the emulator, after which a game is truncated.
             render_mode: rgb_array or None.
         """
         vector_env = import_extra("ale_py.vector_env", "atari")
@@ -56,7 +54,6 @@ class Atari(gymnasium.Env[Any, Any]):
             noop_max=noop_max,
             use_fire_reset=fire_reset,
             full_action_space=full_action_space,
-            max_num_frames_per_episode=max_frames,
             reward_clipping=False,
         )
         self.action_space = spaces.Discrete(int(self._games.single_action_space.n))

@@ -116,10 +116,17 @@ def _near(name: str) -> list[str]:
     known = [key for key in gymnasium.registry if not key.startswith("phys2d/")]
     by_lower = {key.rpartition("/")[2].lower(): key for key in sorted(known)}
     wanted = name.rpartition("/")[2].lower()
-    near = difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.7)
-    base = wanted.partition("-")[0]
-    near = [key for key in near if key.partition("-")[0] == base] or near
-    return [by_lower[key] for key in near]
+    # Versions are alike in all ids, so only names are compared.
+    names = {_without_version(key) for key in by_lower}
+    close = difflib.get_close_matches(_without_version(wanted), names, n=3, cutoff=0.7)
+    near = difflib.get_close_matches(wanted, by_lower, n=30, cutoff=0.5)
+    near = [key for key in near if _without_version(key) in close][:3]
+    same = [key for key in near if _without_version(key) == _without_version(wanted)]
+    return [by_lower[key] for key in same or near]
+
+
+def _without_version(name: str) -> str:
+    return re.sub(r"-v\d+$", "", name)
 
 
 def _is_id(name: str) -> bool:
