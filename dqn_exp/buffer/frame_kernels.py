@@ -256,3 +256,25 @@ def find_stacks(
             before = frames.previous[first + slot]
             is_before = is_before or (before == slot and not layout.repeats_first)
             slot = before
+
+
+@cached_jit
+def read_observations(
+    frames: FrameArrays,
+    layout: FrameLayout,
+    firsts: IntArray,
+    slots: IntArray,
+    observations: Float32Array,
+) -> None:
+    """Writes observations `[M, D]`, as `read_observation` does.
+
+    Args:
+        frames: of all runs, in the memory of the CPU.
+        layout: of the frames.
+        firsts: `[M]` first slots of the runs.
+        slots: `[M]` of the newest frames.
+        observations: written.
+    """
+    numbers, size = observations.ravel(), observations.shape[1]
+    for i in range(len(slots)):
+        read_observation(frames, layout, firsts[i], slots[i], numbers, i * size)

@@ -13,6 +13,7 @@ from dqn_exp.buffer.frame_kernels import (
     FrameArrays,
     FrameLayout,
     find_stacks,
+    read_observations,
     take_slots,
     write_frames,
 )
@@ -117,14 +118,9 @@ class FrameStore(PerRunState):
                 of the slots.
             slots: `[...]` of their newest frames.
         """
-        stacks = np.empty((slots.size, self.layout.stack), dtype=np.int64)
-        all_firsts = np.broadcast_to(firsts, slots.shape).ravel()
-        find_stacks(self.arrays, self.layout, all_firsts, slots.ravel(), stacks)
-        rows = torch.from_numpy(np.maximum(stacks, 0).ravel()).to(self.values.device)
-        frames = self._unpack(self.values.index_select(0, rows)).view(*stacks.shape, -1)
-        if (is_zero := stacks == NONE).any():
-            frames[torch.from_numpy(is_zero).to(frames.device)] = 0
-        return self._join(frames).view(*slots.shape, -1)
+        all_firsts, newest = np.broadcast_to(firsts, slots.shape).ravel(), slots.ravel()
+        read = self._read_host if len(self._host) else self._read_device
+        return read(all_firsts, newest).view(*slots.shape, -1)
 
     def newest(self, run: int) -> UInt8Array:
         """Returns the newest frame `[H * W * c]` of a run."""
@@ -160,6 +156,23 @@ class FrameStore(PerRunState):
         self.marks[run] = state["marks"]
         self.previous[used], self.next[used] = state["previous"], state["next"]
         self.values[used] = torch.as_tensor(state["values"]).to(self.values.device)
+
+    def _read_host(self, firsts: IntArray, slots: IntArray) -> Tensor:
+        """Returns observations `[M, D]`."""
+        size = self.layout.num_pixels * self.layout.channels * self.layout.stack
+        observations = np.empty((len(slots), size), dtype=np.float32)
+        read_observations(self.arrays, self.layout, firsts, slots, observations)
+        return torch.from_numpy(observations)
+
+    def _read_device(self, firsts: IntArray, slots: IntArray) -> Tensor:
+        """Returns observations `[M, D]`."""
+        stacks = np.empty((len(slots), self.layout.stack), dtype=np.int64)
+        find_stacks(self.arrays, self.layout, firsts, slots, stacks)
+        rows = torch.from_numpy(np.maximum(stacks, 0).ravel()).to(self.values.device)
+        frames = self._unpack(self.values.index_select(0, rows)).view(*stacks.shape, -1)
+        if (is_zero := stacks == NONE).any():
+            frames[torch.from_numpy(is_zero).to(frames.device)] = 0
+        return self._join(frames)
 
     def _unpack(self, packed: Tensor) -> Tensor:
         """Returns the values `[M, H * W * c]` of stored frames `[M, bytes]`."""

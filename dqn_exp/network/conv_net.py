@@ -42,7 +42,7 @@ class ConvNet:
         """
         self._image, self.num_features = image, num_numbers(image)
         self.convolutions = _chain(image, convolutions)
-        self._mlp = MLP(
+        self.mlp = MLP(
             num_numbers(self.convolutions[-1].output if self.convolutions else image),
             hidden_sizes,
             num_actions,
@@ -51,16 +51,22 @@ class ConvNet:
             dueling=dueling,
         )
         self._activation = ACTIVATIONS[activation]
-        self.layers: list[Convolution | Linear] = [*self.convolutions, *self._mlp.layers]
+        self.layers: list[Convolution | Linear] = [*self.convolutions, *self.mlp.layers]
         self.layout = ParameterLayout(self.layers)
 
     def forward(self, parameters: Sequence[Tensor], observations: Tensor) -> Tensor:
         """Returns outputs `[N, B, A, K]` for observations `[N, B, D]`, which are images."""
+        count = 2 * len(self.convolutions)
+        return self.mlp.forward(parameters[count:], self.convolve(parameters[:count], observations))
+
+    def convolve(self, parameters: Sequence[Tensor], observations: Tensor) -> Tensor:
+        """Returns the outputs `[N, B, F]` of the last convolution."""
         images = as_images(observations, self._image)
-        for index, convolution in enumerate(self.convolutions):
-            weight, bias = parameters[2 * index : 2 * index + 2]
+        for convolution, weight, bias in zip(
+            self.convolutions, parameters[::2], parameters[1::2], strict=True
+        ):
             images = self._activation(convolution.forward(images, weight, bias))
-        return self._mlp.forward(parameters[2 * len(self.convolutions) :], images.flatten(2))
+        return images.flatten(2)
 
 
 def _chain(image: ImageShape, convolutions: Sequence[tuple[int, int, int]]) -> list[Convolution]:

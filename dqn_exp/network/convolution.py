@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d
 
-from dqn_exp.network.layers import Shape, linear
+from dqn_exp.network.layers import Shape
 
 
 class ImageShape(NamedTuple):
@@ -62,18 +63,15 @@ class Convolution(NamedTuple):
         """Does nothing: the noise stays zero."""
 
     def forward(self, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Returns `[N, B, H', W', F]` for images `[N, B, H, W, C]`."""
-        patches = self._patches(images)
-        outputs = linear(patches, weight, bias)
-        return outputs.view(*images.shape[:2], *self.output)
-
-    def _patches(self, images: Tensor) -> Tensor:
-        """Returns the patches `[N, B * H' * W', size * size * C]` of images."""
-        count, batch = images.shape[:2]
-        unfolded = images.unfold(2, self.size, self.stride).unfold(3, self.size, self.stride)
-        ordered = unfolded.permute(0, 1, 2, 3, 5, 6, 4)
-        height, width, _ = self.output
-        return ordered.reshape(count, batch * height * width, self.fan_in)
+        """Returns `[N, B, H', W', F]` for images `[N, B, H, W, C]`: one group of filters a run."""
+        count = len(images)
+        inputs = images.permute(1, 0, 4, 2, 3).flatten(1, 2)  # [B, N * C, H, W]
+        patch = (self.size, self.size, self.image.channels)
+        # Contiguous with the channels last, as the inputs of a single run are.
+        kernels = weight.mT.reshape(count * self.filters, *patch).permute(0, 3, 1, 2)
+        outputs = conv2d(inputs, kernels, bias.flatten(), self.stride, groups=count)
+        of_runs = torch.unflatten(outputs, 1, (count, self.filters))
+        return of_runs.permute(1, 0, 3, 4, 2)
 
 
 def num_numbers(shape: ImageShape) -> int:

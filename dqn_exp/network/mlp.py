@@ -57,8 +57,12 @@ class MLP:
 
     def forward(self, parameters: Sequence[Tensor], observations: Tensor) -> Tensor:
         """Returns outputs `[N, B, A, K]` for observations `[N, B, D]`."""
-        outputs = linear(observations, parameters[0], parameters[1])
-        for weight, bias in zip(parameters[2::2], parameters[3::2], strict=True):
+        weight, bias, *rest = parameters
+        return self.finish(rest, linear(observations, weight, bias))
+
+    def finish(self, parameters: Sequence[Tensor], outputs: Tensor) -> Tensor:
+        """Returns outputs `[N, B, A, K]` for those of the first layer, before its activation."""
+        for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
             outputs = linear(self._activation(outputs), weight, bias)
         heads = outputs.view(*outputs.shape[:2], -1, self._num_outputs)
         return combine_heads(heads) if self._dueling else heads

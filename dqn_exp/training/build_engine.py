@@ -1,5 +1,7 @@
 """Assembly of the engine of a population from N configs."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -46,6 +48,7 @@ from dqn_exp.network.conv_net import ConvNet
 from dqn_exp.network.convolution import ImageShape
 from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
+from dqn_exp.network.parallel import ParallelConvNet
 from dqn_exp.training.build_native import make_native_engine
 
 
@@ -75,6 +78,10 @@ def make_engine(
 def _make_torch_engine(configs: Configs, parts: EngineParts) -> TorchEngine:
     first, device = configs[0], _device(configs)
     target_rule = make_target_rule(configs, parts.value)
+    num_threads = first.num_threads or num_cores()
+    if isinstance(parts.network, ConvNet) and device.type == "cpu":
+        parts = replace(parts, network=ParallelConvNet(parts.network, num_threads))
+        num_threads = 1
     return TorchEngine(
         parts,
         _update_settings(configs),
@@ -87,7 +94,7 @@ def _make_torch_engine(configs: Configs, parts: EngineParts) -> TorchEngine:
         ),
         target_rule=target_rule,
         sampling=make_stream(configs, Stream.SAMPLING, first.agent.batch_size),
-        num_threads=first.num_threads or num_cores(),
+        num_threads=num_threads,
     )
 
 
