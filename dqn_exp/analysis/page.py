@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dqn_exp.analysis import text, verdict
 from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.frames_plot import make_frames_plot
 from dqn_exp.analysis.plot_style import DARK, LIGHT, Plot, Theme, drawn
 from dqn_exp.analysis.plots import make_plots
 from dqn_exp.analysis.run_reader import Source
@@ -77,6 +78,8 @@ def write_page(report: Report, directory: Path) -> Path:
     plots_folder.mkdir(parents=True, exist_ok=True)
     has_scores = any(len(setting.scores) for setting in report.settings)
     plots = make_plots(report.settings, report.keys, report.threshold) if has_scores else []
+    if (frames := make_frames_plot(report.settings)) is not None:
+        plots.append(frames)
     embedded = [_write_plot(plot, plots_folder) for plot in plots]
     for name in earlier - {plot.name for plot in plots}:
         for suffix in ("png", "svg"):

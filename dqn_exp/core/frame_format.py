@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dqn_exp.core.arrays import Float32Array
+from dqn_exp.core.arrays import Float32Array, UInt8Array
 
 
 class FrameFormat(NamedTuple):
@@ -55,3 +55,9 @@ class FrameFormat(NamedTuple):
         numbers = np.ascontiguousarray(pixels).ravel().astype(np.float32)
         joined: Float32Array = (numbers - np.float32(self.low)) * np.float32(self.scale)
         return joined
+
+    def newest(self, observation: Float32Array) -> UInt8Array:
+        """Returns the newest frame `[H, W, c]` of an observation `[D]`."""
+        pixels = observation.reshape(self.height, self.width, -1)[..., -self.channels :]
+        frame: UInt8Array = np.rint(pixels / np.float32(self.scale) + self.low).astype(np.uint8)
+        return frame

@@ -7,12 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dqn_exp.core.arrays import Float64Array, IntArray
+from dqn_exp.core.arrays import Float64Array, IntArray, UInt8Array
 from dqn_exp.core.errors import EpisodeError, describe_error
 from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint
 from dqn_exp.files.csv_table import TABLES, CsvTable, Mark, problem_of
 from dqn_exp.files.event_file import Chart, EventFile, HParamValue
 from dqn_exp.files.failed_episode import save_failed_episode
+from dqn_exp.files.filmstrip_file import FilmstripFile, write_filmstrip
 from dqn_exp.files.ownership import OwnershipError, check_ownership
 from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_log import log_of_run
@@ -119,6 +120,10 @@ class RunRecord:
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
         count = len(seeds)
         self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
+
+    def add_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
+        """Replaces the frames `[T, H, W, c]` of an evaluation episode, seen at its steps `[T]`."""
+        write_filmstrip(self.directory, FilmstripFile(step, frames, steps))
 
     def add_gif(self, tag: str, content: bytes, size: tuple[int, int]) -> None:
         """Adds an animated image at the current step of the run."""

@@ -14,6 +14,7 @@ from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.config.per_run_arrays import Configs, sections, to_bools, to_floats, to_ints
 from dqn_exp.config.schema import PrioritizedConfig
+from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.jit import announced_compilation
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import Stream, evaluation_seeds
@@ -54,12 +55,12 @@ def make_trainer(
     n_step = NStep(count, env.shape.num_stored, configs[0].agent.n_step)
     episodes = Episodes(env, make_stream(configs, Stream.EPISODES, 1), count, buffer)
     stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
-    evaluation = _make_evaluation(Evaluation, configs)
+    evaluation = _make_evaluation(Evaluation, configs, env.shape.frames)
     if isinstance(engine, NativeEngine):
         player = _make_player(engine, n_step, episodes, num_threads)
         stepper = Segments(engine, player, num_threads)
         if isinstance(episodes.env, ClassicControlVectorEnv):
-            evaluation = _make_evaluation(CompiledEvaluation, configs)
+            evaluation = _make_evaluation(CompiledEvaluation, configs, None)
     return Trainer(
         Components(
             agent=engine.agent,
@@ -110,13 +111,16 @@ def _make_timetable(configs: Configs) -> Timetable:
     )
 
 
-def _make_evaluation(kind: type[Evaluation], configs: Configs) -> Evaluation:
+def _make_evaluation(
+    kind: type[Evaluation], configs: Configs, frames: FrameFormat | None
+) -> Evaluation:
     return kind(
         np.stack([evaluation_seeds(config.eval.seed, config.eval.episodes) for config in configs]),
         partial(make_vector_env, evaluation_env(configs[0])),
         gamma=to_floats(config.agent.gamma for config in configs),
         reward_limits=to_floats(config.agent.reward_clip for config in configs),
         bootstrap_truncated=to_bools(config.agent.bootstrap_truncated for config in configs),
+        frames=frames,
     )
 
 

@@ -54,7 +54,7 @@ class CompiledEvaluation(Evaluation):
                 self._reward_limits[runs],
                 self._bootstrap_truncated[runs],
             ),
-            Tally(*played[:-1]),
+            Tally(*played[:6]),
         )
         return played
 

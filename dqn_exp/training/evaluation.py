@@ -1,6 +1,6 @@
 """Evaluation of greedy policies in separate environments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,9 +8,11 @@ import numpy as np
 from dqn_exp.agent.engine import Engine, Policy
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.env.vector_env import StepResult, VectorEnv
+from dqn_exp.training.filmstrip import Filmstrip
 
 
 class EvaluationEpisodes(NamedTuple):
@@ -25,6 +27,7 @@ class EvaluationEpisodes(NamedTuple):
         bootstrap_weights: `[M, E]` discounts of the values of the last observations; 0 where there
             is no future.
         errors: errors of environments, by run of M; the values of such a run are meaningless.
+        filmstrips: frames of the first episode of each run; empty where observations are no images.
     """
 
     returns: Float64Array
@@ -34,6 +37,7 @@ class EvaluationEpisodes(NamedTuple):
     discounted: Float64Array
     bootstrap_weights: Float64Array
     errors: dict[int, Exception]
+    filmstrips: Sequence[Filmstrip] = ()
 
 
 class Evaluation(PerRunState):
@@ -52,6 +56,7 @@ class Evaluation(PerRunState):
         gamma: Float64Array,
         reward_limits: Float64Array,
         bootstrap_truncated: BoolArray,
+        frames: FrameFormat | None = None,
     ) -> None:
         """Sets up evaluations without creating environments.
 
@@ -61,7 +66,9 @@ class Evaluation(PerRunState):
             gamma: `[N]` discount factors.
             reward_limits: `[N]` magnitudes that rewards are clipped to for learning.
             bootstrap_truncated: `[N]` whether a truncated episode has a future.
+            frames: format of the frames, if observations are images.
         """
+        self._frames = frames
         self.seeds = seeds
         self._gamma, self._reward_limits = gamma, reward_limits
         self._bootstrap_truncated = bootstrap_truncated
@@ -85,7 +92,15 @@ class Evaluation(PerRunState):
         active = np.ones(seeds.size, dtype=np.bool_)
         observations = env.reset(everyone, seeds.ravel())
         tally = self._make_tally(observations, np.repeat(runs, seeds.shape[1]))
+        filmstrips = {
+            row: Filmstrip(self._frames)
+            for row in range(0, seeds.size, seeds.shape[1])
+            if self._frames is not None
+        }
         while active.any():
+            for row, filmstrip in filmstrips.items():
+                if active[row]:
+                    filmstrip.add(observations[row])
             actions = policy(observations.reshape(*seeds.shape, -1)).ravel()
             result = env.step(actions, active)
             tally.count(result, active)
@@ -100,7 +115,7 @@ class Evaluation(PerRunState):
             errors.setdefault(row // seeds.shape[1], error)
         if errors:  # The state of the failed environments is unknown.
             self.close()
-        return tally.result(seeds.shape, errors)
+        return tally.result(seeds.shape, errors)._replace(filmstrips=list(filmstrips.values()))
 
     def close(self) -> None:
         """Closes the environments."""

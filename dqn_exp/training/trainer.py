@@ -213,6 +213,8 @@ class Trainer(PerRunState):
                 record = self._records[row]
                 record.add_evaluation(step, seeds, played.returns[index], played.lengths[index])
                 record.add_scalars(step, all_values[index])
+                if played.filmstrips:
+                    record.add_filmstrip(step, *played.filmstrips[index].content)
         self.evaluated_at[rows] = self.steps[rows]
         return {int(rows[index]): error for index, error in played.errors.items()}
 

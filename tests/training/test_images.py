@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.config.schema import Config
+from dqn_exp.files.filmstrip_file import read_filmstrip
 from tests import image_envs
 from tests.conftest import make_config, results_of
 from tests.resuming import check_resumed
@@ -125,6 +126,17 @@ def test_a_run_alone_is_the_same_among_others_and_on_several_threads(train, engi
 @pytest.mark.parametrize("engine", ["native", "torch"])
 def test_a_run_that_is_killed_or_interrupted_ends_with_the_same_bytes(tmp_path, engine):
     check_resumed(make_population(3, engine), tmp_path, seed=5, latest_kill=120)
+
+
+def test_frames_of_the_newest_evaluation_are_kept(train):
+    (directory,) = train([make_run(engine="torch", **CONV, env__frame_stack=3)], "run")
+    found = read_filmstrip(directory)
+    assert found is not None and found.step == SMALL["trainer__total_steps"]
+    table = (directory / "evaluations.csv").read_text().splitlines()
+    *_, seed, _, length = table[-2].split(",")  # The first of two episodes.
+    assert 1 <= len(found.frames) <= int(length)
+    first, _ = image_envs.gymnasium.make("Pictures-v0").reset(seed=int(seed))
+    np.testing.assert_array_equal(found.frames[0], first)
 
 
 def test_runs_at_different_steps_go_on_as_they_would_alone(tmp_path):

@@ -1,0 +1,60 @@
+import numpy as np
+
+from dqn_exp.analysis.aggregates import make_settings
+from dqn_exp.analysis.frames_plot import make_frames_plot, to_picture
+from dqn_exp.analysis.plot_style import LIGHT, drawn
+from dqn_exp.analysis.run_reader import read_sources
+from dqn_exp.files.filmstrip_file import FilmstripFile, write_filmstrip
+from tests.sweep_files import lines_of, report_of, write_sweep
+
+
+def test_each_environment_shows_the_median_run_of_its_best_setting(tmp_path):
+    swept = {"env.id": ["a-v0", "b-v0"], "agent.gamma": [0.8, 0.9], "seed": range(3)}
+    write_sweep(
+        tmp_path / "s", swept, lambda values: {100: 100 * values["agent.gamma"] - values["seed"]}
+    )
+    runs = read_sources([tmp_path / "s"])[0].runs
+    for run in runs:
+        number = runs.index(run)
+        frames = np.full((number + 1, 4, 3, 1), number, dtype=np.uint8)
+        write_filmstrip(run.directory, FilmstripFile(100, frames, np.arange(number + 1)))
+    plot = make_frames_plot(make_settings(runs, ["env.id", "agent.gamma"], None))
+    assert plot is not None
+    medians = {}
+    for env_id in ("a-v0", "b-v0"):
+        own = [one for one in runs if one.config["env.id"] == env_id]
+        own = [one for one in own if one.config["agent.gamma"] == 0.9]
+        medians[env_id] = runs.index(sorted(own, key=lambda run: run.score)[1])
+    with drawn(plot, LIGHT) as figure:
+        (axes,) = figure.axes
+        texts = [text.get_text() for text in axes.texts]
+        assert len(axes.images) == sum(number + 1 for number in medians.values())
+    for text, (env_id, number) in zip(texts, medians.items(), strict=True):
+        steps = ", ".join(str(step) for step in range(number + 1))
+        assert text == f"{env_id} at step 100; steps of the episode: {steps}"
+    report_of([tmp_path / "s"])
+    assert "## What the agent sees" in lines_of(tmp_path / "s")
+
+
+def test_without_images_there_is_no_plot(tmp_path):
+    write_sweep(tmp_path / "s", {"agent.gamma": [0.8, 0.9]}, lambda values: {100: 1.0})
+    runs = read_sources([tmp_path / "s"])[0].runs
+    assert make_frames_plot(make_settings(runs, ["agent.gamma"], None)) is None
+
+
+def test_grey_levels_and_colours_are_drawn_as_they_are():
+    grey = np.array([[[0], [51], [255]]], dtype=np.uint8)
+    np.testing.assert_allclose(to_picture(grey)[0, :, 0], [0, 0.2, 1])
+    colors = np.array([[[0, 51, 255], [255, 0, 0]]], dtype=np.uint8)
+    np.testing.assert_allclose(to_picture(colors), colors / 255)
+
+
+def test_planes_have_a_colour_each_and_the_last_one_is_on_top():
+    planes = np.zeros((1, 5, 4), dtype=np.uint8)
+    for plane in range(4):
+        planes[0, plane, plane] = 1
+    planes[0, 0, 3] = 1
+    picture = to_picture(planes)[0]
+    assert len({tuple(color) for color in picture[1:4]}) == 3
+    np.testing.assert_array_equal(picture[0], picture[3])
+    np.testing.assert_array_equal(picture[4], 0)
