@@ -37,7 +37,8 @@ class FrameStore(PerRunState):
 
     A frame is kept as long as the oldest transition in the buffer, or a newer one, needs it. A run
     needs a slot for each transition and for each end of an episode among them; slots for the worst
-    case exist, but take no memory on the CPU until they are used.
+    case exist, but take no memory on the CPU until they are used. The frames lie on the device if
+    they fit there, else in the memory of the CPU, which sends those of a batch as bytes.
     """
 
     rows = ("offsets", "marks", "num_slots")
@@ -56,7 +57,7 @@ class FrameStore(PerRunState):
             capacities: `[N]` transitions of the replay buffers.
             frame_format: of the frames.
             n_step: n.
-            device: where the frames are stored.
+            device: of the observations.
         """
         self.format, form = frame_format, frame_format
         self.layout = FrameLayout(
@@ -75,10 +76,12 @@ class FrameStore(PerRunState):
         total = int(slots.sum())
         self.previous, self.next = np.zeros((2, total), dtype=np.int32)
         self.marks = np.tile(np.array([NONE, NONE, NONE, 0]), (len(capacities), 1))
+        self._device, place = device, _choose_place(total * form.num_bytes, device)
         # Zeros of numpy take no memory before they are written.
-        host = np.zeros((total, form.num_bytes), dtype=np.uint8)
-        self.values = torch.from_numpy(host).to(device)
-        self._host = host if device.type == "cpu" else host[:0]
+        host = np.zeros((total if place.type == "cpu" else 0, form.num_bytes), dtype=np.uint8)
+        self._host, self.values = host, torch.from_numpy(host)
+        if place.type != "cpu":
+            self.values = torch.zeros(total, form.num_bytes, dtype=torch.uint8, device=place)
         self._bits = torch.arange(8, dtype=torch.uint8, device=device)
 
     @property
@@ -119,13 +122,14 @@ class FrameStore(PerRunState):
             slots: `[...]` of their newest frames.
         """
         all_firsts, newest = np.broadcast_to(firsts, slots.shape).ravel(), slots.ravel()
-        read = self._read_host if len(self._host) else self._read_device
+        read = self._read_compiled if self._device.type == "cpu" else self._read_tensors
         return read(all_firsts, newest).view(*slots.shape, -1)
 
     def newest(self, run: int) -> UInt8Array:
         """Returns the newest frame `[H * W * c]` of a run."""
         row = self.offsets[run] + self.marks[run, NEWEST]
-        found: UInt8Array = self._unpack(self.values[row : row + 1])[0].cpu().numpy()
+        packed = self.values[row : row + 1].to(self._device)
+        found: UInt8Array = self._unpack(packed)[0].cpu().numpy()
         return found
 
     def state_dict(self, run: int) -> dict[str, Any]:
@@ -157,19 +161,20 @@ class FrameStore(PerRunState):
         self.previous[used], self.next[used] = state["previous"], state["next"]
         self.values[used] = torch.as_tensor(state["values"]).to(self.values.device)
 
-    def _read_host(self, firsts: IntArray, slots: IntArray) -> Tensor:
+    def _read_compiled(self, firsts: IntArray, slots: IntArray) -> Tensor:
         """Returns observations `[M, D]`."""
         size = self.layout.num_pixels * self.layout.channels * self.layout.stack
         observations = np.empty((len(slots), size), dtype=np.float32)
         read_observations(self.arrays, self.layout, firsts, slots, observations)
         return torch.from_numpy(observations)
 
-    def _read_device(self, firsts: IntArray, slots: IntArray) -> Tensor:
+    def _read_tensors(self, firsts: IntArray, slots: IntArray) -> Tensor:
         """Returns observations `[M, D]`."""
         stacks = np.empty((len(slots), self.layout.stack), dtype=np.int64)
         find_stacks(self.arrays, self.layout, firsts, slots, stacks)
         rows = torch.from_numpy(np.maximum(stacks, 0).ravel()).to(self.values.device)
-        frames = self._unpack(self.values.index_select(0, rows)).view(*stacks.shape, -1)
+        packed = self.values.index_select(0, rows).to(self._device)
+        frames = self._unpack(packed).view(*stacks.shape, -1)
         if (is_zero := stacks == NONE).any():
             frames[torch.from_numpy(is_zero).to(frames.device)] = 0
         return self._join(frames)
@@ -187,3 +192,11 @@ class FrameStore(PerRunState):
         pixels = frames.view(count, stack, -1, self.layout.channels).transpose(1, 2)
         numbers = pixels.flatten(1).float()
         return (numbers - self.format.low) * self.format.scale
+
+
+def _choose_place(num_bytes: int, device: torch.device) -> torch.device:
+    """Returns where frames lie: on the device, if they take at most half of its free memory."""
+    if device.type != "cuda":
+        return device
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if num_bytes <= free / 2 else torch.device("cpu")

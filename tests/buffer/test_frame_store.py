@@ -229,3 +229,20 @@ def test_frames_take_no_more_memory_than_is_used():
     frame, one = np.ones((1, 7_056), np.uint8), np.zeros(1, np.int64)
     slots = [store.add(one, frame, np.array([False]), np.array([-1]))[0] for _ in range(50)]
     assert slots == list(range(50)) and store.values[50:].any() == torch.tensor(False)
+
+
+@pytest.mark.parametrize("is_binary", [True, False])
+@pytest.mark.parametrize("repeats_first", [True, False])
+def test_tensors_and_compiled_code_read_the_same_observations(is_binary, repeats_first):
+    form = form_of(Case(0, 3, 1, is_binary, repeats_first))
+    store = FrameStore(np.array([30, 40]), form, 1, CPU)
+    generator, slots = np.random.default_rng(0), []
+    for step in range(25):
+        frames = generator.integers(0, 2 if is_binary else 256, (2, 12)).astype(np.uint8)
+        slots.append(store.add(np.arange(2), frames, np.full(2, step % 6 == 0), np.full(2, -1)))
+    firsts = np.repeat(store.offsets, 25)
+    chosen = np.array(slots).T.ravel()
+    compiled, tensors = (
+        read(firsts, chosen) for read in (store._read_compiled, store._read_tensors)
+    )
+    np.testing.assert_array_equal(compiled.numpy(), tensors.numpy())
