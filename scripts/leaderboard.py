@@ -1,8 +1,8 @@
 """Trains the runs of docs/leaderboard.md, or resumes them, and writes its tables.
 
-    python scripts/leaderboard.py                 # everything: many hours of two cores
-    python scripts/leaderboard.py minatar_dqn     # one recipe
-    python scripts/leaderboard.py --only-write    # the tables of what has completed so far
+    python scripts/leaderboard.py                      # everything: many hours of two cores
+    python scripts/leaderboard.py minatar acrobot      # some boards
+    python scripts/leaderboard.py --only-write         # the tables of what has completed so far
 
 The sweeps are in outputs/leaderboard, or another --folder. Interrupted ones are resumed. A row has
 the interquartile mean over the seeds, with its 95 % bootstrap interval, of the mean return of the
@@ -29,35 +29,92 @@ PAGE, RUNS = ROOT / "docs/leaderboard.md", ROOT / "docs/leaderboard/runs.csv.gz"
 MARK = "<!-- Written by scripts/leaderboard.py. -->"
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
-NUM_SEEDS = 10
+CARTPOLE = (
+    *("cartpole", "double", "dueling", "n_step", "prioritized", "noisy", "c51", "qr_dqn"),
+    *("munchausen", "dqn_2015", "rainbow"),
+)
+NOISY = ("network.noisy=true", "agent.epsilon=0", "agent.epsilon_start=null")
+COMPONENTS = {
+    "dqn": (),
+    "double": ("agent/target=double",),
+    "dueling": ("network.dueling=true",),
+    "n_step": ("agent.n_step=3",),
+    "prioritized": ("buffer=prioritized",),
+    "noisy": NOISY,
+    "c51": ("agent/value=categorical",),
+    "qr_dqn": ("agent/value=quantile",),
+    "munchausen": ("agent/target=munchausen",),
+    "rainbow": (
+        *("agent/target=double", "network.dueling=true", "agent.n_step=3", "buffer=prioritized"),
+        *(*NOISY, "agent/value=categorical"),
+    ),
+}
+SUPPORT = {
+    "acrobot": ("agent.value.v_min=-100", "agent.value.v_max=0"),
+    "mountain_car": ("agent.value.v_min=-100", "agent.value.v_max=0"),
+    "lunar_lander": ("agent.value.v_min=-200", "agent.value.v_max=200"),
+}
 SHARE = 0.1
 """Of the steps of a run, at its end, whose training episodes count."""
 
 COMMON = ("log.progress=false", "log.tensorboard=false", "report=false")
+SHORT = (*COMMON, "seed=range(30)", "eval.every_steps=null", "eval.episodes=100")
 
 
-class Sweep(NamedTuple):
-    """A sweep of the leaderboard.
+class Board(NamedTuple):
+    """A table of the leaderboard.
 
     Attributes:
-        recipe: option of experiment.
-        overrides: what is swept, and what differs from the recipe.
+        title: of the table.
+        sweeps: overrides of the sweep of each agent, by its name.
         key: that names the task of a run.
+        solved: return of the final evaluation from which on the task counts as solved, as
+            Gymnasium registers it; None if it does not.
     """
 
-    recipe: str
-    overrides: tuple[str, ...]
+    title: str
+    sweeps: dict[str, tuple[str, ...]]
     key: str
+    solved: float | None = None
 
 
-MINATAR = (f"env.game={','.join(GAMES)}", f"seed=range({NUM_SEEDS})")
-SWEEPS = tuple(Sweep(recipe, MINATAR, "env.game") for recipe in ("minatar_dqn", "minatar_rainbow"))
+def _minatar() -> dict[str, tuple[str, ...]]:
+    swept = (f"env.game={','.join(GAMES)}", "seed=range(10)", *COMMON)
+    return {name: (f"experiment={name}", *swept) for name in ("minatar_dqn", "minatar_rainbow")}
+
+
+def _cartpole() -> dict[str, tuple[str, ...]]:
+    budget = "trainer.total_steps=100_000"
+    return {name: (f"experiment={name}", budget, *SHORT) for name in CARTPOLE}
+
+
+def _family(recipe: str) -> dict[str, tuple[str, ...]]:
+    """Returns the sweeps of a recipe with each component of the family."""
+    supports = {"c51": SUPPORT[recipe], "rainbow": SUPPORT[recipe]}
+    return {
+        f"{recipe}_{name}": (f"experiment={recipe}", *own, *supports.get(name, ()), *SHORT)
+        for name, own in COMPONENTS.items()
+    }
+
+
+BOARDS = {
+    "minatar": Board("MinAtar", _minatar(), "env.game"),
+    "cartpole": Board("CartPole-v1, 100,000 steps", _cartpole(), "env.id", 475),
+    "acrobot": Board("Acrobot-v1, 100,000 steps", _family("acrobot"), "env.id", -100),
+    "mountain_car": Board(
+        "MountainCar-v0 with 1,000 frames, 100,000 steps", _family("mountain_car"), "env.id", -110
+    ),
+    "lunar_lander": Board(
+        "LunarLander-v3, 1,500,000 steps", _family("lunar_lander"), "env.id", 200
+    ),
+}
 
 
 class Row(NamedTuple):
     """Values of a completed run."""
 
-    recipe: str
+    board: str
+    agent: str
     task: str
     seed: int
     steps: int
@@ -68,46 +125,42 @@ class Row(NamedTuple):
 def main() -> None:
     """Trains what is missing, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [sweep.recipe for sweep in SWEEPS]
-    parser.add_argument("recipes", nargs="*", help=f"of {', '.join(names)}; default: all")
+    parser.add_argument("boards", nargs="*", help=f"of {', '.join(BOARDS)}; default: all")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs/leaderboard")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
     options = parser.parse_args()
-    if unknown := set(options.recipes) - set(names):
-        parser.error(f"expected recipes of {', '.join(names)}, got {', '.join(sorted(unknown))}")
-    chosen = [sweep for sweep in SWEEPS if sweep.recipe in (options.recipes or names)]
-    for sweep in () if options.only_write else chosen:
-        train(sweep, options.folder / sweep.recipe)
-    write([row for sweep in SWEEPS for row in rows_of(sweep, options.folder / sweep.recipe)])
+    if unknown := set(options.boards) - set(BOARDS):
+        parser.error(f"expected boards of {', '.join(BOARDS)}, got {', '.join(sorted(unknown))}")
+    for name in () if options.only_write else options.boards or BOARDS:
+        for agent, overrides in BOARDS[name].sweeps.items():
+            train(overrides, options.folder / agent)
+    write([row for name in BOARDS for row in rows_of(name, options.folder)])
 
 
-def train(sweep: Sweep, folder: Path) -> None:
+def train(overrides: Sequence[str], folder: Path) -> None:
     """Trains a sweep, or resumes it."""
     command = [sys.executable, "-m"]
     if (folder / "jobs.jsonl").exists():
         command += ["dqn_exp.resume", str(folder)]
     else:
-        own = (f"experiment={sweep.recipe}", *sweep.overrides, f"hydra.sweep.dir={folder}")
-        command += ["dqn_exp.train", "-m", *own, *COMMON]
+        command += ["dqn_exp.train", "-m", *overrides, f"hydra.sweep.dir={folder}"]
     subprocess.run(command, check=True)
 
 
-def rows_of(sweep: Sweep, folder: Path) -> Iterator[Row]:
-    """Yields the values of the completed runs of a sweep."""
-    if not (folder / "sweep.csv").exists():
-        return
-    with (folder / "sweep.csv").open(encoding="utf-8") as file:
-        for run in csv.DictReader(file):
-            if run["status"] == "completed":
-                steps, training_return = _end_of_training(folder / run["dir"])
-                yield Row(
-                    sweep.recipe,
-                    run[sweep.key],
-                    int(run["seed"]),
-                    steps,
-                    training_return,
-                    float(run["objective"]),
-                )
+def rows_of(name: str, folder: Path) -> Iterator[Row]:
+    """Yields the values of the completed runs of a board."""
+    board = BOARDS[name]
+    for agent in board.sweeps:
+        directory = folder / agent
+        if not (directory / "sweep.csv").exists():
+            continue
+        with (directory / "sweep.csv").open(encoding="utf-8") as file:
+            runs = [run for run in csv.DictReader(file) if run["status"] == "completed"]
+        for run in runs:
+            steps, training_return = _end_of_training(directory / run["dir"])
+            task, evaluation = run.get(board.key) or name, float(run["objective"])
+            seed = int(run["seed"])
+            yield Row(name, agent, task, seed, steps, training_return, evaluation)
 
 
 def _end_of_training(run: Path) -> tuple[int, float]:
@@ -120,12 +173,14 @@ def _end_of_training(run: Path) -> tuple[int, float]:
 
 
 def write(rows: Sequence[Row]) -> None:
-    """Writes the table of the page, and the values of all runs."""
+    """Writes the tables of the page, and the values of all runs."""
     page = PAGE.read_text(encoding="utf-8")
     before, mark, _ = page.partition(MARK)
     if not mark:
-        raise SystemExit(f"{PAGE}: expected the line {MARK}, after which the table is written.")
-    PAGE.write_text(f"{before}{MARK}\n\n{to_table(rows)}", encoding="utf-8")
+        raise SystemExit(f"{PAGE}: expected the line {MARK}, after which the tables are written.")
+    names = dict.fromkeys(row.board for row in rows)
+    tables = [to_table(BOARDS[name], [row for row in rows if row.board == name]) for name in names]
+    PAGE.write_text("\n\n".join([f"{before}{MARK}", *tables]) + "\n", encoding="utf-8")
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(Row._fields)
@@ -134,20 +189,27 @@ def write(rows: Sequence[Row]) -> None:
     RUNS.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
 
 
-def to_table(rows: Sequence[Row]) -> str:
-    """Returns the table as Markdown."""
-    lines = [
-        "| recipe | task | steps | seeds | return in training | return of the final evaluation |",
-        "|---|---|---|---|---|---|",
-    ]
-    for recipe, task, steps in dict.fromkeys((row.recipe, row.task, row.steps) for row in rows):
-        own = [row for row in rows if (row.recipe, row.task, row.steps) == (recipe, task, steps)]
+def to_table(board: Board, rows: Sequence[Row]) -> str:
+    """Returns the table of a board as Markdown."""
+    heads = ["agent", "task", "runs", "return in training", "return of the final evaluation"]
+    if board.solved is not None:
+        heads[1:2] = []
+        heads.append(f"runs with {board.solved:g} or more")
+    lines = [f"### {board.title}", "", _to_line(heads), _to_line(["---"] * len(heads))]
+    for agent, task in dict.fromkeys((row.agent, row.task) for row in rows):
+        own = [row for row in rows if (row.agent, row.task) == (agent, task)]
+        evaluations = [row.evaluation_return for row in own]
         training = _to_text([row.training_return for row in own])
-        evaluation = _to_text([row.evaluation_return for row in own])
-        lines.append(
-            f"| `{recipe}` | {task} | {steps:,} | {len(own)} | {training} | {evaluation} |"
-        )
-    return "\n".join(lines) + "\n"
+        cells = [f"`{agent}`", task, str(len(own)), training, _to_text(evaluations)]
+        if board.solved is not None:
+            cells[1:2] = []
+            cells.append(str(sum(value >= board.solved for value in evaluations)))
+        lines.append(_to_line(cells))
+    return "\n".join(lines)
+
+
+def _to_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _to_text(values: Sequence[float]) -> str:
