@@ -72,6 +72,13 @@ BAD = [
     (["env.kwargs={gravity: 3}"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
     (["env.id=FrozenLake-v1", "env.kwargs={map_name: 9x9}"], "env.kwargs: making FrozenLake-v1 with {'map_name': '9x9'} raised KeyError: '9x9' (frozen_lake.py"),
     (["env.id=no_such_module:Some-v0"], "env.id: no module named 'no_such_module' was found in the folder"),
+    (["env=cartpole_v1", "env.game=pong"], "env.game: expected null, since env.id=CartPole-v1 is no game, got 'pong'."),
+    (["env=cartpole_v1", "env.frame_padding=zeros"], "env.frame_padding: expected first, got zeros: the observations of CartPole-v1 are vectors."),
+    (["env=minatar", "env.game=pong"], "is registered by dqn_exp.env.minatar. Expected one of minatar/asterix-v0, minatar/asterix-v1, minatar/breakout-v0"),
+    (["env=minatar", "buffer.capacity=9_000_000"], "buffer.capacity: expected at most 8_000_000 with images, got 9000000."),
+    (["env=cartpole_v1", "eval.env_kwargs={foo: 1}"], "eval.env_kwargs: CartPole-v1 cannot be made with {'foo': 1}"),
+    (["env=minatar", "eval.env_kwargs={game: freeway}"], "eval.env_kwargs: expected an environment like that of training, with 400 features and 3 actions, got one with 700 and 3."),
+    (["env=minatar", "network=conv", "network.convolutions=[[16,3]]"], "network.convolutions.0: expected at least 3 values, got [16, 3]. Each convolution is [filters, size, stride], as in [[16,3,1]]."),
     # The machine and its directories.
     (["device=cuda:99"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'cuda:99'"),
     (["device=meta"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'meta'"),

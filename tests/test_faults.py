@@ -259,7 +259,7 @@ def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_co
         statuses[how] = [row["status"] for row in table_of(tmp_path / how)]
     # Those whose own environments break are marked, and no other.
     assert statuses["kill"] == statuses["step"]
-    assert set(statuses["kill"]) == {"completed", "failed"}
+    assert min(statuses["kill"].count(one) for one in ("completed", "failed")) >= 2
     lost = "failed: A worker with only this run was lost 3 times; the last one died: process"
     for row in table_of(tmp_path / "kill"):
         is_listed = f"Run {row['job']} (seed={row['seed']}) {lost}" in err

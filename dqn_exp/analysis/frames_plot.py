@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -12,6 +11,7 @@ from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.plot_style import Plot, Theme
 from dqn_exp.analysis.run_reader import RunFiles
 from dqn_exp.core.arrays import UInt8Array
+from dqn_exp.core.planes import draw_planes
 from dqn_exp.files.filmstrip_file import FilmstripFile, read_filmstrip
 
 MOST_ROWS = 8
@@ -44,7 +44,7 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
         "frames",
         "What the agent sees",
         "Evenly spaced frames of an evaluation episode, of the median run of the best setting. "
-        "Planes of objects have one colour each; the last plane is on top.",
+        "Planes of objects have one color each; the last plane is on top.",
         draw,
         (9.0, max(1.6, 1.25 * len(shown) * height / width + 0.5)),
     )
@@ -53,18 +53,14 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
 def to_picture(frame: UInt8Array) -> npt.NDArray[Any]:
     """Returns a picture `[H, W, 3]` in [0, 1] of a frame `[H, W, c]`.
 
-    One channel is drawn in grey and three with large numbers in their colours; otherwise each
+    One channel is drawn in gray, and three with large numbers are colors; otherwise each
     channel is a plane of things that are there or not.
     """
     channels = frame.shape[2]
     if channels == 1 or (channels == 3 and frame.max() > 1):
         brightest = 255 if frame.max() > 1 else 1
         return np.broadcast_to(frame / brightest, (*frame.shape[:2], 3))
-    colors = mpl.colormaps["tab10" if channels <= 10 else "turbo"].resampled(max(channels, 2))
-    picture = np.zeros((*frame.shape[:2], 3))
-    for plane in range(channels):
-        picture[frame[..., plane] > 0] = colors(plane)[:3]
-    return picture
+    return draw_planes(frame) / 255
 
 
 def _choose(settings: Sequence[Setting]) -> Iterator[tuple[str, FilmstripFile]]:

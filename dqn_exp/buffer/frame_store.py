@@ -1,5 +1,7 @@
 """Frames of image observations, each stored once."""
 
+import mmap
+import sys
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,14 @@ from dqn_exp.core.arrays import BoolArray, IntArray, UInt8Array
 from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.per_run import PerRunState
 
+MAP_NORESERVE = 0x4000
+"""Of Linux's mmap(2), https://man7.org/linux/man-pages/man2/mmap.2.html."""
+
 SPARE = 1_024
 """Slots for frames that no transition needs, such as those of an episode that was lost."""
 
-MOST_FRAMES = 2**24
-"""Slots of a run, whose numbers must be exact in single precision."""
+MOST_TRANSITIONS = 8_000_000
+"""Of a run: the numbers of its slots, two for each, must be exact in single precision."""
 
 
 class FrameStore(PerRunState):
@@ -77,8 +82,7 @@ class FrameStore(PerRunState):
         self.previous, self.next = np.zeros((2, total), dtype=np.int32)
         self.marks = np.tile(np.array([NONE, NONE, NONE, 0]), (len(capacities), 1))
         self._device, place = device, _choose_place(total * form.num_bytes, device)
-        # Zeros of numpy take no memory before they are written.
-        host = np.zeros((total if place.type == "cpu" else 0, form.num_bytes), dtype=np.uint8)
+        host = _make_host(total if place.type == "cpu" else 0, form.num_bytes)
         self._host, self.values = host, torch.from_numpy(host)
         if place.type != "cpu":
             self.values = torch.zeros(total, form.num_bytes, dtype=torch.uint8, device=place)
@@ -192,6 +196,16 @@ class FrameStore(PerRunState):
         pixels = frames.view(count, stack, -1, self.layout.channels).transpose(1, 2)
         numbers = pixels.flatten(1).float()
         return (numbers - self.format.low) * self.format.scale
+
+
+def _make_host(num_slots: int, num_bytes: int) -> UInt8Array:
+    """Returns zeros `[num_slots, num_bytes]` that take no memory before they are written."""
+    size = num_slots * num_bytes
+    if not size or not sys.platform.startswith("linux"):
+        return np.zeros((num_slots, num_bytes), dtype=np.uint8)
+    # Linux refuses more than the memory of the machine, unless told that not all will be used.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+    return np.frombuffer(mmap.mmap(-1, size, flags), dtype=np.uint8).reshape(num_slots, num_bytes)
 
 
 def _choose_place(num_bytes: int, device: torch.device) -> torch.device:

@@ -26,6 +26,8 @@ EXPECTED = {
     "finite_number": "expected a finite number",
     "bool_type": "expected true or false",
     "list_type": "expected a list, such as [128]",
+    "too_short": "expected at least {min_length} values",
+    "too_long": "expected at most {max_length} values",
     "model_type": "expected a group of keys",
     "model_attributes_type": "expected a group of keys",
     "dict_type": "expected a group of keys",
@@ -58,6 +60,8 @@ def to_line(detail: ErrorDetails) -> str:
 
 def _hint(key: str, value: Any) -> str:
     """Returns what to type instead of a text or a list where a number was expected."""
+    if re.fullmatch(r"network\.convolutions\.\d+", key):
+        return " Each convolution is [filters, size, stride], as in [[16,3,1]]."
     if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
         return f" To sweep over values: -m {key}={','.join(map(str, value))}"
     if key == "device" and isinstance(value, int):

@@ -43,6 +43,10 @@ class Atari(gymnasium.Env[Any, Any]):
             full_action_space: whether all 18 actions are available, else those with an effect.
             render_mode: rgb_array or None.
         """
+        if not 0 <= sticky_action_prob <= 1:
+            raise ValueError(
+                f"sticky_action_prob: expected a number from 0 to 1, got {sticky_action_prob}"
+            )
         vector_env = import_extra("ale_py.vector_env", "atari")
         self._games = vector_env.AtariVectorEnv(
             game,
@@ -102,7 +106,7 @@ class Atari(gymnasium.Env[Any, Any]):
         return self._newest.repeat(4, axis=0).repeat(4, axis=1)[:, :, None].repeat(3, axis=2)
 
     def close(self) -> None:
-        """Ends the threads of the emulator."""
+        """Closes the emulator, whose thread ends with this object."""
         self._games.close()
 
     def _start(self) -> None:

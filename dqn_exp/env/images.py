@@ -36,6 +36,9 @@ class Images:
             scale=float(np.float32(1) / np.float32(max(high - low, 1))),
         )
         self.num_features = self.form.num_values
+        # Then a value of the type is one of the space.
+        is_byte = space.dtype == np.uint8 and (low, high) == (0, 255)
+        self._has_all_values = is_byte or space.dtype == np.bool_
 
     @property
     def form(self) -> FrameFormat:
@@ -50,7 +53,8 @@ class Images:
             ValueError: If it does not belong to the space.
         """
         image = np.asarray(observation)
-        if image.dtype != self._space.dtype or image.shape != self._space.shape:
+        is_sure = self._has_all_values and image.dtype == self._space.dtype
+        if not is_sure or image.shape != self._space.shape:
             image = self._convert(image)
         if self._has_channels_first:
             image = image.transpose(1, 2, 0)

@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from dqn_exp.core.extras import import_extra
+from dqn_exp.core.planes import draw_planes
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 
@@ -81,7 +82,7 @@ class MinAtar(gymnasium.Env[Any, Any]):
 
     def render(self) -> Any:
         """Returns the newest observation as an image, a color for each channel."""
-        return draw(self._game.state())
+        return draw_planes(self._game.state()).repeat(32, axis=0).repeat(32, axis=1)
 
 
 CONSTANTS = frozenset({"random", "channels", "action_map"})
@@ -95,25 +96,6 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_to_plain(inner) for inner in value]
     return value.item() if isinstance(value, np.generic) else value
-
-
-def draw(planes: Any) -> Any:
-    """Returns an image `[320, 320, 3]` of planes `[10, 10, C]`, one color each, the last on top."""
-    count = planes.shape[2]
-    image = np.zeros((*planes.shape[:2], 3), dtype=np.uint8)
-    for index in range(count):
-        image[planes[:, :, index].astype(bool)] = COLORS[index % len(COLORS)]
-    return image.repeat(32, axis=0).repeat(32, axis=1)
-
-
-COLORS = np.array(
-    [
-        *([0, 114, 178], [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66]),
-        *([213, 94, 0], [204, 121, 167], [255, 255, 255], [150, 150, 150], [120, 94, 240]),
-    ],
-    dtype=np.uint8,
-)
-"""Colors that color-blind people can tell apart: Color Universal Design, https://jfly.uni-koeln.de/color."""
 
 
 def register_envs() -> None:

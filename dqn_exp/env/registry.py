@@ -17,6 +17,11 @@ PACKAGE = str(Path(__file__).parent.parent)
 OWN_MODULES = {"atari": "dqn_exp.env.atari", "minatar": "dqn_exp.env.minatar"}
 """Modules of this package that register environments, by namespace of their ids."""
 
+MOST_NAMED = 12
+"""Ids of a module that a message lists."""
+
+ATARI = re.compile(r"ALE/(\w+)-v5")
+
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -25,12 +30,14 @@ def find_spec(env_id: str) -> EnvSpec:
 
     Args:
         env_id: such as CartPole-v1, or my_module:MyEnv-v0, whose module registers the environment
-            when it is imported, or in its function `register_envs`.
+            when it is imported, or in its function `register_envs`. ALE/Pong-v5 is atari/pong-v5.
 
     Raises:
         ValueError: If there is none, with the key.
     """
     module, _, name = env_id.rpartition(":")
+    if not module and (atari := ATARI.fullmatch(name)):
+        name = f"atari/{re.sub('(?<!^)(?=[A-Z])', '_', atari[1]).lower()}-v5"
     module = module or OWN_MODULES.get(name.partition("/")[0], "")
     if module:
         _register(module, name)
@@ -46,8 +53,15 @@ def short_name(env_id: str) -> str:
 
 
 def _register(module: str, name: str) -> None:
+    _import(module)
+    if name not in gymnasium.registry:
+        _register_envs(module)
+
+
+@cache
+def _register_envs(module: str) -> None:
     imported = _import(module)
-    if name not in gymnasium.registry and hasattr(imported, "register_envs"):
+    if hasattr(imported, "register_envs"):
         try:
             imported.register_envs()
         except (Exception, SystemExit) as error:  # Foreign code may raise any error.
@@ -105,10 +119,18 @@ def _unknown(name: str, module: str) -> str:
     where = f" by {module}" if module else ""
     near = _near(name)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = _own_games(module) or hint
     if not module and not near:
         shown = name if _is_id(name) else "MyEnv-v0"
         hint = f" If a module registers it, put its name in front: env.id=my_module:{shown}"
     return f"env.id: no environment {name!r} is registered{where}.{hint}"
+
+
+def _own_games(module: str) -> str:
+    """Returns the ids of a module of this package, unless they are many."""
+    namespaces = [space for space, own in OWN_MODULES.items() if own == module]
+    ids = sorted(key for space in namespaces for key in gymnasium.registry if key.startswith(space))
+    return f" Expected one of {', '.join(ids)}." if 0 < len(ids) <= MOST_NAMED else ""
 
 
 def _near(name: str) -> list[str]:

@@ -121,8 +121,13 @@ class RunRecord:
         count = len(seeds)
         self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
 
-    def add_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
-        """Replaces the frames `[T, H, W, c]` of an evaluation episode, seen at its steps `[T]`."""
+    def write_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
+        """Replaces the frames `[T, H, W, c]` of an evaluation episode, seen at its steps `[T]`.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        check_ownership(self.directory, self._token)
         write_filmstrip(self.directory, FilmstripFile(step, frames, steps))
 
     def add_gif(self, tag: str, content: bytes, size: tuple[int, int]) -> None:

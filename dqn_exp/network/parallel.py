@@ -6,7 +6,7 @@ last bits of outputs and gradients depend on neither as well.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
@@ -73,8 +73,12 @@ class ParallelConvNet:
 
         others = min(self._num_threads, len(inputs)) - 1
         helping = [self._pool.submit(work) for _ in range(others)]
-        with torch.no_grad():
-            work()
+        try:
+            with torch.no_grad():
+                work()
+        finally:
+            # After an error here, the others finish what is left before it is raised.
+            wait(helping)
         for future in helping:
             future.result()
         return [outputs[number] for number in range(len(inputs))]

@@ -59,7 +59,7 @@ def make_trainer(
     if isinstance(engine, NativeEngine):
         player = _make_player(engine, n_step, episodes, num_threads)
         stepper = Segments(engine, player, num_threads)
-        if isinstance(episodes.env, ClassicControlVectorEnv):
+        if _has_compiled_evaluation(configs):
             evaluation = _make_evaluation(CompiledEvaluation, configs, None)
     return Trainer(
         Components(
@@ -109,6 +109,12 @@ def _make_timetable(configs: Configs) -> Timetable:
         evaluate_every=to_ints(config.eval.every_steps for config in configs),
         checkpoint_every=to_ints(config.checkpoint.every_steps for config in configs),
     )
+
+
+def _has_compiled_evaluation(configs: Configs) -> bool:
+    env = make_vector_env(evaluation_env(configs[0]), 1)
+    env.close()
+    return isinstance(env, ClassicControlVectorEnv)
 
 
 def _make_evaluation(

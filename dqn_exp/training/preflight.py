@@ -7,9 +7,10 @@ from functools import cache
 
 import torch
 
+from dqn_exp.buffer.frame_store import MOST_TRANSITIONS
 from dqn_exp.config.agent_schema import ConvConfig
 from dqn_exp.config.engine_choice import choose_engine
-from dqn_exp.config.schema import Config
+from dqn_exp.config.schema import Config, EnvConfig
 from dqn_exp.core.machine import free_memory
 from dqn_exp.env.arguments import EnvArguments, EnvShape
 from dqn_exp.env.gymnasium_env import limit_of
@@ -45,6 +46,9 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     """
     trial = try_config(config)
     problems = [*trial.problems]
+    problems += _problems_of_name(config.env)
+    if config.eval.env_kwargs and trial.shape is not None:
+        problems += _problems_of_evaluation(config, trial.shape)
     if config.log.video and not problems:
         problems += _problems_of_film(_to_json(config))
     if is_remote:
@@ -121,6 +125,25 @@ def usable_memory(device: str) -> float:
     return MEMORY_SHARE * free_memory() if torch.device(device).type == "cpu" else math.inf
 
 
+def _problems_of_name(env: EnvConfig) -> Iterator[str]:
+    if env.game is not None and "/" not in env.id:
+        yield f"env.game: expected null, since env.id={env.id} is no game, got {env.game!r}."
+
+
+def _problems_of_evaluation(config: Config, shape: EnvShape) -> list[str]:
+    """Returns the problems of the environment of evaluations, whose arguments differ."""
+    trial = try_env(evaluation_env(config))
+    if trial.shape is None:
+        return [one.replace("env.kwargs", "eval.env_kwargs") for one in trial.problems]
+    own, other = ((one.num_features, one.num_actions) for one in (shape, trial.shape))
+    if own == other:
+        return []
+    return [
+        f"eval.env_kwargs: expected an environment like that of training, with {own[0]} features "
+        f"and {own[1]} actions, got one with {other[0]} and {other[1]}."
+    ]
+
+
 def _problems_of_images(config: Config, shape: EnvShape) -> list[str]:
     """Returns what a config demands that fits images only, or vectors only."""
     network, frames = config.network, shape.frames
@@ -133,8 +156,18 @@ def _problems_of_images(config: Config, shape: EnvShape) -> list[str]:
                 if config.env.frame_stack > 1
                 else []
             ),
+            *(
+                [f"env.frame_padding: expected first, got zeros: {found}."]
+                if config.env.frame_padding != "first"
+                else []
+            ),
         ]
     problems = []
+    if config.buffer.capacity > MOST_TRANSITIONS:
+        problems.append(
+            f"buffer.capacity: expected at most {MOST_TRANSITIONS:_} with images, got "
+            f"{config.buffer.capacity}."
+        )
     if config.agent.normalize_observations:
         problems.append(
             "agent.normalize_observations: expected false, got true: images are scaled to [0, 1] "

@@ -19,7 +19,7 @@ from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.checkpoint_schedule import CheckpointSchedule
 from dqn_exp.training.due import Due, Timetable
 from dqn_exp.training.episodes import Episodes
-from dqn_exp.training.evaluation import Evaluation
+from dqn_exp.training.evaluation import Evaluation, EvaluationEpisodes
 from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.observation_scales import LEAST_ROWS, note_on_scales
 from dqn_exp.training.progress import Progress, ProgressSnapshot
@@ -213,10 +213,21 @@ class Trainer(PerRunState):
                 record = self._records[row]
                 record.add_evaluation(step, seeds, played.returns[index], played.lengths[index])
                 record.add_scalars(step, all_values[index])
-                if played.filmstrips:
-                    record.add_filmstrip(step, *played.filmstrips[index].content)
         self.evaluated_at[rows] = self.steps[rows]
-        return {int(rows[index]): error for index, error in played.errors.items()}
+        errors = {int(rows[index]): error for index, error in played.errors.items()}
+        return errors | self._write_filmstrips(rows, played)
+
+    def _write_filmstrips(self, rows: IntArray, played: EvaluationEpisodes) -> dict[int, Exception]:
+        """Writes frames of evaluation episodes of rows `[M]`; returns errors by row."""
+        errors: dict[int, Exception] = {}
+        for index, filmstrip in enumerate(played.filmstrips):
+            row = int(rows[index])
+            try:
+                if index not in played.errors:
+                    self._records[row].write_filmstrip(int(self.steps[row]), *filmstrip.content)
+            except OSError as error:
+                errors[row] = error
+        return errors
 
     def _save(self, rows: Iterable[int], *, is_last: bool = False) -> dict[int, Exception]:
         """Writes the checkpoints of finite runs; returns errors by row."""

@@ -1,5 +1,7 @@
 """Frames that are stored once, against lists of whole observations."""
 
+import resource
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -220,15 +222,40 @@ def test_a_state_of_another_format_is_refused():
         small.load_state_dict(0, big.state_dict(0))
 
 
-def test_frames_take_no_more_memory_than_is_used():
-    """100,000 transitions of MinAtar's Breakout, and 2,000 of Atari."""
-    breakout = FrameFormat(10, 10, 4, True, 0.0, 1.0)
-    atari = FrameFormat(84, 84, 1, False, 0.0, 1 / 255, 4)
-    assert breakout.num_bytes == 50 and atari.num_bytes == 7_056
-    store = FrameStore(np.array([2_000]), atari, 1, CPU)
-    frame, one = np.ones((1, 7_056), np.uint8), np.zeros(1, np.int64)
-    slots = [store.add(one, frame, np.array([False]), np.array([-1]))[0] for _ in range(50)]
-    assert slots == list(range(50)) and store.values[50:].any() == torch.tensor(False)
+MEASURED = {
+    "minatar": (FrameFormat(10, 10, 4, True, 0.0, 1.0), 45e6),
+    "atari": (FrameFormat(84, 84, 1, False, 0.0, 1 / 255, 4), 0.75e9),
+}
+
+
+@pytest.mark.parametrize("name", ["minatar", pytest.param("atari", marks=pytest.mark.slow)])
+def test_a_full_buffer_takes_the_memory_of_its_frames_once(name):
+    form, most = MEASURED[name]
+    capacities, before = np.array([100_000]), resident_bytes()
+    frames = FrameStore(capacities, form, 1, CPU)
+    buffer = UniformBuffer(capacities, make_layout(1, 1), CPU, frames)
+    run, frame = np.zeros(1, np.int64), np.ones((1, form.num_values), np.uint8)
+    for step in range(105_000):
+        newest = buffer.add_frames(run, frame, np.array([step % 100 == 0]))
+        one = Transition(newest, run, np.ones((1, 1), np.float32), np.ones(1), newest)
+        buffer.add(run, one)
+    taken = resident_bytes() - before
+    assert 0.9 * 100_000 * form.num_bytes < taken < most
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def test_a_buffer_may_have_room_for_more_than_the_memory_of_the_machine():
+    form = MEASURED["atari"][0]
+    store = FrameStore(np.array([4_000_000, 4_000_000]), form, 1, CPU)
+    frame, none = np.full((1, 7_056), 9, np.uint8), np.array([-1])
+    for run in (0, 1):
+        slots = [store.add(np.array([run]), frame, np.array([True]), none)[0] for _ in range(3)]
+        assert slots == [0, 1, 2]
+        assert (store.newest(run) == 9).all()
 
 
 @pytest.mark.parametrize("is_binary", [True, False])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.env.arguments import EnvArguments
-from dqn_exp.env.minatar import GAMES, draw
+from dqn_exp.env.minatar import GAMES
 from dqn_exp.env.registry import find_spec
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.single_env import SingleEnv
@@ -67,12 +67,3 @@ def test_an_episode_is_a_function_of_its_seed_and_actions():
         observations = [env.reset(4), *(env.step(0)[0] for _ in range(8))]
         returns.append(np.stack(observations))
     assert all(np.array_equal(returns[0], one) for one in returns)
-
-
-def test_planes_have_colors_of_their_own():
-    planes = np.zeros((10, 10, 4), dtype=bool)
-    planes[1, 2, 0] = planes[5, 5, 3] = True
-    image = draw(planes)
-    assert image.shape == (320, 320, 3) and image.dtype == np.uint8
-    colors = {tuple(image[y * 32, x * 32]) for y, x in ((0, 0), (1, 2), (5, 5))}
-    assert len(colors) == 3 and (image[32:64, 64:96] == image[32, 64]).all()
