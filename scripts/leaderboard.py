@@ -29,31 +29,34 @@ PAGE, RUNS = ROOT / "docs/leaderboard.md", ROOT / "docs/leaderboard/runs.csv.gz"
 MARK = "<!-- Written by scripts/leaderboard.py. -->"
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
-CARTPOLE = (
+FAMILY = (
     *("cartpole", "double", "dueling", "n_step", "prioritized", "noisy", "c51", "qr_dqn"),
     *("munchausen", "dqn_2015", "rainbow"),
 )
-NOISY = ("network.noisy=true", "agent.epsilon=0", "agent.epsilon_start=null")
-COMPONENTS = {
-    "dqn": (),
-    "double": ("agent/target=double",),
-    "dueling": ("network.dueling=true",),
-    "n_step": ("agent.n_step=3",),
-    "prioritized": ("buffer=prioritized",),
-    "noisy": NOISY,
-    "c51": ("agent/value=categorical",),
-    "qr_dqn": ("agent/value=quantile",),
-    "munchausen": ("agent/target=munchausen",),
-    "rainbow": (
-        *("agent/target=double", "network.dueling=true", "agent.n_step=3", "buffer=prioritized"),
-        *(*NOISY, "agent/value=categorical"),
+TASKS = {
+    "cartpole": ("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+    "acrobot": (
+        *("env=acrobot", "trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+    ),
+    "mountain_car": (
+        *("env=mountain_car", "env.max_episode_steps=1_000", "agent.normalize_observations=true"),
+        *("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+    ),
+    "lunar_lander": (
+        *("env.id=LunarLander-v3", "network.hidden_sizes=[64,64]", "buffer.capacity=100_000"),
+        *("trainer.total_steps=1_500_000", "agent.learning_rate_decay_steps=1_500_000"),
+        *("agent.learning_rate=5e-4", "agent.target_update_period=500"),
     ),
 }
+"""What differs from the recipes of CartPole."""
+
 SUPPORT = {
     "acrobot": ("agent.value.v_min=-100", "agent.value.v_max=0"),
     "mountain_car": ("agent.value.v_min=-100", "agent.value.v_max=0"),
     "lunar_lander": ("agent.value.v_min=-200", "agent.value.v_max=200"),
 }
+"""Of the distributions of C51, on tasks that differ from CartPole."""
+
 SHARE = 0.1
 """Of the steps of a run, at its end, whose training episodes count."""
 
@@ -83,23 +86,18 @@ def _minatar() -> dict[str, tuple[str, ...]]:
     return {name: (f"experiment={name}", *swept) for name in ("minatar_dqn", "minatar_rainbow")}
 
 
-def _cartpole() -> dict[str, tuple[str, ...]]:
-    budget = "trainer.total_steps=100_000"
-    return {name: (f"experiment={name}", budget, *SHORT) for name in CARTPOLE}
-
-
-def _family(recipe: str) -> dict[str, tuple[str, ...]]:
-    """Returns the sweeps of a recipe with each component of the family."""
-    supports = {"c51": SUPPORT[recipe], "rainbow": SUPPORT[recipe]}
+def _family(task: str) -> dict[str, tuple[str, ...]]:
+    """Returns the sweeps of the recipes of CartPole on a task."""
+    supports = dict.fromkeys(("c51", "rainbow"), SUPPORT.get(task, ()))
     return {
-        f"{recipe}_{name}": (f"experiment={recipe}", *own, *supports.get(name, ()), *SHORT)
-        for name, own in COMPONENTS.items()
+        f"{task}_{name}": (f"experiment={name}", *TASKS[task], *supports.get(name, ()), *SHORT)
+        for name in FAMILY
     }
 
 
 BOARDS = {
     "minatar": Board("MinAtar", _minatar(), "env.game"),
-    "cartpole": Board("CartPole-v1, 100,000 steps", _cartpole(), "env.id", 475),
+    "cartpole": Board("CartPole-v1, 100,000 steps", _family("cartpole"), "env.id", 475),
     "acrobot": Board("Acrobot-v1, 100,000 steps", _family("acrobot"), "env.id", -100),
     "mountain_car": Board(
         "MountainCar-v0 with 1,000 frames, 100,000 steps", _family("mountain_car"), "env.id", -110
@@ -144,7 +142,7 @@ def train(overrides: Sequence[str], folder: Path) -> None:
         command += ["dqn_exp.resume", str(folder)]
     else:
         command += ["dqn_exp.train", "-m", *overrides, f"hydra.sweep.dir={folder}"]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=False)  # A run that failed is missing in its table.
 
 
 def rows_of(name: str, folder: Path) -> Iterator[Row]:
@@ -195,12 +193,19 @@ def to_table(board: Board, rows: Sequence[Row]) -> str:
     if board.solved is not None:
         heads[1:2] = []
         heads.append(f"runs with {board.solved:g} or more")
+    prefix = f"{rows[0].board}_"
     lines = [f"### {board.title}", "", _to_line(heads), _to_line(["---"] * len(heads))]
     for agent, task in dict.fromkeys((row.agent, row.task) for row in rows):
         own = [row for row in rows if (row.agent, row.task) == (agent, task)]
         evaluations = [row.evaluation_return for row in own]
         training = _to_text([row.training_return for row in own])
-        cells = [f"`{agent}`", task, str(len(own)), training, _to_text(evaluations)]
+        cells = [
+            f"`{agent.removeprefix(prefix) if board.solved else agent}`",
+            task,
+            str(len(own)),
+            training,
+            _to_text(evaluations),
+        ]
         if board.solved is not None:
             cells[1:2] = []
             cells.append(str(sum(value >= board.solved for value in evaluations)))

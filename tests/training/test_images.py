@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dqn_exp.config.schema import Config
-from dqn_exp.files.filmstrip_file import read_filmstrip
+from dqn_exp.files import run_record
+from dqn_exp.files.filmstrip_file import read_filmstrip, write_filmstrip
+from dqn_exp.files.result import read_result
 from tests import image_envs
 from tests.conftest import make_config, results_of
 from tests.resuming import check_resumed
@@ -128,6 +130,23 @@ def test_a_run_that_is_killed_or_interrupted_ends_with_the_same_bytes(tmp_path, 
     check_resumed(make_population(3, engine), tmp_path, seed=5, latest_kill=120)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "engine"), [("minatar", "native"), ("minatar", "torch"), ("atari", "torch")]
+)
+def test_a_game_that_is_killed_or_interrupted_ends_with_the_same_bytes(tmp_path, env, engine):
+    own = {"minatar": {}, "atari": {"network__convolutions": [[16, 8, 8]]}}[env]
+    games = {key: value for key, value in SMALL.items() if key != "env__id"}
+    configs = [
+        make_config(
+            *(f"env={env}", "network=conv", "buffer=prioritized"),
+            **{**games, "engine": engine, "seed": seed, "agent__n_step": 3, **own},
+        )
+        for seed in range(3)
+    ]
+    check_resumed(configs, tmp_path, seed=6, latest_kill=120)
+
+
 def test_frames_of_the_newest_evaluation_are_kept(train):
     (directory,) = train([make_run(engine="torch", **CONV, env__frame_stack=3)], "run")
     found = read_filmstrip(directory)
@@ -137,6 +156,19 @@ def test_frames_of_the_newest_evaluation_are_kept(train):
     assert 1 <= len(found.frames) <= int(length)
     first, _ = image_envs.gymnasium.make("Pictures-v0").reset(seed=int(seed))
     np.testing.assert_array_equal(found.frames[0], first)
+
+
+def test_a_run_whose_frames_cannot_be_written_fails_alone(train, monkeypatch):
+    def write(directory, content):
+        if directory.name == "1":
+            raise OSError(28, "No space left on device")
+        write_filmstrip(directory, content)
+
+    monkeypatch.setattr(run_record, "write_filmstrip", write)
+    configs = [make_run(engine="torch", seed=seed, **CONV) for seed in range(3)]
+    results = [read_result(directory) for directory in train(configs, "runs")]
+    assert [result.status for result in results] == ["completed", "failed", "completed"]
+    assert "No space left on device" in results[1].error
 
 
 def test_runs_at_different_steps_go_on_as_they_would_alone(tmp_path):
