@@ -18,9 +18,11 @@ import pytest
 
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
+from dqn_exp.files.failed_episode import load_failed_episode
 from dqn_exp.files.ownership import grant_ownership
 from dqn_exp.sweep import executor
 from dqn_exp.training import trainer
+from dqn_exp.training.playback import replay
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
 from tests import probes
@@ -88,6 +90,19 @@ def test_the_log_of_a_run_whose_environment_raises_has_the_traceback(command, tm
     for row in rows:
         if row["status"] == "completed":
             assert "Traceback" not in (tmp_path / "s" / row["dir"] / "train.log").read_text()
+
+
+def test_a_failed_evaluation_is_played_again_in_its_own_environment(command, tmp_path):
+    ended = command(
+        "env.id=tests.probes:ProbeFragile-v0", "env.kwargs={one_in: 1000000007}",
+        "eval.env_kwargs={one_in: 5}", "env.max_episode_steps=8", "hydra.run.dir=s",
+    )  # fmt: skip
+    assert ended.status == 1 and "of evaluation episode 0 (seed " in ended.err
+    failed = load_failed_episode(tmp_path / "s")
+    assert failed.env["kwargs"] == {"one_in": 5}
+    _, steps = replay(tmp_path / "s")
+    with pytest.raises(RuntimeError, match="the environment is broken in its step"):
+        list(steps)
 
 
 def test_a_directory_that_vanishes_fails_its_run_alone(tmp_path, monkeypatch):

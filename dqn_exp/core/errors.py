@@ -26,12 +26,14 @@ class EpisodeError(Exception):
         seed: of the episode.
         actions: since its beginning, numbered from 0.
         episode: which episode it was, such as "training episode 3".
+        is_evaluation: whether it was one of an evaluation.
     """
 
     def __init__(self, reason: str, seed: int, actions: list[int]) -> None:
-        """Takes the attributes, of which the last is set where the episodes are counted."""
+        """Takes the attributes, of which the last two are set where the episodes are counted."""
         super().__init__(reason, seed, actions)
         self.reason, self.seed, self.actions, self.episode = reason, seed, actions, "an episode"
+        self.is_evaluation = False
 
     def __str__(self) -> str:
         """Returns the reason with its place."""

@@ -148,8 +148,15 @@ class RunRecord:
         if not isinstance(error, EpisodeError):
             return describe_error(error)
         with suppress(OSError):  # The message tells the rest.
-            save_failed_episode(self.directory, self._config["env"], error)
+            save_failed_episode(self.directory, self._env_of(error), error)
         return f"{error}."
+
+    def _env_of(self, error: EpisodeError) -> dict[str, Any]:
+        """Returns the section of the environment that failed."""
+        env, other = self._config["env"], self._config["eval"]["env_kwargs"]
+        if not (error.is_evaluation and other):
+            return dict(env)
+        return {**env, "kwargs": {**(env["kwargs"] or {}), **other}}
 
     def flush(self, *, is_durable: bool = False) -> None:
         """Writes the collected rows and events.

@@ -112,6 +112,7 @@ class Evaluation(PerRunState):
         errors: dict[int, Exception] = {}
         for row, error in env.errors.items():
             error.episode = f"evaluation episode {row % seeds.shape[1]}"
+            error.is_evaluation = True
             errors.setdefault(row // seeds.shape[1], error)
         if errors:  # The state of the failed environments is unknown.
             self.close()
