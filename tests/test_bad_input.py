@@ -15,7 +15,7 @@ BAD = [
     (["agent=dnq"], "agent=dnq: expected dqn. Variants of it are options of agent/target,"),
     (["env=cartpol"], "env=cartpol: expected one of acrobot, atari, cartpole_v0"),
     (["agnet=dqn"], "agnet: unknown key. Did you mean agent?"),
-    (["experiment=bok"], "experiment=bok: expected one of ablation, atari_der, atari_dqn, book, book_optuna,"),
+    (["experiment=bok"], "experiment=bok: expected one of ablation, acrobot, atari_der, atari_dqn, book, book_optuna,"),
     (["~agent.gamma"], "~agent.gamma: agent.gamma is required and cannot be deleted. Remove this override."),
     (["~agent.gama"], "agent.gama: unknown key. Did you mean agent.gamma?"),
     (["--config-dir=extra", "experiment=typo"], "agent.learning_rte: unknown key. Did you mean agent.learning_rate?"),
