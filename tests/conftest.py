@@ -37,9 +37,16 @@ MUNCHAUSEN = {"kind": "munchausen", "scale": 0.9, "temperature": 0.03, "clip": -
 ENGINE_FREE_FOLDERS = ("agent", "buffer", "config", "core", "env", "network")
 ENGINE_FREE_FILES = ("test_architecture.py", "test_family.py")
 ONLY_TORCH = ("[torch", "categorical", "quantile", "munchausen", "noisy")
-"""What the parameters of a test have that the compiled engine does not support."""
-COMPILE = ("-m", "dqn_exp.train", "experiment=smoke", "engine=native")
-COMPILING = pytest.StashKey[tuple[subprocess.Popen[bytes], tempfile.TemporaryDirectory[str]]]()
+"""What the parameters of a test have that does not need the first of the agents below."""
+RAINBOW = (
+    *("agent/value=categorical", "agent/target=double", "buffer=prioritized", "agent.n_step=3"),
+    *("network.dueling=true", "network.noisy=true"),
+)
+COMPILED_AHEAD = ((), RAINBOW, (*RAINBOW, "env.id=tests.probes:ProbeDelayedReward-v0"))
+"""Agents that are compiled when a session starts, the first of which most tests use."""
+COMPILING = pytest.StashKey[
+    tuple[list[subprocess.Popen[bytes]], tempfile.TemporaryDirectory[str]]
+]()
 LOCK = "DQN_EXP_TEST_COMPILATION"
 """Environment variable with the file that is locked until the engine is compiled."""
 
@@ -52,25 +59,37 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     folder = tempfile.TemporaryDirectory()
     os.environ[LOCK] = f"{folder.name}/lock"
-    command = [sys.executable, *COMPILE, f"hydra.run.dir={folder.name}/run"]
     with open(os.environ[LOCK], "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # The process inherits the lock, and its end releases it.
-        process = subprocess.Popen(
-            command,
-            pass_fds=[lock.fileno()],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-    session.config.stash[COMPILING] = process, folder
+        # The first process inherits the lock, and its end releases it.
+        processes = [
+            start_compilation(options, f"{folder.name}/{number}", [lock.fileno()][number:])
+            for number, options in enumerate(COMPILED_AHEAD)
+        ]
+    session.config.stash[COMPILING] = processes, folder
+
+
+def start_compilation(
+    options: Sequence[str], directory: str, files: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    """Starts a short run, which inherits files; processes compile one after the other."""
+    keys = ("experiment=smoke", "engine=native", *options, f"hydra.run.dir={directory}")
+    return subprocess.Popen(
+        [sys.executable, "-m", "dqn_exp.train", *keys],
+        cwd=Path(__file__).parent.parent,
+        pass_fds=files,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Ends the compilation if it has not ended."""
     if COMPILING in session.config.stash:
-        process, folder = session.config.stash[COMPILING]
-        process.kill()
-        process.wait()
+        processes, folder = session.config.stash[COMPILING]
+        for process in processes:
+            process.kill()
+            process.wait()
         folder.cleanup()
 
 
