@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from dqn_exp.env.arguments import EnvArguments
+from dqn_exp.env.atari import Atari
+from dqn_exp.env.registry import find_spec
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.single_env import SingleEnv
 
@@ -73,3 +75,17 @@ def test_a_saved_game_goes_on_as_if_nothing_had_happened(episodic_life):
     for index in range(250):
         ours, theirs = step([first, second], index)
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "own"),
+    [("ALE/Pong-v5", "atari/pong-v5"), ("ALE/SpaceInvaders-v5", "atari/space_invaders-v5")],
+)
+def test_ids_of_ale_are_the_same_games(env_id, own):
+    assert find_spec(env_id).id == own
+
+
+@pytest.mark.parametrize("probability", [-0.1, 2])
+def test_a_probability_is_from_0_to_1(probability):
+    with pytest.raises(ValueError, match="sticky_action_prob: expected a number from 0 to 1"):
+        Atari("pong", sticky_action_prob=probability)
