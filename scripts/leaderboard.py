@@ -43,9 +43,10 @@ TASKS = {
         *("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
     ),
     "lunar_lander": (
-        *("env.id=LunarLander-v3", "network.hidden_sizes=[64,64]", "buffer.capacity=100_000"),
-        *("trainer.total_steps=1_500_000", "agent.learning_rate_decay_steps=1_500_000"),
-        *("agent.learning_rate=5e-4", "agent.target_update_period=500"),
+        *("env.id=LunarLander-v3", "network.hidden_sizes=[64,64]", "agent.batch_size=32"),
+        *("trainer.total_steps=1_500_000", "agent.target_update_period=200"),
+        *("agent.learning_rate=1e-4", "agent.learning_rate_end=null"),
+        *("agent.learning_rate_decay_steps=null",),
     ),
 }
 """What differs from the recipes of CartPole."""
