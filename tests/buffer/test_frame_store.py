@@ -231,16 +231,23 @@ MEASURED = {
 @pytest.mark.parametrize("name", ["minatar", pytest.param("atari", marks=pytest.mark.slow)])
 def test_a_full_buffer_takes_the_memory_of_its_frames_once(name):
     form, most = MEASURED[name]
-    capacities, before = np.array([100_000]), resident_bytes()
-    frames = FrameStore(capacities, form, 1, CPU)
-    buffer = UniformBuffer(capacities, make_layout(1, 1), CPU, frames)
+    fill(form, 10, 20)  # Compiles.
+    before = resident_bytes()
+    buffer = fill(form, 100_000, 105_000)
+    taken = resident_bytes() - before
+    assert buffer.sizes[0] == 100_000
+    assert 0.9 * 100_000 * form.num_bytes < taken < most
+
+
+def fill(form: FrameFormat, capacity: int, num_steps: int) -> UniformBuffer:
+    capacities = np.array([capacity])
+    buffer = UniformBuffer(capacities, make_layout(1, 1), CPU, FrameStore(capacities, form, 1, CPU))
     run, frame = np.zeros(1, np.int64), np.ones((1, form.num_values), np.uint8)
-    for step in range(105_000):
+    for step in range(num_steps):
         newest = buffer.add_frames(run, frame, np.array([step % 100 == 0]))
         one = Transition(newest, run, np.ones((1, 1), np.float32), np.ones(1), newest)
         buffer.add(run, one)
-    taken = resident_bytes() - before
-    assert 0.9 * 100_000 * form.num_bytes < taken < most
+    return buffer
 
 
 def resident_bytes() -> int:
