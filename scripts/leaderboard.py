@@ -4,7 +4,8 @@
     python scripts/leaderboard.py minatar acrobot      # some boards
     python scripts/leaderboard.py --only-write         # the tables of what has completed so far
 
-The sweeps are in outputs/leaderboard, or another --folder. Interrupted ones are resumed. A row has
+A sweep is an agent on a task, in outputs/leaderboard, or another --folder. Interrupted ones are
+resumed; those whose runs are all in the tables are left out, unless --again is given. A row has
 the interquartile mean over the seeds, with its 95 % bootstrap interval, of the mean return of the
 training episodes that end in the last tenth of a run, and of its final evaluation. The values of
 all runs are in docs/leaderboard/runs.csv.gz.
@@ -16,7 +17,7 @@ import gzip
 import io
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,42 +71,45 @@ class Board(NamedTuple):
 
     Attributes:
         title: of the table.
-        sweeps: overrides of the sweep of each agent, by its name.
-        key: that names the task of a run.
+        sweeps: overrides of the sweep of each agent and task, all of whose runs have that task.
+        seeds: runs of a sweep.
         solved: return of the final evaluation from which on the task counts as solved, as
             Gymnasium registers it; None if it does not.
     """
 
     title: str
-    sweeps: dict[str, tuple[str, ...]]
-    key: str
+    sweeps: Mapping[tuple[str, str], tuple[str, ...]]
+    seeds: int
     solved: float | None = None
 
 
-def _minatar() -> dict[str, tuple[str, ...]]:
-    swept = (f"env.game={','.join(GAMES)}", "seed=range(10)", *COMMON)
-    return {name: (f"experiment={name}", *swept) for name in ("minatar_dqn", "minatar_rainbow")}
+def _minatar() -> Board:
+    sweeps = {
+        (agent, game): (f"experiment={agent}", f"env.game={game}", "seed=range(10)", *COMMON)
+        for agent in ("minatar_dqn", "minatar_rainbow")
+        for game in GAMES
+    }
+    return Board("MinAtar", sweeps, seeds=10)
 
 
-def _family(task: str) -> dict[str, tuple[str, ...]]:
-    """Returns the sweeps of the recipes of CartPole on a task."""
+def _family(task: str, title: str, solved: float) -> Board:
+    """Returns the board of the recipes of CartPole on a task."""
     supports = dict.fromkeys(("c51", "rainbow"), SUPPORT.get(task, ()))
-    return {
-        f"{task}_{name}": (f"experiment={name}", *TASKS[task], *supports.get(name, ()), *SHORT)
+    sweeps = {
+        (name, task): (f"experiment={name}", *TASKS[task], *supports.get(name, ()), *SHORT)
         for name in FAMILY
     }
+    return Board(title, sweeps, seeds=30, solved=solved)
 
 
 BOARDS = {
-    "minatar": Board("MinAtar", _minatar(), "env.game"),
-    "cartpole": Board("CartPole-v1, 100,000 steps", _family("cartpole"), "env.id", 475),
-    "acrobot": Board("Acrobot-v1, 100,000 steps", _family("acrobot"), "env.id", -100),
-    "mountain_car": Board(
-        "MountainCar-v0 with 1,000 frames, 100,000 steps", _family("mountain_car"), "env.id", -110
+    "minatar": _minatar(),
+    "cartpole": _family("cartpole", "CartPole-v1, 100,000 steps", 475),
+    "acrobot": _family("acrobot", "Acrobot-v1, 100,000 steps", -100),
+    "mountain_car": _family(
+        "mountain_car", "MountainCar-v0 with 1,000 frames, 100,000 steps", -110
     ),
-    "lunar_lander": Board(
-        "LunarLander-v3, 1,500,000 steps", _family("lunar_lander"), "env.id", 200
-    ),
+    "lunar_lander": _family("lunar_lander", "LunarLander-v3, 1,500,000 steps", 200),
 }
 
 
@@ -122,18 +126,23 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    """Trains what is missing, and writes the page."""
+    """Trains what is missing, and writes the page after each sweep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("boards", nargs="*", help=f"of {', '.join(BOARDS)}; default: all")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs/leaderboard")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
+    parser.add_argument("--again", action="store_true", help="also what the tables have already")
     options = parser.parse_args()
     if unknown := set(options.boards) - set(BOARDS):
         parser.error(f"expected boards of {', '.join(BOARDS)}, got {', '.join(sorted(unknown))}")
-    for name in () if options.only_write else options.boards or BOARDS:
-        for agent, overrides in BOARDS[name].sweeps.items():
-            train(overrides, options.folder / agent)
-    write([row for name in BOARDS for row in rows_of(name, options.folder)])
+    names = options.boards or list(BOARDS)
+    write(options.folder)
+    for name in () if options.only_write else names:
+        for (agent, task), overrides in BOARDS[name].sweeps.items():
+            done = sum(row[:3] == (name, agent, task) for row in read_rows())
+            if options.again or done < BOARDS[name].seeds:
+                train(overrides, options.folder / name / agent / task)
+                write(options.folder)
 
 
 def train(overrides: Sequence[str], folder: Path) -> None:
@@ -146,19 +155,27 @@ def train(overrides: Sequence[str], folder: Path) -> None:
     subprocess.run(command, check=False)  # A run that failed is missing in its table.
 
 
+def write(folder: Path) -> None:
+    """Writes the values of all runs and the tables: those of before, and those of a folder."""
+    rows = {row[:4]: row for row in read_rows()}
+    rows.update((row[:4], row) for name in BOARDS for row in rows_of(name, folder))
+    places = [(name, *place) for name, board in BOARDS.items() for place in board.sweeps]
+    ordered = sorted(rows.values(), key=lambda row: (places.index(row[:3]), row.seed))
+    write_rows(ordered)
+    write_page(ordered)
+
+
 def rows_of(name: str, folder: Path) -> Iterator[Row]:
     """Yields the values of the completed runs of a board."""
-    board = BOARDS[name]
-    for agent in board.sweeps:
-        directory = folder / agent
+    for agent, task in BOARDS[name].sweeps:
+        directory = folder / name / agent / task
         if not (directory / "sweep.csv").exists():
             continue
         with (directory / "sweep.csv").open(encoding="utf-8") as file:
             runs = [run for run in csv.DictReader(file) if run["status"] == "completed"]
         for run in runs:
             steps, training_return = _end_of_training(directory / run["dir"])
-            task, evaluation = run.get(board.key) or name, float(run["objective"])
-            seed = int(run["seed"])
+            seed, evaluation = int(run["seed"]), float(run["objective"])
             yield Row(name, agent, task, seed, steps, training_return, evaluation)
 
 
@@ -171,15 +188,17 @@ def _end_of_training(run: Path) -> tuple[int, float]:
     return steps, float(returns[ends > steps * (1 - SHARE)].mean())
 
 
-def write(rows: Sequence[Row]) -> None:
-    """Writes the tables of the page, and the values of all runs."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, mark, _ = page.partition(MARK)
-    if not mark:
-        raise SystemExit(f"{PAGE}: expected the line {MARK}, after which the tables are written.")
-    names = dict.fromkeys(row.board for row in rows)
-    tables = [to_table(BOARDS[name], [row for row in rows if row.board == name]) for name in names]
-    PAGE.write_text("\n\n".join([f"{before}{MARK}", *tables]) + "\n", encoding="utf-8")
+def read_rows() -> list[Row]:
+    """Returns the values of the runs that the page shows."""
+    with gzip.open(RUNS, "rt", encoding="utf-8") as file:
+        return [
+            Row(row[0], row[1], row[2], int(row[3]), int(row[4]), float(row[5]), float(row[6]))
+            for row in list(csv.reader(file))[1:]
+        ]
+
+
+def write_rows(rows: Sequence[Row]) -> None:
+    """Writes the values of all runs."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(Row._fields)
@@ -188,30 +207,37 @@ def write(rows: Sequence[Row]) -> None:
     RUNS.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
 
 
+def write_page(rows: Sequence[Row]) -> None:
+    """Writes the tables of the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, mark, _ = page.partition(MARK)
+    if not mark:
+        raise SystemExit(f"{PAGE}: expected the line {MARK}, after which the tables are written.")
+    names = dict.fromkeys(row.board for row in rows)
+    tables = [to_table(BOARDS[name], [row for row in rows if row.board == name]) for name in names]
+    PAGE.write_text("\n\n".join([f"{before}{MARK}", *tables]) + "\n", encoding="utf-8")
+
+
 def to_table(board: Board, rows: Sequence[Row]) -> str:
     """Returns the table of a board as Markdown."""
     heads = ["agent", "task", "runs", "return in training", "return of the final evaluation"]
     if board.solved is not None:
         heads[1:2] = []
         heads.append(f"runs with {board.solved:g} or more")
-    prefix = f"{rows[0].board}_"
     lines = [f"### {board.title}", "", _to_line(heads), _to_line(["---"] * len(heads))]
-    for agent, task in dict.fromkeys((row.agent, row.task) for row in rows):
-        own = [row for row in rows if (row.agent, row.task) == (agent, task)]
-        evaluations = [row.evaluation_return for row in own]
-        training = _to_text([row.training_return for row in own])
-        cells = [
-            f"`{agent.removeprefix(prefix) if board.solved else agent}`",
-            task,
-            str(len(own)),
-            training,
-            _to_text(evaluations),
-        ]
-        if board.solved is not None:
-            cells[1:2] = []
-            cells.append(str(sum(value >= board.solved for value in evaluations)))
-        lines.append(_to_line(cells))
+    for place in dict.fromkeys(row[1:3] for row in rows):
+        lines.append(_to_cells(board, [row for row in rows if row[1:3] == place]))
     return "\n".join(lines)
+
+
+def _to_cells(board: Board, rows: Sequence[Row]) -> str:
+    """Returns the line of an agent on a task."""
+    evaluations = [row.evaluation_return for row in rows]
+    training = _to_text([row.training_return for row in rows])
+    cells = [f"`{rows[0].agent}`", str(len(rows)), training, _to_text(evaluations)]
+    if board.solved is None:
+        return _to_line([cells[0], rows[0].task, *cells[1:]])
+    return _to_line([*cells, str(sum(value >= board.solved for value in evaluations))])
 
 
 def _to_line(cells: Sequence[str]) -> str:
