@@ -1,4 +1,7 @@
-"""The DQN equation: TD targets and the rules that bootstrap them."""
+"""The DQN equation: TD targets and the rules that bootstrap them.
+
+The native engine has the same rules in `agent/native/targets.py`.
+"""
 
 from collections.abc import Callable
 from typing import Protocol

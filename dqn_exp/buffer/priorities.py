@@ -1,4 +1,8 @@
-"""Compiled kernels of prioritized replay: sampling by priority, and updates of priorities."""
+"""Compiled kernels of prioritized replay: sampling by priority, and updates of priorities.
+
+The native engine updates priorities in `agent/native/update.py` and gives new transitions theirs
+in `agent/native/remember.py`.
+"""
 
 from typing import NamedTuple
 

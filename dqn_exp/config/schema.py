@@ -1,8 +1,8 @@
 """Typed schema of an experiment: every key with its range and meaning.
 
-Each field declares whether the runs of one population may differ in it (`PerRun`),
-and whether it is without effect on results (`NoEffect`). Grouping of jobs, the config hash and
-docs/configs.md follow from these declarations.
+The groups `agent` and `network` are in `agent_schema.py`. Each field declares whether the runs of
+one population may differ in it (`PerRun`), and whether it is without effect on results
+(`NoEffect`). Grouping of jobs, the config hash and docs/configs.md follow from these declarations.
 """
 
 import hashlib

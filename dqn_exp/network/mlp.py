@@ -1,4 +1,7 @@
-"""A multi-layer perceptron as Q-network."""
+"""A multi-layer perceptron as Q-network.
+
+The native engine computes it in `agent/native/mlp.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, starmap
