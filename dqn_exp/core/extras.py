@@ -4,6 +4,10 @@ import importlib
 from typing import Any
 
 
+class MissingExtraError(ImportError):
+    """An optional dependency is not installed."""
+
+
 def import_extra(module: str, extra: str) -> Any:
     """Returns a module that needs an optional dependency, imported only where it is used.
 
@@ -12,9 +16,10 @@ def import_extra(module: str, extra: str) -> Any:
         extra: optional extra of the package that brings the dependency.
 
     Raises:
-        ImportError: If the dependency is missing, with the command that installs it.
+        MissingExtraError: If the dependency is missing, with the command that installs it.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f"{error}. Install it with: pip install 'dqn-exp[{extra}]'") from error
+        text = f"{error}. Install it with: pip install 'dqn-exp[{extra}]'"
+        raise MissingExtraError(text) from error

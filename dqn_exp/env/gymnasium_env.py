@@ -9,9 +9,10 @@ import gymnasium
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from dqn_exp.core.extras import MissingExtraError
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.observations import Observations, observations_of
-from dqn_exp.env.registry import find_spec, place, short_name
+from dqn_exp.env.registry import find_spec, needs_package, place, short_name
 from dqn_exp.env.spaces import in_one_line
 
 
@@ -115,8 +116,8 @@ def _cannot_be_made(spec: EnvSpec, kwargs: Mapping[str, Any], error: BaseExcepti
     if isinstance(error, TypeError):  # Gymnasium repeats it with a longer message.
         error = error.__cause__ or error
     text = " ".join(str(error).split())
-    if isinstance(error, gymnasium.error.DependencyNotInstalled):
-        return f"env.id: {spec.id} needs a package that is not installed: {text}"
+    if isinstance(error, (gymnasium.error.DependencyNotInstalled, MissingExtraError)):
+        return f"env.id: {needs_package(spec.id, error)}"
     unknown = isinstance(error, TypeError) and (
         "unexpected keyword argument" in text or text.endswith("takes no arguments")
     )

@@ -12,6 +12,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from dqn_exp.core.errors import describe_error
+from dqn_exp.core.extras import MissingExtraError
 
 PACKAGE = str(Path(__file__).parent.parent)
 OWN_MODULES = {"atari": "dqn_exp.env.atari", "minatar": "dqn_exp.env.minatar"}
@@ -64,6 +65,8 @@ def _register_envs(module: str) -> None:
     if hasattr(imported, "register_envs"):
         try:
             imported.register_envs()
+        except MissingExtraError as error:
+            raise ValueError(f"env.id: {needs_package(module, error)}") from error
         except (Exception, SystemExit) as error:  # Foreign code may raise any error.
             raise ValueError(f"env.id: register_envs of {module} raised {place(error)}.") from error
 
@@ -91,6 +94,12 @@ def _import_problem(module: str, error: BaseException) -> str:
         hint = " Gymnasium is its successor: import gymnasium." if error.name == "gym" else ""
         return f"{module} imports {error.name}, which is not installed ({_where(error)}).{hint}"
     return f"importing {module} raised {place(error)}."
+
+
+def needs_package(name: str, error: Exception) -> str:
+    """Returns what to say of an environment whose package is missing."""
+    text = " ".join(str(error).split())
+    return f"{name} needs a package that is not installed: {text}"
 
 
 def place(error: BaseException) -> str:

@@ -1,6 +1,8 @@
 """Ids of environments, and the modules that register them."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -75,3 +77,24 @@ def test_what_is_near_is_found_in_every_namespace(modules):
     find_spec("odd_registers_later:Space/Later-v0")
     with pytest.raises(ValueError, match="Did you mean Space/Later-v0"):
         find_spec("Latter-v0")
+
+
+@pytest.mark.parametrize(
+    ("package", "env_id", "extra"),
+    [("minatar", "minatar/breakout-v0", "minatar"), ("ale_py", "atari/pong-v5", "atari")],
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(package, env_id, extra):
+    # In a process of its own, since the package may have been imported here.
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from dqn_exp.env.arguments import EnvArguments\n"
+        "from dqn_exp.env.trial import try_env\n"
+        f"print(*try_env(EnvArguments({env_id!r}, None, {{}})).problems, sep='\\n')"
+    )
+    command = [sys.executable, "-c", script]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(
+        rf"env\.id: \S+ needs a package that is not installed: .*{package}.*\. "
+        rf"Install it with: pip install 'dqn-exp\[{extra}\]'\n",
+        printed,
+    )
