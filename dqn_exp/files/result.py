@@ -8,9 +8,9 @@ from typing import Literal
 
 from dqn_exp.files.atomic_file import write_atomically
 
-Status = Literal["running", "completed", "diverged", "failed", "interrupted"]
+Status = Literal["running", "completed", "pruned", "diverged", "failed", "interrupted"]
 
-ENDED: tuple[Status, ...] = ("completed", "diverged", "failed")
+ENDED: tuple[Status, ...] = ("completed", "pruned", "diverged", "failed")
 """Statuses of runs that are over."""
 
 

@@ -1,11 +1,10 @@
 """Dispatch of populations to an executor, until every run has ended."""
 
 import logging
-import math
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,8 +23,10 @@ from dqn_exp.sweep.executor import Executor, Submitted, Task
 from dqn_exp.sweep.hydra_internals import close_job, open_job
 from dqn_exp.sweep.job import Job
 from dqn_exp.sweep.signals import Interruption
+from dqn_exp.sweep.sweep_progress import SweepProgress
+from dqn_exp.training.monitor import Monitor, NoMonitor
 from dqn_exp.training.population import Run
-from dqn_exp.training.progress import Progress, ProgressSnapshot
+from dqn_exp.training.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -73,28 +74,40 @@ class Dispatcher:
         executor: Executor,
         progress: Progress,
         interruption: Interruption,
+        *,
+        on_end: Callable[[Job, Result], None] = lambda job, result: None,
+        make_monitor: Callable[[Group], Callable[[], Monitor]] = lambda group: NoMonitor,
     ) -> None:
         """Starts without jobs.
 
         Args:
             sweep: what all jobs share.
             executor: trains the populations.
-            progress: shows the progress of workers.
+            progress: shows the progress of all jobs.
             interruption: set by an interrupt.
+            on_end: called when a job has ended, once for each.
+            make_monitor: returns what makes the monitor of a group, where it trains.
         """
-        self._sweep, self._executor, self._progress = sweep, executor, progress
-        self._interruption = interruption
+        self._sweep, self._executor = sweep, executor
+        self._interruption, self._on_end, self._make_monitor = interruption, on_end, make_monitor
         self._waiting: deque[Group] = deque()
+        self._source: Iterator[Group] = iter(())
         self._running: list[tuple[Group, Submitted]] = []
         self._opened: dict[int, tuple[Job, JobReturn, list[LogFile]]] = {}
         self._results: dict[int, Result] = {}
+        self._progress = SweepProgress(progress, self._results)
         self._num_deaths: Counter[int] = Counter()
         self._next_reading = 0.0
         self.returns: dict[int, JobReturn] = {}
 
-    def train(self, groups: Sequence[Group]) -> None:
-        """Trains all groups, unless interrupted; `returns` then has the outcome of each job."""
-        self._waiting.extend(groups)
+    def train(self, groups: Iterable[Group], num_jobs: int) -> None:
+        """Trains all groups, unless interrupted; `returns` then has the outcome of each job.
+
+        Args:
+            groups: the next one is taken when a worker is free.
+            num_jobs: in all groups together, for the progress; an estimate will do.
+        """
+        self._source, self._progress.num_jobs = iter(groups), num_jobs
         with run_logs() as logs:
             try:
                 self._work(logs)
@@ -108,17 +121,22 @@ class Dispatcher:
 
     def _work(self, logs: RunLogs) -> None:
         is_stopping = False
-        while self._running or (self._waiting and not self._interruption.is_requested):
+        while True:
             if self._interruption.is_requested and not is_stopping:
                 is_stopping = True
                 self._executor.stop()
-            while self._has_room():
-                self._begin(self._waiting.popleft(), logs)
+            while self._has_room() and (group := self._next()) is not None:
+                self._begin(group, logs)
+            if not self._running:
+                return
             self._handle_running(logs)
 
     def _has_room(self) -> bool:
         is_idle = len(self._running) < self._executor.num_workers
-        return bool(self._waiting) and is_idle and not self._interruption.is_requested
+        return is_idle and not self._interruption.is_requested
+
+    def _next(self) -> Group | None:
+        return self._waiting.popleft() if self._waiting else next(self._source, None)
 
     def _begin(self, group: Group, logs: RunLogs) -> None:
         group = [job for job in group if job.num in self._opened or self._open(job)]
@@ -135,10 +153,12 @@ class Dispatcher:
             log_files=files,
             log_level=logging.getLogger().level,
             sys_path=list(sys.path),
+            monitor=self._make_monitor(group),
         )
         report = partial(self._take_results, group)
+        should_stop = partial(getattr, self._interruption, "is_requested")
         try:
-            submitted = self._executor.submit(task, report, lambda: self._interruption.is_requested)
+            submitted = self._executor.submit(task, report, should_stop, self._progress.part(group))
         except Exception as error:  # A cluster may raise any error; the other populations begin.
             if not self._interruption.is_requested:
                 time.sleep(RETRY_SECONDS)
@@ -156,8 +176,8 @@ class Dispatcher:
                 self._settle(group, submitted, logs)
             elif is_due:
                 self._take_results(group, [_read(job) for job in group])
-        if self._running and time.perf_counter() > self._progress.next_update:
-            self._progress.update(self._snapshot())
+        if self._running and self._executor.has_workers:
+            self._progress.update(job for group, _ in self._running for job in group)
         if self._running:
             time.sleep(POLL_SECONDS)
 
@@ -243,6 +263,8 @@ class Dispatcher:
         changes = False
         for job, result in zip(group, results, strict=True):
             if result is not None:
+                if result.has_ended and not self._has_ended(job):
+                    self._on_end(job, result)
                 self._results[job.num] = result
                 changes |= self._sweep.table.update(job.num, result.status, result.objective)
         if changes:
@@ -264,27 +286,6 @@ class Dispatcher:
             self._sweep.table.write()
         except OSError:  # The table can be rebuilt from the files of the runs.
             log.exception("The table of the sweep could not be written.")
-
-    def _snapshot(self) -> ProgressSnapshot:
-        jobs = [job for group, _ in self._running for job in group]
-        ended = sum(result.has_ended for result in self._results.values())
-        waiting = sum(map(len, self._waiting))
-        shares = [self._share(job) for job in jobs]
-        num_runs = ended + waiting + len(jobs)
-        return ProgressSnapshot(
-            share=(ended + sum(shares)) / num_runs,
-            num_live=len(jobs),
-            num_runs=num_runs,
-            run_steps=sum(result.steps for result in self._results.values()),
-            mean_return=math.nan,
-        )
-
-    def _share(self, job: Job) -> float:
-        result, budget = self._results.get(job.num), job.checked.trainer
-        if result is None:
-            return 0.0
-        steps = result.steps / (budget.total_steps or math.inf)
-        return max(steps, result.episodes / (budget.total_episodes or math.inf))
 
 
 def _read(job: Job) -> Result | None:

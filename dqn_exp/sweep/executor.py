@@ -13,8 +13,9 @@ from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import Result
 from dqn_exp.files.run_log import LogFile, run_logs
 from dqn_exp.sweep.signals import deferred_interrupts
+from dqn_exp.training.monitor import Monitor
 from dqn_exp.training.population import Run, train_population
-from dqn_exp.training.progress import NoProgress, Progress, make_progress
+from dqn_exp.training.progress import NoProgress, Progress
 
 Report = Callable[[Sequence[Result]], None]
 
@@ -30,6 +31,7 @@ class Task:
         log_files: of each run.
         log_level: of the root logger.
         sys_path: search path of modules, such as those of environments.
+        monitor: makes the monitor of the population, where it trains.
     """
 
     runs: Sequence[Run]
@@ -38,6 +40,7 @@ class Task:
     log_files: Mapping[Path, Sequence[LogFile]]
     log_level: int
     sys_path: Sequence[str]
+    monitor: Callable[[], Monitor]
 
 
 class Submitted(Protocol):
@@ -69,13 +72,16 @@ class Executor(Protocol):
     num_workers: int
     num_threads: int | None
 
-    def submit(self, task: Task, report: Report, should_stop: Callable[[], bool]) -> Submitted:
+    def submit(
+        self, task: Task, report: Report, should_stop: Callable[[], bool], progress: Progress
+    ) -> Submitted:
         """Starts a task.
 
         Args:
             task: the population.
             report: may be called with intermediate results.
             should_stop: may be called; if it returns true, the runs are interrupted.
+            progress: may be updated.
         """
         ...
 
@@ -110,9 +116,10 @@ class InProcessExecutor:
     num_workers = 1
     num_threads: int | None = None
 
-    def submit(self, task: Task, report: Report, should_stop: Callable[[], bool]) -> Done:
+    def submit(
+        self, task: Task, report: Report, should_stop: Callable[[], bool], progress: Progress
+    ) -> Done:
         """Trains a population to the end."""
-        progress = make_progress(task.runs[0].config.log.progress)
         return Done(_train(task, report, should_stop, progress))
 
     def stop(self) -> None:
@@ -142,7 +149,7 @@ def _train(
     task: Task, report: Report, should_stop: Callable[[], bool], progress: Progress
 ) -> list[Result]:
     with _variables(task.environment):
-        return train_population(task.runs, report, should_stop, progress)
+        return train_population(task.runs, report, should_stop, progress, task.monitor())
 
 
 @contextmanager

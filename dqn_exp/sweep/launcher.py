@@ -137,9 +137,9 @@ def launch_jobs(
     configure_console(jobs[0].config)
     try:
         with deferred_interrupts() as interruption:
-            progress = make_progress(first.log.progress and executor.has_workers)
+            progress = make_progress(first.log.progress)
             dispatcher = Dispatcher(sweep, executor, progress, interruption)
-            dispatcher.train(groups)
+            dispatcher.train(groups, len(jobs))
     finally:
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     if interruption.is_requested:

@@ -17,6 +17,7 @@ from dqn_exp.core.errors import WorkerError, last_line_of
 from dqn_exp.files.result import Result
 from dqn_exp.sweep.executor import Report, Task, train_task
 from dqn_exp.sweep.signals import SIGNALS
+from dqn_exp.training.progress import Progress
 
 WATCH_SECONDS = 0.5
 
@@ -71,9 +72,11 @@ class ProcessExecutor:
         self.num_threads: int | None = max(1, num_cores // self.num_workers)
         self._workers: list[_Worker | None] = [None] * self.num_workers
 
-    def submit(self, task: Task, report: Report, should_stop: Callable[[], bool]) -> _WorkerTask:
+    def submit(
+        self, task: Task, report: Report, should_stop: Callable[[], bool], progress: Progress
+    ) -> _WorkerTask:
         """Starts a task on an idle worker."""
-        del report, should_stop
+        del report, should_stop, progress
         index = next(i for i, one in enumerate(self._workers) if one is None or not one.is_busy)
         try:
             worker = self._alive(index)

@@ -9,6 +9,7 @@ import ray
 from dqn_exp.core.errors import WorkerError, last_line_of
 from dqn_exp.files.result import Result
 from dqn_exp.sweep.executor import Report, Task, train_task
+from dqn_exp.training.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,11 @@ class RayExecutor:
         self._train = ray.remote(num_cpus=num_cpus, num_gpus=num_gpus, max_retries=0)(train_task)
         self._references: list[Any] = []
 
-    def submit(self, task: Task, report: Report, should_stop: Callable[[], bool]) -> _RayTask:
+    def submit(
+        self, task: Task, report: Report, should_stop: Callable[[], bool], progress: Progress
+    ) -> _RayTask:
         """Submits a task."""
-        del report, should_stop
+        del report, should_stop, progress
         reference = self._train.remote(task)
         self._references.append(reference)
         return _RayTask(reference)

@@ -14,6 +14,7 @@ import submitit
 from dqn_exp.core.errors import WorkerError, last_line_of
 from dqn_exp.files.result import Result
 from dqn_exp.sweep.executor import Report, Task, train_task
+from dqn_exp.training.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,11 @@ class SlurmExecutor:
         self._executor.update_parameters(**parameters)
         self._jobs: list[submitit.Job[list[Result]]] = []
 
-    def submit(self, task: Task, report: Report, should_stop: Callable[[], bool]) -> _JobTask:
+    def submit(
+        self, task: Task, report: Report, should_stop: Callable[[], bool], progress: Progress
+    ) -> _JobTask:
         """Submits a task."""
-        del report, should_stop
+        del report, should_stop, progress
         job = self._executor.submit(Work(task))
         self._jobs.append(job)
         return _JobTask(job)

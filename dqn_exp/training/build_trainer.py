@@ -27,16 +27,18 @@ from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.build_engine import make_engine, make_stream
 from dqn_exp.training.compiled_evaluation import CompiledEvaluation
+from dqn_exp.training.components import Components
 from dqn_exp.training.due import Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.lockstep import LockStep
+from dqn_exp.training.monitor import NO_MONITOR, Monitor
 from dqn_exp.training.players import CompiledPlayer, Player, PythonPlayer
 from dqn_exp.training.preflight import evaluation_env, training_env
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.segments import Segments
 from dqn_exp.training.stretch import Stepper
-from dqn_exp.training.trainer import Components, Trainer
+from dqn_exp.training.trainer import Trainer
 
 
 def make_trainer(
@@ -46,6 +48,7 @@ def make_trainer(
     on_end: Callable[[], None],
     progress: Progress,
     should_stop: Callable[[], bool],
+    monitor: Monitor = NO_MONITOR,
 ) -> Trainer:
     """Builds a population of runs of equal structure; the arguments are those of `Trainer`."""
     count, num_threads = len(configs), configs[0].num_threads or num_cores()
@@ -78,6 +81,7 @@ def make_trainer(
         on_end=on_end,
         progress=progress,
         should_stop=should_stop,
+        monitor=monitor,
     )
 
 

@@ -1,7 +1,7 @@
 """Trains N runs as one population, and leaves complete files however training ends."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ import yaml
 
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.config.schema import Config
+from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import describe_error
 from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.checkpoint import NEWEST
@@ -19,6 +20,7 @@ from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training import provenance
 from dqn_exp.training.build_trainer import make_trainer
+from dqn_exp.training.monitor import NO_MONITOR, Monitor
 from dqn_exp.training.preflight import notes_on, shape_of, with_engine
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.resume_point import ResumePoint, find_resume_point, set_aside_refused
@@ -61,11 +63,27 @@ class _OpenRun:
     load: Callable[[], dict[str, Any]] | None = None
 
 
+class _Numbered:
+    """A monitor of the runs that are trained, which numbers them as in the whole population."""
+
+    def __init__(self, monitor: Monitor, numbers: Sequence[int]) -> None:
+        self._monitor, self._numbers = monitor, numbers
+
+    @property
+    def pruned(self) -> Collection[int]:
+        pruned = self._monitor.pruned
+        return [index for index, number in enumerate(self._numbers) if number in pruned]
+
+    def add_evaluation(self, run: int, step: int, returns: Float64Array) -> None:
+        self._monitor.add_evaluation(self._numbers[run], step, returns)
+
+
 def train_population(
     runs: Sequence[Run],
     report: Callable[[Sequence[Result]], None],
     should_stop: Callable[[], bool],
     progress: Progress,
+    monitor: Monitor = NO_MONITOR,
 ) -> list[Result]:
     """Trains runs of equal structure and leaves their files.
 
@@ -75,6 +93,7 @@ def train_population(
             have ended.
         should_stop: called several times a second; if it returns true, the runs are interrupted.
         progress: shows the progress; closed at the end.
+        monitor: takes the evaluations of the runs, numbered as in `runs`, and prunes runs.
 
     Returns:
         The results, in the order of `runs`, also of runs that failed, diverged or were
@@ -87,7 +106,8 @@ def train_population(
     try:
         report(results)
         if trained:
-            _train(trained, lambda: report(results), progress, should_stop)
+            watching = _Numbered(monitor, [runs.index(run) for run, _ in trained])
+            _train(trained, lambda: report(results), progress, should_stop, watching)
             _film(trained, should_stop)
     except Exception as error:
         log.exception("The population failed.")
@@ -106,6 +126,7 @@ def _train(
     on_end: Callable[[], None],
     progress: Progress,
     should_stop: Callable[[], bool],
+    monitor: Monitor,
 ) -> None:
     first = trained[0][0].config
     shape = shape_of(first)
@@ -118,6 +139,7 @@ def _train(
         on_end=on_end,
         progress=progress,
         should_stop=should_stop,
+        monitor=monitor,
     )
     try:
         trainer.restore([one.load for _, one in trained])

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
 from tqdm import tqdm
@@ -46,6 +47,35 @@ class NoProgress:
 
     def close(self) -> None:
         """Does nothing."""
+
+
+class PartOfProgress:
+    """Shows a population's progress as part of what several populations have to do."""
+
+    def __init__(
+        self,
+        whole: "Progress",
+        add_others: Callable[[ProgressSnapshot], ProgressSnapshot],
+    ) -> None:
+        """Takes the progress of all populations.
+
+        Args:
+            whole: shows the progress.
+            add_others: adds the other populations to a snapshot.
+        """
+        self._whole, self._add_others = whole, add_others
+
+    @property
+    def next_update(self) -> float:
+        """When the next update is due."""
+        return self._whole.next_update
+
+    def update(self, snapshot: ProgressSnapshot) -> None:
+        """Shows the progress."""
+        self._whole.update(self._add_others(snapshot))
+
+    def close(self) -> None:
+        """Does nothing, since others may go on."""
 
 
 class ProgressBar:
@@ -130,7 +160,7 @@ class _Meter:
             self._bar.close()
 
 
-Progress = NoProgress | ProgressBar | ProgressLines
+Progress = NoProgress | PartOfProgress | ProgressBar | ProgressLines
 
 
 def make_progress(is_shown: bool) -> Progress:

@@ -3,28 +3,23 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dqn_exp.agent.dqn import Agent
-from dqn_exp.agent.engine import Engine
-from dqn_exp.buffer.base import Buffer
-from dqn_exp.buffer.n_step import NStep
 from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.files.result import Status
 from dqn_exp.files.run_record import RunRecord
 from dqn_exp.training.checkpoint_schedule import CheckpointSchedule
+from dqn_exp.training.components import Components
 from dqn_exp.training.due import Due, Timetable
-from dqn_exp.training.episodes import Episodes
-from dqn_exp.training.evaluation import Evaluation, EvaluationEpisodes
+from dqn_exp.training.evaluation import EvaluationEpisodes
 from dqn_exp.training.metrics import MetricCollector
+from dqn_exp.training.monitor import Monitor
 from dqn_exp.training.observation_scales import LEAST_ROWS, note_on_scales
 from dqn_exp.training.progress import Progress, ProgressSnapshot
 from dqn_exp.training.records import Records
-from dqn_exp.training.stretch import Stepper
 
 log = logging.getLogger(__name__)
 
@@ -32,25 +27,6 @@ FLUSH_SECONDS = 5.0
 
 Ended = dict[int, tuple[Status, str | None]]
 """Status and error of runs that have ended, by row."""
-
-
-@dataclass(frozen=True)
-class Components:
-    """The parts of a population.
-
-    `compile` compiles or loads their code, before the wall time of the runs begins. `checks_scales`
-    is whether the scales of observations are looked at, once for all runs.
-    """
-
-    agent: Agent
-    engine: Engine
-    stepper: Stepper
-    n_step: NStep
-    buffer: Buffer
-    episodes: Episodes
-    evaluation: Evaluation
-    compile: Callable[[], None]
-    checks_scales: bool
 
 
 class Trainer(PerRunState):
@@ -72,6 +48,7 @@ class Trainer(PerRunState):
         on_end: Callable[[], None],
         progress: Progress,
         should_stop: Callable[[], bool],
+        monitor: Monitor,
     ) -> None:
         """Starts at step 0 of all runs.
 
@@ -82,6 +59,7 @@ class Trainer(PerRunState):
             on_end: called when runs have ended, after their results are written.
             progress: shows the progress.
             should_stop: asked several times a second; true interrupts the runs.
+            monitor: takes the evaluations, and prunes runs.
         """
         count = len(records)
         self._agent, self._engine = components.agent, components.engine
@@ -91,6 +69,7 @@ class Trainer(PerRunState):
         self._episodes, self._evaluation = components.episodes, components.evaluation
         self._records, self._timetable = Records(records), timetable
         self._on_end, self._progress, self._should_stop = on_end, progress, should_stop
+        self._monitor = monitor
         self.steps = np.zeros(count, dtype=np.int64)
         self.evaluated_at = np.full(count, -1)
         self._earlier_seconds = np.array([record.result.seconds for record in records])
@@ -109,6 +88,7 @@ class Trainer(PerRunState):
         # A run may have been saved at its very end, and killed before its result was written.
         is_over = self._timetable.is_over(self.steps, self._episodes.counts)
         self._end(dict.fromkeys(np.flatnonzero(is_over).tolist(), ("completed", None)))
+        self._end(self._pruned())
         while len(self._records) and not self._should_stop():
             self.advance()
             now = time.perf_counter()
@@ -189,7 +169,12 @@ class Trainer(PerRunState):
         errors |= self._save(over, is_last=True)
         ended |= {row: ("completed", None) for row in over if row not in errors}
         self._schedule.mark_due(due.saved)
-        self._fail(errors, ended)
+        self._fail(errors, self._pruned() | ended)
+
+    def _pruned(self) -> Ended:
+        """Returns the runs that the monitor prunes."""
+        is_pruned = np.isin(self._records.runs, list(self._monitor.pruned))
+        return dict.fromkeys(np.flatnonzero(is_pruned).tolist(), ("pruned", None))
 
     def _check_scales(self, row: int) -> None:
         """Logs a note on the observations of a run, once it has stored enough of them."""
@@ -213,6 +198,8 @@ class Trainer(PerRunState):
                 record = self._records[row]
                 record.add_evaluation(step, seeds, played.returns[index], played.lengths[index])
                 record.add_scalars(step, all_values[index])
+                run = int(self._records.runs[row])
+                self._monitor.add_evaluation(run, step, played.returns[index])
         self.evaluated_at[rows] = self.steps[rows]
         errors = {int(rows[index]): error for index, error in played.errors.items()}
         return errors | self._write_filmstrips(rows, played)
