@@ -20,6 +20,7 @@ from dqn_exp.sweep.hydra_messages import explain
 from dqn_exp.sweep.signals import raise_at_termination
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
+from hydra_plugins.dqn_population.search_sweeper import SearchSweeper
 
 
 def run_command(command: Callable[[], object]) -> None:
@@ -58,6 +59,7 @@ def _register() -> None:
     plugins = Plugins.instance()
     plugins.register(PopulationLauncher)
     plugins.register(PopulationSweeper)
+    plugins.register(SearchSweeper)
 
 
 def _exit(status: int, message: str) -> None:

@@ -96,6 +96,7 @@ class Dispatcher:
         self._opened: dict[int, tuple[Job, JobReturn, list[LogFile]]] = {}
         self._results: dict[int, Result] = {}
         self._progress = SweepProgress(progress, self._results)
+        self._ended: set[int] = set()
         self._num_deaths: Counter[int] = Counter()
         self._next_reading = 0.0
         self.returns: dict[int, JobReturn] = {}
@@ -263,9 +264,11 @@ class Dispatcher:
         changes = False
         for job, result in zip(group, results, strict=True):
             if result is not None:
-                if result.has_ended and not self._has_ended(job):
-                    self._on_end(job, result)
                 self._results[job.num] = result
+                # The result itself may be a record that training changes.
+                if result.has_ended and job.num not in self._ended:
+                    self._ended.add(job.num)
+                    self._on_end(job, result)
                 changes |= self._sweep.table.update(job.num, result.status, result.objective)
         if changes:
             self._write_table()

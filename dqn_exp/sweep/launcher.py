@@ -3,7 +3,7 @@
 import itertools
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import ConfigError, RunError, last_line_of
 from dqn_exp.files.directories import problems_of_old_sweep, quote, shorten
 from dqn_exp.files.job_list import add_to_job_list, begin_job_list
@@ -19,6 +20,7 @@ from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.compose import compose_jobs
 from dqn_exp.sweep.dispatcher import Dispatcher, SweepContext
+from dqn_exp.sweep.executor import Executor
 from dqn_exp.sweep.hydra_internals import configure_console, swept_keys
 from dqn_exp.sweep.job import Job, key_of, to_entry
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
@@ -114,37 +116,77 @@ def launch_jobs(
     Raises:
         KeyboardInterrupt: After the files of the interrupted runs have been written.
     """
-    assert launcher.table is not None
-    config = launcher.config
-    directory = Path(config.hydra.sweep.dir).absolute()
-    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    first = jobs[0].checked
-    try:
-        executor = options.make_executor(first.device, directory / "submitit")
-    except Exception as error:  # A cluster may raise any error.
-        raise RunError(f"The workers cannot be started: {last_line_of(error)}") from error
-    usable = math.inf if options.is_remote else usable_memory(first.device)
+    executor = make_executor(launcher, options, jobs[0].checked)
+    usable = usable_bytes(options, jobs[0].checked)
     groups = list(group_jobs(jobs, options.max_population_size, executor.num_workers, usable))
     _announce(jobs, groups)
+    returns = train_groups(launcher, options, executor, jobs[0], groups, len(jobs))
+    return [returns[job.num] for job in jobs]
+
+
+def make_executor(launcher: Launcher, options: InProcessOptions, first: Config) -> Executor:
+    """Returns the executor of a launcher, for runs on the device of the first one.
+
+    Raises:
+        RunError: If its workers cannot be started.
+    """
+    hydra = launcher.config.hydra
+    configure_log(hydra.hydra_logging, hydra.verbose)
+    try:
+        return options.make_executor(first.device, Path(hydra.sweep.dir).absolute() / "submitit")
+    except Exception as error:  # A cluster may raise any error.
+        raise RunError(f"The workers cannot be started: {last_line_of(error)}") from error
+
+
+def usable_bytes(options: InProcessOptions, first: Config) -> float:
+    """Returns the bytes that the runs of all workers may take; infinite if not known."""
+    return math.inf if options.is_remote else usable_memory(first.device)
+
+
+def train_groups(
+    launcher: Launcher,
+    options: InProcessOptions,
+    executor: Executor,
+    first: Job,
+    groups: Iterable[Sequence[Job]],
+    num_jobs: int,
+    **hooks: Any,
+) -> Mapping[int, JobReturn]:
+    """Trains populations; returns the outcome of each job.
+
+    Args:
+        launcher: with the table of the sweep.
+        options: of the launcher.
+        executor: trains them.
+        first: a job whose logging and progress hold for all.
+        groups: the jobs of each population; the next one is taken when a worker is free.
+        num_jobs: in all groups together; an estimate will do.
+        hooks: further arguments of `Dispatcher`.
+
+    Raises:
+        KeyboardInterrupt: After the files of the interrupted runs have been written.
+    """
+    assert launcher.table is not None
+    hydra = launcher.config.hydra
     sweep = SweepContext(
         launcher.hydra_context,
         launcher.task_function,
-        directory,
+        Path(hydra.sweep.dir).absolute(),
         launcher.table,
         options.max_resubmissions,
         executor.num_threads,
     )
-    configure_console(jobs[0].config)
+    configure_console(first.config)
     try:
         with deferred_interrupts() as interruption:
-            progress = make_progress(first.log.progress)
-            dispatcher = Dispatcher(sweep, executor, progress, interruption)
-            dispatcher.train(groups, len(jobs))
+            progress = make_progress(first.checked.log.progress)
+            dispatcher = Dispatcher(sweep, executor, progress, interruption, **hooks)
+            dispatcher.train(groups, num_jobs)
     finally:
-        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        configure_log(hydra.hydra_logging, hydra.verbose)
     if interruption.is_requested:
         raise KeyboardInterrupt
-    return [dispatcher.returns[job.num] for job in jobs]
+    return dispatcher.returns
 
 
 def begin_sweep(config: DictConfig, swept: Sequence[str], jobs: Sequence[Job]) -> SweepTable:

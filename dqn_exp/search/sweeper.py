@@ -1,0 +1,271 @@
+"""Begins a search in a new directory, or resumes one, and tells how it ended."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from hydra.core.utils import setup_globals
+from omegaconf import DictConfig, OmegaConf
+
+from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.files.atomic_file import remove_remains
+from dqn_exp.files.directories import (
+    make_directory,
+    problems_of_sweep_directory,
+    quote,
+    shorten,
+)
+from dqn_exp.files.job_list import add_to_job_list, begin_job_list, read_job_list
+from dqn_exp.files.job_names import naming_jobs
+from dqn_exp.files.lock import lock_directory
+from dqn_exp.files.result import Result, read_result
+from dqn_exp.files.sweep_table import SweepTable
+from dqn_exp.search.options import SearchOptions, to_search_options
+from dqn_exp.search.search import Search, SearchParts, describe_best, describe_trials
+from dqn_exp.search.space import Space, read_space
+from dqn_exp.search.study import Budget, best_trials, open_study
+from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.job import Job, to_entry
+from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
+from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+
+log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """A search, as a command or a saved one asks for it.
+
+    Attributes:
+        launcher: trains the runs.
+        launching: its options.
+        options: of the search.
+        space: of the settings.
+    """
+
+    launcher: Launcher
+    launching: InProcessOptions
+    options: SearchOptions
+    space: Space
+
+    @property
+    def directory(self) -> Path:
+        """Directory of the sweep."""
+        return Path(self.launcher.config.hydra.sweep.dir).absolute()
+
+    @property
+    def swept(self) -> list[str]:
+        """Keys that distinguish the runs."""
+        return [*self.space.distributions, "seed"]
+
+    def compose(self, values: Mapping[str, object], number: int) -> list[Job]:
+        """Returns the jobs of a trial, by seed.
+
+        Raises:
+            ConfigError: With what is wrong with them.
+        """
+        seeds = self.options.seeds
+        with naming_jobs(self.swept, self.options.n_trials * seeds):
+            return compose_jobs(
+                self.launcher.hydra_context,
+                self.launcher.config,
+                [self.space.overrides(values, seed) for seed in range(seeds)],
+                first=number * seeds,
+                is_remote=self.launching.is_remote,
+                swept=self.swept,
+            )
+
+
+def search(sweeper: Any, arguments: Sequence[str]) -> None:
+    """Carries out a search in a new directory.
+
+    Args:
+        sweeper: the plugin.
+        arguments: overrides of the command.
+
+    Raises:
+        ConfigError: If it cannot begin; nothing has been created.
+        RunError: If no trial has completed.
+    """
+    setup_globals()
+    request = to_request(sweeper, arguments)
+    directory = request.directory
+    if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
+        raise ConfigError(problems)
+    first = check_corners(request)
+    make_directory(directory, "hydra.sweep.dir")
+    with lock_directory(directory, exclusive=True):
+        if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
+            raise ConfigError(problems)  # Another process created this sweep meanwhile.
+        config = request.launcher.config
+        hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
+        OmegaConf.save(config, directory / "multirun.yaml")
+        begin_job_list(directory, hydra, [])
+        carry_out(request, first)
+
+
+def to_request(sweeper: Any, arguments: Sequence[str]) -> Request:
+    """Returns what a command asks for.
+
+    Raises:
+        ConfigError: If an option or a range is invalid.
+    """
+    if not hasattr(sweeper.launcher, "options"):
+        raise ConfigError(["hydra/launcher: a search needs one of population, population_*."])
+    return Request(
+        sweeper.launcher,
+        to_options(sweeper.launcher.options),
+        to_search_options(sweeper.options),
+        read_space(sweeper.params, arguments),
+    )
+
+
+def check_corners(request: Request) -> Job:
+    """Checks the runs at the ends of all ranges; returns one of them.
+
+    Raises:
+        ConfigError: With a line for each problem.
+    """
+    problems: list[str] = []
+    jobs: list[Job] = []
+    for values in request.space.corners():
+        try:
+            jobs += request._replace(options=_one_seed(request.options)).compose(values, 0)
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if not problems:
+        problems = [*_problems_of(request, jobs[0])]
+    if problems:
+        raise ConfigError(problems)
+    return jobs[0]
+
+
+def carry_out(request: Request, first: Job) -> None:
+    """Trains trials until the search ends, in the locked directory of its sweep.
+
+    Args:
+        request: of the search.
+        first: a job whose device, logging and evaluations hold for all.
+    """
+    directory, options, launcher = request.directory, request.options, request.launcher
+    budget = budget_of(first)
+    study = open_study(directory, options, budget)
+    table, results = make_table(directory, request.swept)
+    launcher.table = table
+    executor = make_executor(launcher, request.launching, first.checked)
+    usable = usable_bytes(request.launching, first.checked) / executor.num_workers
+    parts = SearchParts(
+        directory=directory,
+        options=options,
+        space=request.space,
+        budget=budget,
+        study=study,
+        make_jobs=partial(_make_jobs, request, table),
+        split=partial(_split, request, usable),
+    )
+    runs = Search(parts, results)
+    log.info("Searching with up to %d trials of %d runs.", options.n_trials, options.seeds)
+    try:
+        train_groups(
+            launcher,
+            request.launching,
+            executor,
+            first,
+            runs.groups(),
+            options.n_trials * options.seeds,
+            on_end=runs.end_job,
+            make_monitor=runs.make_monitor,
+        )
+    except KeyboardInterrupt:
+        advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
+        raise KeyboardInterrupt(advice) from None
+    conclude(request, study)
+
+
+def conclude(request: Request, study: optuna.Study) -> None:
+    """Logs how a search ended.
+
+    Raises:
+        RunError: If no trial has completed.
+    """
+    best, options = best_trials(study), request.options
+    log.info(describe_trials(study))
+    for line in describe_best(best, options.statistic, options.seeds):
+        log.info(line)
+    where = shorten(request.directory / "sweep.csv")
+    advice = f"Results are in {where}."
+    if not best:
+        raise RunError(f"No trial has completed. {advice}")
+    log.info(advice)
+
+
+def budget_of(job: Job) -> Budget:
+    """Returns the evaluations of a run."""
+    last = job.checked.trainer.total_steps
+    assert last is not None
+    every = job.checked.eval.every_steps
+    return Budget(min(every or last, last), last, job.checked.eval.episodes)
+
+
+def make_table(directory: Path, swept: Sequence[str]) -> tuple[SweepTable, dict[int, Result]]:
+    """Returns the table of a sweep and the results of jobs that have ended, from its files."""
+    remove_remains(directory / "sweep.csv")
+    table, results = SweepTable(directory, swept), {}
+    for entry in read_job_list(directory)[1]:
+        place = directory / entry.directory
+        table.add(entry.num, place, list(entry.swept.values()))
+        if (result := read_result(place)) is not None:
+            status = "interrupted" if result.status == "running" else result.status
+            table.update(entry.num, status, result.objective)
+            if result.has_ended:
+                results[entry.num] = result
+    table.write()
+    return table, results
+
+
+def _one_seed(options: SearchOptions) -> SearchOptions:
+    return options.model_copy(update={"seeds": 1})
+
+
+def _problems_of(request: Request, job: Job) -> Iterator[str]:
+    """Yields why the trials of a search could not be compared."""
+    for key in request.space.distributions:
+        if key.startswith(("trainer.", "eval.", "env.")):
+            yield f"{key}: expected one value, since trials are compared at equal evaluations."
+    if job.checked.trainer.total_steps is None:
+        yield "trainer.total_steps: expected the steps of a run, which a search needs, got null."
+    if request.options.pruner != "none" and job.checked.eval.every_steps is None:
+        yield (
+            "eval.every_steps: expected a number of steps, since trials are pruned at "
+            "evaluations, got null. Set it, or hydra.sweeper.pruner=none."
+        )
+
+
+def _make_jobs(
+    request: Request, table: SweepTable, number: int, values: Mapping[str, object]
+) -> list[Job]:
+    """Returns the jobs of a trial, and lists those that are not listed yet."""
+    jobs, directory = request.compose(values, number), request.directory
+    known = {entry.num for entry in read_job_list(directory)[1]}
+    new = [job for job in jobs if job.num not in known]
+    add_to_job_list(directory, [to_entry(job, directory, request.swept) for job in new])
+    for job in new:
+        table.add(job.num, job.directory, [job.value_of(key) for key in request.swept])
+    table.write()
+    return jobs
+
+
+def _split(request: Request, usable: float, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+    limit = request.launching.max_population_size
+    yield from group_jobs(jobs, limit, 1, usable if math.isfinite(usable) else math.inf)
+
+
+def saved_config(directory: Path) -> DictConfig:
+    """Returns the config of a saved search."""
+    config = OmegaConf.load(directory / "multirun.yaml")
+    assert isinstance(config, DictConfig)
+    config.hydra.sweep.dir = str(directory)  # The directory may have been moved.
+    return config
