@@ -12,6 +12,7 @@ from dqn_exp.analysis.swept_keys import SOURCE, shorten_keys, value_of
 from dqn_exp.core.arrays import Float64Array, IntArray
 
 FAILED = ("failed", "diverged")
+PRUNED = "pruned"
 
 MIN_SEEDS_FOR_RANKING = 5
 """Seeds below which resamples vary too little to estimate how certain a ranking is."""
@@ -28,7 +29,7 @@ class Setting(NamedTuple):
         label: names the setting by these values.
         runs: of the setting, one per seed.
         num_repeated: further runs with the same seeds, which are ignored.
-        scores: `[n]` final mean returns of the completed runs.
+        scores: `[n]` final mean returns of the completed runs; none if the setting was pruned.
         iqm: of the scores, with its interval; NaN without scores.
         area: IQM over the runs of the mean height of their evaluation curves.
         steps_to_threshold: median over the completed runs, infinite if half of them or more do not
@@ -75,9 +76,15 @@ class Setting(NamedTuple):
         return sum(run.status in FAILED for run in self.runs)
 
     @property
+    def num_pruned(self) -> int:
+        """Runs of a pruned trial that have not failed; some may have completed before."""
+        is_pruned = any(run.status == PRUNED for run in self.runs)
+        return len(self.runs) - self.num_failed if is_pruned else 0
+
+    @property
     def num_missing(self) -> int:
         """Runs that have not ended."""
-        return len(self.runs) - len(self.scores) - self.num_failed
+        return len(self.runs) - len(self.scores) - self.num_failed - self.num_pruned
 
 
 class Curve(NamedTuple):
@@ -137,7 +144,8 @@ def _make_setting(
     values: dict[str, str], names: dict[str, str], runs: list[RunFiles], threshold: float | None
 ) -> Setting:
     num_all, runs = len(runs), _one_per_seed(runs)
-    completed = [run for run in runs if run.score is not None]
+    is_pruned = any(run.status == PRUNED for run in runs)
+    completed = [run for run in runs if run.score is not None and not is_pruned]
     scores = np.array([run.score for run in completed], dtype=np.float64)
     reached = np.array([_steps_to(run, threshold) for run in completed])
     return Setting(

@@ -50,6 +50,7 @@ MEASURES: dict[str, Callable[[Setting], float]] = {
     "steps_to_threshold": lambda one: one.steps_to_threshold,
     "num_reached": lambda one: one.num_reached,
     "num_failed": lambda one: one.num_failed,
+    "num_pruned": lambda one: one.num_pruned,
     "num_missing": lambda one: one.num_missing,
     "probability_of_being_best": lambda one: one.probability_best,
 }
@@ -131,6 +132,8 @@ def _status_columns(settings: Sequence[Setting]) -> Iterator[Column]:
             lambda one: to_text(one.steps),
         )
     yield _count_column("failed", "Runs that failed or diverged.", "num_failed")
+    if any(setting.num_pruned for setting in settings):
+        yield _count_column("pruned", "Runs of a trial that the search ended early.", "num_pruned")
     if any(setting.num_missing for setting in settings):
         yield _count_column("missing", "Runs that have not ended.", "num_missing")
     if any(not math.isnan(setting.probability_best) for setting in settings):

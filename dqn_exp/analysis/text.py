@@ -61,6 +61,11 @@ def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str
             f"{_runs(failed)} failed or diverged. They have no final return and are only counted, "
             "which makes their settings look better than they are."
         )
+    if pruned := sum(setting.num_pruned > 0 for setting in settings):
+        yield (
+            f"{pruned} of {len(settings)} settings were pruned: their evaluations were worse than "
+            "those of others, so their runs ended early. They have no rank."
+        )
     missing = Counter(run.status for run in runs if _is_missing(run))
     if missing:
         statuses = ", ".join(
@@ -110,7 +115,7 @@ def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
     """
     for source in sources:
         for run in source.runs:
-            if run.status == "completed":
+            if run.status in ("completed", "pruned"):
                 continue
             log = run.directory / "train.log"
             is_near = run.directory.is_relative_to(sources[0].directory)

@@ -10,6 +10,8 @@ from dqn_exp.files.atomic_file import sync_directory, write_atomically
 
 FORMAT = 2
 NAME = "jobs.jsonl"
+JOURNAL = "study.journal"
+"""Journal of a search, beside the list."""
 
 
 class JobEntry(NamedTuple):

@@ -17,9 +17,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from dqn_exp.files.job_list import JOURNAL
 from dqn_exp.search.options import SearchOptions
 
-JOURNAL = "study.journal"
 NAME = "search"
 
 

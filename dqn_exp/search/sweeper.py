@@ -1,16 +1,18 @@
-"""Begins a search in a new directory, or resumes one, and tells how it ended."""
+"""Begins a search in a new directory, carries it out, and tells how it ended."""
 
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import optuna
 from hydra.core.utils import setup_globals
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
+from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.directories import (
@@ -19,7 +21,12 @@ from dqn_exp.files.directories import (
     quote,
     shorten,
 )
-from dqn_exp.files.job_list import add_to_job_list, begin_job_list, read_job_list
+from dqn_exp.files.job_list import (
+    JobEntry,
+    add_to_job_list,
+    begin_job_list,
+    read_job_list,
+)
 from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import Result, read_result
@@ -29,7 +36,7 @@ from dqn_exp.search.search import Search, SearchParts, describe_best, describe_t
 from dqn_exp.search.space import Space, read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
-from dqn_exp.sweep.job import Job, to_entry
+from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
 
@@ -44,12 +51,14 @@ class Request(NamedTuple):
         launching: its options.
         options: of the search.
         space: of the settings.
+        entries: jobs of earlier sessions, by number.
     """
 
     launcher: Launcher
     launching: InProcessOptions
     options: SearchOptions
     space: Space
+    entries: Mapping[int, JobEntry] = MappingProxyType({})
 
     @property
     def directory(self) -> Path:
@@ -61,8 +70,18 @@ class Request(NamedTuple):
         """Keys that distinguish the runs."""
         return [*self.space.distributions, "seed"]
 
-    def compose(self, values: Mapping[str, object], number: int) -> list[Job]:
-        """Returns the jobs of a trial, by seed.
+    def saved(self, number: int) -> list[Job]:
+        """Returns the jobs of a trial that are listed already, by seed."""
+        first, hydra = number * self.options.seeds, self.launcher.config.hydra
+        entries = [self.entries.get(first + seed) for seed in range(self.options.seeds)]
+        return [
+            to_job(entry, to_config(entry.config), hydra, self.directory)
+            for entry in entries
+            if entry is not None
+        ]
+
+    def compose(self, values: Mapping[str, object], number: int, skip: int = 0) -> list[Job]:
+        """Returns the jobs of a trial, by seed, without the first ones.
 
         Raises:
             ConfigError: With what is wrong with them.
@@ -72,8 +91,8 @@ class Request(NamedTuple):
             return compose_jobs(
                 self.launcher.hydra_context,
                 self.launcher.config,
-                [self.space.overrides(values, seed) for seed in range(seeds)],
-                first=number * seeds,
+                [self.space.overrides(values, seed) for seed in range(skip, seeds)],
+                first=number * seeds + skip,
                 is_remote=self.launching.is_remote,
                 swept=self.swept,
             )
@@ -248,24 +267,17 @@ def _make_jobs(
     request: Request, table: SweepTable, number: int, values: Mapping[str, object]
 ) -> list[Job]:
     """Returns the jobs of a trial, and lists those that are not listed yet."""
-    jobs, directory = request.compose(values, number), request.directory
-    known = {entry.num for entry in read_job_list(directory)[1]}
-    new = [job for job in jobs if job.num not in known]
+    directory, known = request.directory, request.saved(number)
+    if len(known) == request.options.seeds:
+        return known
+    new = request.compose(values, number, skip=len(known))
     add_to_job_list(directory, [to_entry(job, directory, request.swept) for job in new])
     for job in new:
         table.add(job.num, job.directory, [job.value_of(key) for key in request.swept])
     table.write()
-    return jobs
+    return [*known, *new]
 
 
 def _split(request: Request, usable: float, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
     limit = request.launching.max_population_size
     yield from group_jobs(jobs, limit, 1, usable if math.isfinite(usable) else math.inf)
-
-
-def saved_config(directory: Path) -> DictConfig:
-    """Returns the config of a saved search."""
-    config = OmegaConf.load(directory / "multirun.yaml")
-    assert isinstance(config, DictConfig)
-    config.hydra.sweep.dir = str(directory)  # The directory may have been moved.
-    return config

@@ -254,6 +254,8 @@ class Dispatcher:
             return RunError("The run never began.")
         if result.status == "completed" and result.objective is not None:
             return result.objective
+        if result.status == "pruned":
+            return float("nan")
         return RunError(describe_failure(result, job.directory))
 
     def _has_ended(self, job: Job) -> bool:

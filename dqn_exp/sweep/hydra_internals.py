@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper as BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
@@ -119,9 +121,17 @@ def set_job(config: DictConfig, num: int, directory: Path | None = None) -> None
             config.hydra.runtime.output_dir = str(directory)
 
 
-def make_context(config: DictConfig) -> HydraContext:
-    """Returns a context without a loader of configs, for jobs that are already composed."""
-    return HydraContext(config_loader=None, callbacks=Callbacks(config))  # type: ignore[arg-type]
+def make_context(config: DictConfig, loader: ConfigLoader | None = None) -> HydraContext:
+    """Returns a context, without a loader of configs for jobs that are already composed."""
+    return HydraContext(loader, Callbacks(config))  # type: ignore[arg-type]
+
+
+def make_loader(config: DictConfig) -> ConfigLoader:
+    """Returns a loader of the configs from which a saved one was composed."""
+    path = ConfigSearchPathImpl()
+    for source in config.hydra.runtime.config_sources:
+        path.append(source.provider, f"{source.schema}://{source.path}")
+    return ConfigLoaderImpl(path)
 
 
 def share_config_store() -> None:

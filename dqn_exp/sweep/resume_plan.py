@@ -24,7 +24,7 @@ class PlannedJob(NamedTuple):
     Attributes:
         entry: the job, with the directory in which its run was found.
         config: typed config of the job.
-        action: skip a completed run, leave a failed one, begin, resume or retry.
+        action: skip a completed or pruned run, leave a failed one, begin, resume or retry.
         result: of the run; None if it has not begun.
         from_step: step at which the run resumes.
         refused: why newer checkpoints are not used.
@@ -47,7 +47,8 @@ class PlannedJob(NamedTuple):
         run = shorten(sweep_directory / self.entry.directory)
         match self.action:
             case "skip":
-                return f"skip   {run}: completed"
+                assert self.result is not None
+                return f"skip   {run}: {self.result.status}"
             case "leave" | "retry":
                 assert self.result is not None
                 what = f"{self.result.status}: {self.result.error}"
@@ -141,7 +142,7 @@ def _plan_job(directory: Path, entry: JobEntry, config: Config, retries_failed: 
     config_hash = config.hash()
     result = read_result(directory / entry.directory)
     if result is not None and result.config_hash == config_hash:
-        if result.status == "completed":
+        if result.status in ("completed", "pruned"):
             return PlannedJob(entry, config, "skip", result)
         if result.has_ended and not retries_failed:
             return PlannedJob(entry, config, "leave", result)

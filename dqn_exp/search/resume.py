@@ -1,0 +1,119 @@
+"""Resumes a search, its sampler included."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.utils import JobRuntime, configure_log, setup_globals
+from hydra.types import TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.module_search import search_in_sources
+from dqn_exp.files.job_list import JobEntry
+from dqn_exp.files.lock import lock_directory
+from dqn_exp.search.options import to_search_options
+from dqn_exp.search.space import read_space
+from dqn_exp.search.study import mend_journal
+from dqn_exp.search.sweeper import Request, carry_out, check_corners
+from dqn_exp.sweep.hydra_internals import make_context, make_loader
+from dqn_exp.sweep.launcher import Launcher
+from dqn_exp.sweep.launcher_options import to_options
+from dqn_exp.sweep.resume import ResumeRequest
+from dqn_exp.sweep.saved_sweep import read_saved_sweep, split_changes, with_changes
+from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
+
+CHANGEABLE = ("n_trials", "timeout", "target", "finalists", "fresh_seeds")
+"""Options of a search that may change when it resumes."""
+
+PREFIX = "hydra.sweeper."
+
+
+def resume_search(asked: ResumeRequest, task_function: TaskFunction) -> None:
+    """Resumes a search.
+
+    Args:
+        asked: its directory, and changes.
+        task_function: of Hydra.
+
+    Raises:
+        ConfigError: If it cannot be resumed; nothing has been changed.
+        RunError: If no trial has completed.
+        KeyboardInterrupt: If it is interrupted again.
+    """
+    if asked.retries_failed:
+        raise ConfigError(["--retry-failed: a search does not repeat trials; begin a new one."])
+    setup_globals()
+    JobRuntime.instance().set("name", "train")
+    with lock_directory(asked.directory, exclusive=True):
+        request = _read(asked, task_function)
+        hydra = request.launcher.config.hydra
+        configure_log(hydra.hydra_logging, hydra.verbose)
+        first = check_corners(request)
+        mend_journal(asked.directory)
+        carry_out(request, first)
+    config, name = request.launcher.config, hydra.job.config_name
+    request.launcher.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
+
+
+def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
+    """Returns the search that is saved in a directory, with changes."""
+    saved = read_saved_sweep(asked.directory)
+    options = {str(key): value for key, value in saved.hydra.sweeper.items() if key != "_target_"}
+    params = options.pop("params") or {}
+    options |= _changed_options(asked.overrides)
+    others = [override for override in asked.overrides if not override.startswith(PREFIX)]
+    node, changes = split_changes(saved.hydra.launcher, others)
+    config = _saved_config(asked.directory, node, changes)
+    search_in_sources(config.hydra.runtime.config_sources)
+    launcher = _make_launcher(config, task_function)
+    space = read_space(params, list(config.hydra.overrides.task))
+    fixed = [*space.fixed, *(f"{key}={_to_text(value)}" for key, value in changes.items())]
+    return Request(
+        launcher,
+        to_options(launcher.options),
+        to_search_options(options),
+        space._replace(fixed=fixed),
+        {entry.num: _changed(entry, changes) for entry in saved.entries},
+    )
+
+
+def _changed_options(overrides: Sequence[str]) -> dict[str, Any]:
+    """Returns the new options of the search that overrides ask for."""
+    changed = {}
+    for override in overrides:
+        key, _, text = override.partition("=")
+        name = key.removeprefix(PREFIX)
+        if key.startswith(PREFIX):
+            if name not in CHANGEABLE:
+                known = ", ".join(f"{PREFIX}{one}" for one in CHANGEABLE)
+                raise ConfigError([f"{key}: would change the trials; expected one of {known}."])
+            changed[name] = yaml.safe_load(text)
+    return changed
+
+
+def _saved_config(directory: Path, launcher: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    config = OmegaConf.load(directory / "multirun.yaml")
+    assert isinstance(config, DictConfig)
+    config.hydra.sweep.dir = str(directory)  # The directory may have been moved.
+    config.hydra.launcher = launcher
+    for key, value in changes.items():
+        OmegaConf.update(config, key, value, force_add=True)
+    return config
+
+
+def _make_launcher(config: DictConfig, task_function: TaskFunction) -> Launcher:
+    options: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
+    launcher = PopulationLauncher(**{k: v for k, v in options.items() if k != "_target_"})
+    context = make_context(config, make_loader(config))
+    launcher.setup(hydra_context=context, task_function=task_function, config=config)
+    return launcher
+
+
+def _changed(entry: JobEntry, changes: Mapping[str, Any]) -> JobEntry:
+    return entry._replace(config=with_changes(entry.config, changes))
+
+
+def _to_text(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
