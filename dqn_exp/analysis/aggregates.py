@@ -8,7 +8,7 @@ import numpy as np
 from dqn_exp.analysis import statistics
 from dqn_exp.analysis.run_reader import RunFiles
 from dqn_exp.analysis.statistics import Estimate
-from dqn_exp.analysis.swept_keys import SOURCE, shorten_keys, value_of
+from dqn_exp.analysis.swept_keys import SOURCE, shorten_keys, shorten_number, value_of
 from dqn_exp.core.arrays import Float64Array, IntArray
 
 FAILED = ("failed", "diverged")
@@ -104,7 +104,7 @@ class Curve(NamedTuple):
 def make_settings(
     runs: Sequence[RunFiles], keys: Sequence[str], threshold: float | None
 ) -> list[Setting]:
-    """Groups runs by keys and aggregates each group, the largest IQM first.
+    """Groups runs by keys and aggregates each group, the best one first.
 
     Args:
         runs: at least one.
@@ -120,7 +120,13 @@ def make_settings(
         for values, group in groups.items()
     ]
     settings = _with_probabilities(settings)
-    return sorted(settings, key=lambda one: -np.nan_to_num(one.iqm.value, nan=-np.inf))
+    return sorted(settings, key=merit_of, reverse=True)
+
+
+def merit_of(setting: Setting) -> tuple[float, ...]:
+    """Returns what settings are ranked by: IQM, then the worst run, then the area."""
+    values = np.array([setting.iqm.value, setting.minimum, setting.area])
+    return tuple(np.nan_to_num(values, nan=-np.inf).tolist())
 
 
 def make_curve(setting: Setting) -> Curve:
@@ -151,7 +157,8 @@ def _make_setting(
     return Setting(
         values=values,
         label=", ".join(
-            value if key == SOURCE else f"{names[key]}={value}" for key, value in values.items()
+            value if key == SOURCE else f"{names[key]}={shorten_number(value)}"
+            for key, value in values.items()
         )
         or "all runs",
         runs=runs,

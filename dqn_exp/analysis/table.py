@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.aggregates import Setting, merit_of
 from dqn_exp.analysis.swept_keys import shorten_keys
 
 UNKNOWN = "-"
@@ -163,10 +163,12 @@ def _interval(low: float, high: float) -> str:
 
 
 def _rank_column(settings: Sequence[Setting]) -> Column:
-    ranks = {id(setting): rank for rank, setting in enumerate(settings, 1)}
+    merits = [merit_of(setting) for setting in settings]
+    # Equal settings share a rank.
+    ranks = {id(one): 1 + merits.index(merit_of(one)) for one in settings}
     return Column(
         "rank",
-        "Rank by IQM.",
+        "Rank by IQM; ties by the worst run, then by the area.",
         lambda one: ranks[id(one)],
         lambda one: str(ranks[id(one)]),
     )

@@ -4,6 +4,7 @@ Optuna: A Next-generation Hyperparameter Optimization Framework, https://arxiv.o
 """
 
 import os
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ def open_study(directory: Path, options: SearchOptions, budget: Budget) -> optun
         budget: of its runs.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Some samplers and pruners may change in a later version, which the requirements exclude.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     return optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(directory / JOURNAL))),
         study_name=NAME,

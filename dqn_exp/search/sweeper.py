@@ -36,6 +36,7 @@ from dqn_exp.search.search import Search, SearchParts, describe_best, describe_t
 from dqn_exp.search.space import Space, read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.confirm import confirm
 from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
@@ -202,6 +203,9 @@ def carry_out(request: Request, first: Job) -> None:
         advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
         raise KeyboardInterrupt(advice) from None
     conclude(request, study)
+    if options.finalists:
+        task = launcher.task_function
+        confirm(directory, options.finalists, options.fresh_seeds, [], task)
 
 
 def conclude(request: Request, study: optuna.Study) -> None:

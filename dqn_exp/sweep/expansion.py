@@ -72,8 +72,8 @@ def _problems_of(key: str, override: Override) -> list[str]:
         return [f"{key}: expected values, got {override.input_line}: {error}."]
     except HydraException:  # An interval.
         return [
-            f"{key}: expected values, got {override.input_line}, which sweepers of samples support."
-            " Here, write choice(...) or range(...)."
+            f"{key}: expected values, got {override.input_line}, which only a search "
+            "samples. Add hydra/sweeper=search, or write choice(...) or range(...)."
         ]
     if not values:
         return [f"{key}: expected values, got none from {override.input_line}."]

@@ -15,9 +15,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.config.conf_dir import conf_dir
 
-EXTRAS = {"optuna": "pip install 'dqn-exp[optuna]'"}
-"""Options of Hydra's groups that need an optional extra, and how to install it."""
-
 BRACKETS = (("[", "]"), ("(", ")"), ("{", "}"))
 KEY = re.compile(r"[~+]{0,2}[A-Za-z_][\w./@:-]*")
 ENV_ID = re.compile(r"(.*:)?([\w-]+/)?[\w.-]+-v\d+")
@@ -76,7 +73,7 @@ def _explain_option(file: str, options: Any) -> str:
         known += " Variants of it are options of agent/target, agent/value and agent/optimizer."
     if group == "env" and ENV_ID.fullmatch(name):
         return f"{known} Any environment is selected by its id: env.id={name}"
-    return f"{known} Install it with: {EXTRAS[name]}" if name in EXTRAS else known
+    return known
 
 
 def _explain_syntax(override: str | None, reason: str) -> str:
@@ -250,10 +247,6 @@ def _explain_selected(found: re.Match[str]) -> str:
 
 
 TRANSLATIONS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
-    (
-        "hydra/sweeper/optuna",  # A recipe selects it.
-        lambda _: f"hydra/sweeper=optuna: not installed. Install it with: {EXTRAS['optuna']}",
-    ),
     (
         r"Could not (?:override|delete from config.*) '([^']+)'(?: does not exist)?",
         _explain_unknown,

@@ -1,0 +1,101 @@
+"""Trains the best settings of a sweep again with fresh seeds, as a sweep below its directory.
+
+The best of many settings owes a part of its lead to luck; only seeds that did not choose it tell
+how good it is.
+"""
+
+import copy
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.types import TaskFunction
+from omegaconf import OmegaConf
+
+from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.summary import ranked_settings
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.directories import quote
+from dqn_exp.files.job_list import NAME, JobEntry, begin_job_list
+from dqn_exp.files.job_names import job_directory_name, naming_jobs
+from dqn_exp.files.lock import lock_directory
+from dqn_exp.sweep.job import key_of, title_of
+from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
+from dqn_exp.sweep.saved_sweep import SavedSweep, read_saved_sweep
+
+log = logging.getLogger(__name__)
+
+FOLDER = "confirmation"
+
+
+def confirm(
+    directory: Path, top: int, num_seeds: int, overrides: Sequence[str], task: TaskFunction
+) -> Path:
+    """Trains the best settings of a sweep with fresh seeds; returns the directory of the new sweep.
+
+    Args:
+        directory: of a sweep, absolute.
+        top: settings to train again.
+        num_seeds: runs of each.
+        overrides: changes of the launcher and of keys that do not change results.
+        task: of Hydra.
+
+    Raises:
+        ConfigError: If the directory is not that of a sweep, no setting has completed, or the
+            settings were confirmed before.
+        RunError: At the end, if a run has not completed.
+        KeyboardInterrupt: If it is interrupted.
+    """
+    saved, folder = read_saved_sweep(directory), directory / FOLDER
+    if (folder / NAME).exists():
+        again = f"python -m dqn_exp.resume {quote(folder)}"
+        raise ConfigError([f"{folder}: expected no earlier confirmation. Finish it with: {again}"])
+    settings = ranked_settings(directory)[:top]
+    if not settings:
+        raise ConfigError([f"{directory}: expected a setting whose runs have completed."])
+    entries = make_entries(saved, settings, num_seeds)
+    log.info("Confirming %d settings with %d fresh seeds each.", len(settings), num_seeds)
+    folder.mkdir(exist_ok=True)
+    with lock_directory(folder, exclusive=True):
+        begin_job_list(folder, _hydra_below(saved, folder), entries)
+    resume_sweep(ResumeRequest(folder, overrides, False), task)
+    return folder
+
+
+def make_entries(saved: SavedSweep, settings: Sequence[Setting], num_seeds: int) -> list[JobEntry]:
+    """Returns the jobs of settings with seeds that no run of a sweep has."""
+    first = 1 + max(int(entry.config["seed"]) for entry in saved.entries)
+    by_place = {saved.directory / entry.directory: entry for entry in saved.entries}
+    models = [by_place[setting.runs[0].directory] for setting in settings]
+    count = len(models) * num_seeds
+    return [
+        _with_seed(model, number * num_seeds + index, first + index, count)
+        for number, model in enumerate(models)
+        for index in range(num_seeds)
+    ]
+
+
+def _with_seed(model: JobEntry, num: int, seed: int, count: int) -> JobEntry:
+    """Returns the job of a run with another seed."""
+    swept = {**model.swept, "seed": str(seed)}
+    overrides = [one for one in model.overrides if key_of(one) != "seed"] + [f"seed={seed}"]
+    with naming_jobs(swept, count):
+        name = job_directory_name(num, overrides)
+    return JobEntry(
+        num=num,
+        directory=name,
+        title=title_of(overrides, list(swept)),
+        overrides=overrides,
+        swept=swept,
+        environment=model.environment,
+        config={**model.config, "seed": seed},
+    )
+
+
+def _hydra_below(saved: SavedSweep, folder: Path) -> dict[str, Any]:
+    hydra = copy.deepcopy(saved.hydra)
+    hydra.sweep.dir = str(folder)
+    plain: Any = OmegaConf.to_container(hydra, resolve=False, enum_to_str=True)
+    values: dict[str, Any] = plain
+    return values
