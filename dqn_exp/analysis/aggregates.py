@@ -8,8 +8,9 @@ import numpy as np
 from dqn_exp.analysis import statistics
 from dqn_exp.analysis.run_reader import RunFiles
 from dqn_exp.analysis.statistics import Estimate
-from dqn_exp.analysis.swept_keys import SOURCE, shorten_keys, shorten_number, value_of
+from dqn_exp.analysis.swept_keys import SOURCE, shorten_keys, value_of
 from dqn_exp.core.arrays import Float64Array, IntArray
+from dqn_exp.files.job_names import shorten_number
 
 FAILED = ("failed", "diverged")
 PRUNED = "pruned"

@@ -49,14 +49,6 @@ def value_of(run: RunFiles, key: str) -> str:
     return run.swept.get(key, "")
 
 
-def shorten_number(text: str) -> str:
-    """Returns a value with at most four digits, if it is a number with more than six characters."""
-    try:
-        return f"{float(text):.4g}" if len(text) > 6 and not text.isdigit() else text
-    except ValueError:
-        return text
-
-
 def sort_values(values: Iterable[str]) -> list[str]:
     """Returns the distinct values in order, numerically if all are numbers."""
     different = sorted(set(values))

@@ -60,7 +60,7 @@ def job_directory_name(num: int, overrides: Sequence[str]) -> str:
     """
     swept, num_digits = _NAMING.get() or Naming()
     named = [
-        f"{key.rsplit('.', 1)[-1]}={_shorten_number(value)}"
+        f"{key.rsplit('.', 1)[-1]}={shorten_number(value)}"
         for key, _, value in (override.lstrip("+").partition("=") for override in overrides)
         if (key != "experiment" if swept is None else key in swept)
     ]
@@ -69,8 +69,8 @@ def job_directory_name(num: int, overrides: Sequence[str]) -> str:
     return name.encode()[:MAX_NAME_LENGTH].decode(errors="ignore").rstrip("_.")
 
 
-def _shorten_number(text: str) -> str:
-    # Names that become equal still differ in the number of the job.
+def shorten_number(text: str) -> str:
+    """Returns a number with many digits, such as one that a search has sampled, with four."""
     try:
         return f"{float(text):.4g}" if len(text) > 10 else text
     except ValueError:

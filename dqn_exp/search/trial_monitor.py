@@ -7,11 +7,12 @@ import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
-from optuna.trial import Trial
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial
 
 from dqn_exp.analysis.run_reader import read_table
 from dqn_exp.core.arrays import Float64Array
@@ -20,8 +21,9 @@ from dqn_exp.search.options import SearchOptions
 from dqn_exp.search.statistic import to_value
 from dqn_exp.search.study import Budget, open_study
 
-RUNGS = "rungs"
-"""Attribute of a trial: the step at which it was last judged, and its rungs before that."""
+DECISION = "decision"
+"""Attribute of a trial: the step at which it was last judged, whether it is pruned, and what the
+pruner wants to know of it later."""
 
 
 class TrialPlan(NamedTuple):
@@ -48,6 +50,26 @@ class TrialPlan(NamedTuple):
         return TrialMonitor(self)
 
 
+class BufferedStorage:
+    """A storage that keeps what a pruner writes to itself.
+
+    Attributes:
+        attributes: system attributes that were written, of the one trial that is judged.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        """Takes the storage that is read."""
+        self._storage, self.attributes = storage, dict[str, Any]()
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Keeps an attribute."""
+        self.attributes[key] = value
+
+    def __getattr__(self, name: str) -> Any:
+        """Returns all else from the storage."""
+        return getattr(self._storage, name)
+
+
 class TrialMonitor:
     """Prunes the runs of a trial as soon as Optuna's pruner says so."""
 
@@ -58,9 +80,10 @@ class TrialMonitor:
         for seed, directory in enumerate(plan.runs):
             for step, value in _evaluations(directory, plan.budget.episodes):
                 self._values.setdefault(step, {})[seed] = value
-        reported = self._trial.storage.get_trial(self._trial._trial_id).user_attrs.get(RUNGS)
-        if reported is not None:  # The process may have been killed before it acted.
-            self._is_pruned = self._judge(reported[0])
+        self._judged = -1
+        if DECISION in self._frozen.user_attrs:  # The process may have been killed as it acted.
+            self._judged, self._is_pruned, attributes = self._frozen.user_attrs[DECISION]
+            self._apply(attributes)
 
     @property
     def pruned(self) -> Collection[int]:
@@ -71,7 +94,8 @@ class TrialMonitor:
         """Takes an evaluation; with those of the other seeds it is reported."""
         self._values.setdefault(step, {})[self._plan.trained[run]] = float(returns.mean())
         is_last = step >= self._plan.budget.last
-        if not is_last and not self._is_pruned and self._is_complete(step):
+        is_open = step > self._judged and not self._is_pruned
+        if is_open and not is_last and self._is_complete(step):
             self._report(step)
             self._is_pruned = self._judge(step)
 
@@ -79,7 +103,7 @@ class TrialMonitor:
         return len(self._values.get(step, {})) == len(self._plan.runs)
 
     def _report(self, step: int) -> None:
-        known = self._trial.storage.get_trial(self._trial._trial_id).intermediate_values
+        known = self._frozen.intermediate_values
         for place, value in self._reported(step).items():
             if place not in known:
                 self._trial.report(value, place)
@@ -92,17 +116,25 @@ class TrialMonitor:
         return {step: to_value(np.array(values), self._plan.options.statistic)}
 
     def _judge(self, step: int) -> bool:
-        """Returns whether the trial is pruned at a step, however often it is asked."""
-        storage, trial_id = self._trial.storage, self._trial._trial_id
-        frozen = copy.deepcopy(storage.get_trial(trial_id))
-        asked, rungs = frozen.user_attrs.get(RUNGS, (None, {}))
-        own = {k: v for k, v in frozen.system_attrs.items() if k.startswith("completed_rung")}
-        if asked != step:
-            rungs = own
-            storage.set_trial_user_attr(trial_id, RUNGS, (step, rungs))
-        # Successive halving would take the rung that it has reached now for an earlier one.
-        frozen.system_attrs = {k: v for k, v in frozen.system_attrs.items() if k not in own} | rungs
-        return self._study.pruner.prune(self._study, frozen)
+        """Returns whether the trial is pruned at a step, and stores that for good."""
+        buffered = BufferedStorage(self._trial.storage)
+        study = copy.copy(self._study)
+        study._storage = buffered  # type: ignore[assignment]
+        is_pruned = bool(self._study.pruner.prune(study, self._frozen))
+        # One entry of the journal, so that a killed process has decided or has not.
+        decision = (step, is_pruned, buffered.attributes)
+        self._trial.storage.set_trial_user_attr(self._trial._trial_id, DECISION, decision)
+        self._apply(buffered.attributes)
+        return is_pruned
+
+    def _apply(self, attributes: Mapping[str, Any]) -> None:
+        """Stores what the pruner knows of the trial."""
+        for key, value in attributes.items():
+            self._trial.storage.set_trial_system_attr(self._trial._trial_id, key, value)
+
+    @property
+    def _frozen(self) -> FrozenTrial:
+        return self._trial.storage.get_trial(self._trial._trial_id)
 
     @cached_property
     def _study(self) -> optuna.Study:

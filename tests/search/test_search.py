@@ -1,0 +1,230 @@
+"""Searches, from the command to the files that they leave."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from dqn_exp.search.statistic import to_value
+from tests.command import files_below, run_apart, run_here, table_of
+
+TINY = [
+    *("-m", "experiment=smoke", "hydra/sweeper=search", "hydra.sweep.dir=s"),
+    *("trainer.total_steps=1500", "trainer.total_episodes=null", "eval.every_steps=250"),
+    *("eval.episodes=3", "checkpoint.every_steps=100", "env.max_episode_steps=60"),
+    *("num_threads=1", "log.progress=false", "report=false"),
+    *("hydra.sweeper.n_trials=6", "hydra.sweeper.seeds=3", "hydra.sweeper.finalists=0"),
+    *("agent.learning_rate=tag(log,interval(1e-5,1e-2))", "agent.target_update_period=range(1,50)"),
+]
+
+
+def study_in(directory):
+    backend = JournalFileBackend(str(directory / "study.journal"))
+    return optuna.load_study(study_name="search", storage=JournalStorage(backend))
+
+
+def trials_in(directory):
+    return [
+        (one.number, one.params, one.values, one.state.name, one.intermediate_values)
+        for one in study_in(directory).trials
+    ]
+
+
+def resume(folder, *arguments):
+    command = [sys.executable, "-m", "dqn_exp.resume", "s", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("searched")
+    ended = run_apart([*TINY, "hydra.sweeper.finalists=2", "hydra.sweeper.fresh_seeds=4"], folder)
+    assert ended.status == 0, ended
+    return folder, ended
+
+
+def results_of(folder, number, seeds=3):
+    rows = table_of(folder / "s")[seeds * number : seeds * (number + 1)]
+    return [json.loads((folder / "s" / row["dir"] / "result.json").read_text()) for row in rows]
+
+
+def test_the_value_of_a_trial_is_the_iqm_of_its_runs(searched):
+    folder, _ = searched
+    trials = study_in(folder / "s").trials
+    assert len(trials) == 6
+    completed = [one for one in trials if one.state.name == "COMPLETE"]
+    assert completed
+    for trial in completed:
+        scores = [result["objective"] for result in results_of(folder, trial.number)]
+        assert trial.value == to_value(np.array(scores), "iqm")
+
+
+def test_a_pruned_trial_ends_early_and_its_runs_say_so(searched):
+    folder, _ = searched
+    pruned = [one for one in study_in(folder / "s").trials if one.state.name == "PRUNED"]
+    assert pruned
+    for trial in pruned:
+        results = results_of(folder, trial.number)
+        assert {result["status"] for result in results} <= {"pruned", "completed"}
+        assert any(result["status"] == "pruned" and result["steps"] < 1500 for result in results)
+        assert all(r["objective"] is None for r in results if r["status"] == "pruned")
+
+
+def test_all_trials_have_the_same_seeds_and_the_values_of_the_study(searched):
+    folder, _ = searched
+    rows = table_of(folder / "s")
+    assert [row["seed"] for row in rows] == ["0", "1", "2"] * 6
+    for trial in study_in(folder / "s").trials:
+        for row in rows[3 * trial.number : 3 * trial.number + 3]:
+            assert {key: str(value) for key, value in trial.params.items()}.items() <= row.items()
+
+
+def test_intermediate_values_are_those_of_the_evaluations(searched):
+    folder, _ = searched
+    rows = table_of(folder / "s")
+    for trial in study_in(folder / "s").trials:
+        assert trial.intermediate_values
+        for step, value in trial.intermediate_values.items():
+            means = []
+            for row in rows[3 * trial.number : 3 * trial.number + 3]:
+                lines = (folder / "s" / row["dir"] / "evaluations.csv").read_text().splitlines()
+                parts = [line.split(",") for line in lines[1:]]
+                means.append(np.mean([float(one[3]) for one in parts if one[0] == str(step)]))
+            assert value == to_value(np.array(means), "iqm")
+
+
+def test_the_best_settings_are_confirmed_with_fresh_seeds(searched):
+    folder, ended = searched
+    confirmed = table_of(folder / "s/confirmation")
+    assert {row["status"] for row in confirmed} == {"completed"}
+    assert [row["seed"] for row in confirmed] == ["3", "4", "5", "6"] * 2
+    best = {json.dumps(one.params) for one in study_in(folder / "s").trials}
+    for row in confirmed:
+        params = {
+            "agent.learning_rate": float(row["agent.learning_rate"]),
+            "agent.target_update_period": int(row["agent.target_update_period"]),
+        }
+        assert json.dumps(params) in best
+    assert "Best settings by the IQM of their final returns, with 95 % intervals:" in ended.out
+
+
+def test_it_ends_with_its_best_trials(searched):
+    _, ended = searched
+    counts = re.search(r"6 trials: (\d) completed, (\d) pruned.", ended.out)
+    assert counts and int(counts[1]) + int(counts[2]) == 6
+    assert re.search(
+        r"1\. trial \d: \d+\.\d \(IQM of 3 seeds\) with agent.learning_rate=", ended.out
+    )
+
+
+def test_more_trials_are_added_to_a_search_that_has_ended(searched, tmp_path):
+    folder, _ = searched
+    subprocess.run(["cp", "-r", str(folder / "s"), str(tmp_path)], check=True)
+    before = trials_in(tmp_path / "s")
+    ended = resume(tmp_path, "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0")
+    assert ended.returncode == 0, ended
+    after = trials_in(tmp_path / "s")
+    assert after[:6] == before and len(after) == 8
+    assert len(table_of(tmp_path / "s")) == 24
+
+
+def test_a_search_depends_on_nothing_but_its_seed(searched, tmp_path):
+    folder, _ = searched
+    ended = run_apart(TINY, tmp_path)
+    assert ended.status == 0, ended
+    assert trials_in(tmp_path / "s") == trials_in(folder / "s")
+
+
+def test_a_trial_that_diverges_is_a_failed_one(tmp_path):
+    bad = "agent.learning_rate=choice(1e-3,1e30)"
+    ended = run_apart([*TINY, bad, "hydra.sweeper.sampler=random"], tmp_path)
+    assert ended.status == 0, ended
+    states = {
+        one.params["agent.learning_rate"]: one.state.name for one in study_in(tmp_path / "s").trials
+    }
+    assert states["1e+30"] == "FAIL" and states["0.001"] != "FAIL"
+    assert {row["status"] for row in table_of(tmp_path / "s")} >= {"diverged"}
+
+
+def test_a_search_without_a_completed_trial_has_failed(tmp_path):
+    ended = run_apart([*TINY, "agent.learning_rate=1e30", "hydra.sweeper.n_trials=1"], tmp_path)
+    assert ended.status == 1 and "No trial has completed." in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["agent.gamma=interval(0.5,1.5)"], "agent.gamma: expected .* 1.5"),
+        (["agent.gama=interval(0,1)"], "agent.gama: unknown key"),
+        (["hydra.sweeper.seeds=0"], "hydra.sweeper.seeds: .* got 0."),
+        (["hydra.sweeper.trials=3"], "trials"),
+        (["seed=range(3)"], "seed: .* set hydra.sweeper.seeds instead."),
+        (["trainer.total_steps=null", "trainer.total_episodes=5"], "trainer.total_steps: expected"),
+        (["eval.every_steps=null"], "eval.every_steps: .* or hydra.sweeper.pruner=none."),
+        (["eval.episodes=range(1,3)"], "eval.episodes: expected one value"),
+        (["hydra/launcher=basic"], "hydra/launcher: a search needs"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_created(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    ended = run_here([*TINY, *arguments], tmp_path, monkeypatch, capsys)
+    assert ended.status == 2 and re.search(message, ended.err), ended
+    told = [line for line in ended.err.splitlines() if "the last value is used" not in line]
+    assert len(told) == 1
+    assert not files_below(tmp_path)
+
+
+def test_a_resumed_search_keeps_what_its_trials_depend_on(searched):
+    folder, _ = searched
+    before = files_below(folder)
+    for arguments, message in (
+        (["hydra.sweeper.seeds=4"], "hydra.sweeper.seeds: would change the trials"),
+        (["agent.gamma=0.5"], "agent.gamma: would change the results"),
+        (["--retry-failed"], "--retry-failed: a search does not repeat trials"),
+    ):
+        ended = resume(folder, *arguments)
+        assert ended.returncode == 2 and message in ended.stderr, ended
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "median", "wilcoxon", "none"])
+def test_every_pruner_works(pruner, tmp_path):
+    ended = run_apart([*TINY, f"hydra.sweeper.pruner={pruner}"], tmp_path)
+    assert ended.status == 0, ended
+    states = [one.state.name for one in study_in(tmp_path / "s").trials]
+    assert len(states) == 6 and set(states) <= {"COMPLETE", "PRUNED"}
+    if pruner == "none":
+        assert set(states) == {"COMPLETE"}
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_ten_times_ends_like_one_left_alone(tmp_path):
+    longer = [
+        *TINY,
+        "trainer.total_steps=9000",
+        "eval.every_steps=1500",
+        "hydra.sweeper.n_trials=12",
+    ]
+    assert run_apart([*longer, "hydra.sweep.dir=alone"], tmp_path).status == 0
+    rng, num_kills = np.random.default_rng(), 0
+    command = [sys.executable, "-m", "dqn_exp.train", *longer]
+    while True:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+        try:
+            process.wait(rng.uniform(3, 6) if num_kills < 10 else 120)
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            num_kills += 1
+        if (tmp_path / "s/jobs.jsonl").exists():
+            command = [sys.executable, "-m", "dqn_exp.resume", "s"]
+    assert process.returncode == 0 and num_kills >= 3
+    assert trials_in(tmp_path / "s") == trials_in(tmp_path / "alone")
