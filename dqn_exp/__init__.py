@@ -17,14 +17,24 @@ Run `i` is row `i` of every array whose shape begins with N. No operation mixes 
 the same numbers whether it trains alone or among others.
 """
 
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
 # Without this, the matrix library chooses among its kernels by the alignment of memory, and the
 # last bits of a run depend on where it lies among its neighbours. The library reads the variable at
 # its first product, so it is set before anything imports torch.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-from dqn_exp.api import Runs, load_runs, run
+if TYPE_CHECKING:
+    from dqn_exp.api import Runs, load_runs, run
 
 __version__ = "0.1.0"
 __all__ = ["Runs", "load_runs", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the Python API when it is used, so that the commands start fast."""
+    if name in __all__:
+        return getattr(importlib.import_module("dqn_exp.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

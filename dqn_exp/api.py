@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dqn_exp.analysis.run_tables import read_tables
 from dqn_exp.core.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -82,9 +83,6 @@ def load_runs(directory: str | Path, *more: str | Path) -> Runs:
         ConfigError: If a directory is not that of a run or a sweep.
         ImportError: If pandas is not installed.
     """
-    # Delayed: every module of the package imports this one.
-    from dqn_exp.analysis.run_tables import read_tables
-
     return Runs(**read_tables([Path(one) for one in (directory, *more)]))
 
 

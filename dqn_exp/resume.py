@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dqn_exp.cli import run_command
+from dqn_exp.core.extras import import_extra
 from dqn_exp.files.job_list import JOURNAL
 from dqn_exp.train import train
 
@@ -46,8 +47,6 @@ def resume(options: argparse.Namespace) -> None:
     directory = Path(os.path.abspath(options.directory))
     request = ResumeRequest(directory, options.overrides, options.retry_failed)
     if (directory / JOURNAL).exists():
-        from dqn_exp.core.extras import import_extra
-
         import_extra("dqn_exp.search.resume", "search").resume_search(request, train)
     elif options.dry_run:
         print("\n".join(describe_plan(request)))  # noqa: T201  (The output of the command.)

@@ -10,6 +10,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from dqn_exp.core.extras import import_extra
+
 
 class SearchSweeper(Sweeper):
     """Searches with Optuna; a trial is a setting, trained with several seeds."""
@@ -35,6 +37,5 @@ class SearchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Carries out the search."""
-        from dqn_exp.core.extras import import_extra  # Delayed: see the module docstring.
-
+        # Delayed: see the module docstring.
         return import_extra("dqn_exp.search.sweeper", "search").search(self, arguments)
