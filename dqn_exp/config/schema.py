@@ -22,6 +22,7 @@ from dqn_exp.config.fields import (
     PerRun,
     PerRunMark,
     Positive,
+    Return,
     Section,
     Seed,
     Share,
@@ -90,6 +91,10 @@ class TrainerConfig(Section):
 
     total_steps: PerRun[Period | None] = Field(description="Environment steps; null for no limit.")
     total_episodes: PerRun[Period | None] = Field(description="Episodes; null for no limit.")
+    stop_at_return: PerRun[Return | None] = Field(
+        description="Mean return of an evaluation at which the run ends as completed; null for "
+        "none."
+    )
 
 
 class EvalConfig(Section):

@@ -78,6 +78,11 @@ def _contradictions(config: Config) -> Iterator[str]:
             )
     if config.log.video and not config.log.tensorboard:
         yield "log.video: expected log.tensorboard=true, which receives the video, got false."
+    if trainer.stop_at_return is not None and config.eval.every_steps is None:
+        yield (
+            "trainer.stop_at_return: expected eval.every_steps, at which it is compared with "
+            f"returns, got {trainer.stop_at_return:g} with eval.every_steps=null."
+        )
     if trainer.total_steps is None and trainer.total_episodes is None:
         yield (
             "trainer.total_steps, trainer.total_episodes: expected at least one, got null for "

@@ -65,7 +65,9 @@ class Extension(NamedTuple):
         """Returns whether the run has reached one of its new budgets."""
         trainer = self.config.trainer
         done = ((result.steps, trainer.total_steps), (result.episodes, trainer.total_episodes))
-        return any(budget is not None and count >= budget for count, budget in done)
+        stop, newest = trainer.stop_at_return, result.eval_return_mean
+        is_good = stop is not None and newest is not None and newest >= stop
+        return is_good or any(budget is not None and count >= budget for count, budget in done)
 
 
 def plan_extension(sweep: SavedSweep, budgets: Mapping[str, Any]) -> list[Extension]:

@@ -109,6 +109,12 @@ def _make_timetable(configs: Configs) -> Timetable:
     return Timetable(
         total_steps=to_ints(config.trainer.total_steps for config in configs),
         total_episodes=to_ints(config.trainer.total_episodes for config in configs),
+        stop_at_return=np.array(
+            [
+                np.inf if config.trainer.stop_at_return is None else config.trainer.stop_at_return
+                for config in configs
+            ]
+        ),
         log_every=to_ints(config.log.every_steps for config in configs),
         evaluate_every=to_ints(config.eval.every_steps for config in configs),
         checkpoint_every=to_ints(config.checkpoint.every_steps for config in configs),

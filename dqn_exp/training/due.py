@@ -31,19 +31,21 @@ class Due(NamedTuple):
 class Timetable(PerRunState):
     """Budgets and periods of the runs of a population."""
 
-    rows = ("_total_steps", "_total_episodes", "_periods")
+    rows = ("_total_steps", "_total_episodes", "_stop_at_return", "_periods")
 
     def __init__(
         self,
         *,
         total_steps: IntArray,
         total_episodes: IntArray,
+        stop_at_return: Float64Array,
         log_every: IntArray,
         evaluate_every: IntArray,
         checkpoint_every: IntArray,
     ) -> None:
-        """Sets budgets and periods `[N]`; `NEVER` for none."""
+        """Sets budgets, returns to stop at and periods `[N]`; `NEVER` or infinity for none."""
         self._total_steps, self._total_episodes = total_steps, total_episodes
+        self._stop_at_return = stop_at_return
         self._periods = np.stack([log_every, evaluate_every, checkpoint_every], 1)
 
     def due(self, previous: IntArray, steps: IntArray, episodes: IntArray) -> Due:
@@ -62,6 +64,11 @@ class Timetable(PerRunState):
         """Returns which runs `[N]` have reached a budget."""
         is_over: BoolArray = (steps >= self._total_steps) | (episodes >= self._total_episodes)
         return is_over
+
+    def is_good(self, rows: IntArray, returns: Float64Array) -> BoolArray:
+        """Returns which rows `[M]` stop at the mean returns `[M]` of their newest evaluations."""
+        is_good: BoolArray = returns >= self._stop_at_return[rows]
+        return is_good
 
     @property
     def total_episodes(self) -> IntArray:

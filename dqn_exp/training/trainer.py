@@ -87,6 +87,7 @@ class Trainer(PerRunState):
         self._began = time.perf_counter()
         # A run may have been saved at its very end, and killed before its result was written.
         is_over = self._timetable.is_over(self.steps, self._episodes.counts)
+        is_over |= self._is_good(np.arange(len(self._records)))
         self._end(dict.fromkeys(np.flatnonzero(is_over).tolist(), ("completed", None)))
         self._end(self._pruned())
         while len(self._records) and not self._should_stop():
@@ -160,7 +161,9 @@ class Trainer(PerRunState):
             self._check_scales(int(rows[0]))
             values = self._metrics.collect(rows, self.steps, self._seconds)
             self._records.add_scalars(rows, self.steps, values)
-        errors |= self._evaluate(np.flatnonzero((due.evaluated | due.over) & ~diverged))
+        evaluated = np.flatnonzero((due.evaluated | due.over) & ~diverged)
+        errors |= self._evaluate(evaluated)
+        due.over[evaluated] |= self._is_good(evaluated)
         ended: Ended = {
             row: ("diverged", f"Loss or parameters not finite at step {self.steps[row]}.")
             for row in np.flatnonzero(diverged).tolist()
@@ -170,6 +173,11 @@ class Trainer(PerRunState):
         ended |= {row: ("completed", None) for row in over if row not in errors}
         self._schedule.mark_due(due.saved)
         self._fail(errors, self._pruned() | ended)
+
+    def _is_good(self, rows: IntArray) -> BoolArray:
+        """Returns which rows `[M]` have reached the return at which they stop."""
+        newest = [self._records[row].result.eval_return_mean for row in rows.tolist()]
+        return self._timetable.is_good(rows, np.array(newest, dtype=np.float64))
 
     def _pruned(self) -> Ended:
         """Returns the runs that the monitor prunes."""

@@ -9,6 +9,7 @@ def make_timetable(**changes) -> Timetable:
     values = {
         "total_steps": [100, NEVER],
         "total_episodes": [NEVER, 5],
+        "stop_at_return": [np.inf, 7.5],
         "log_every": [10, 7],
         "evaluate_every": [25, NEVER],
         "checkpoint_every": [NEVER, 30],
@@ -54,3 +55,10 @@ def test_retired_runs_leave_the_timetable():
     timetable = make_timetable()
     timetable.retire(0)
     assert timetable.next_due(np.array([0])).tolist() == [7]
+
+
+def test_a_run_stops_at_its_return():
+    timetable, rows = make_timetable(), np.array([0, 1])
+    assert timetable.is_good(rows, np.array([1e9, 7.5])).tolist() == [False, True]
+    assert timetable.is_good(rows[1:], np.array([7.49])).tolist() == [False]
+    assert timetable.is_good(rows, np.array([np.nan, np.nan])).tolist() == [False, False]

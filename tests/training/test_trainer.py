@@ -129,6 +129,42 @@ def test_runs_end_at_their_own_budgets_and_the_others_go_on(train):
         assert result["objective"] == np.mean([row["return"] for row in evaluations])
 
 
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_ends_at_the_first_evaluation_that_reaches_its_return(engine, train):
+    configs = [
+        make_config(
+            engine=engine,
+            env__max_episode_steps=60,
+            agent__learning_starts=64,
+            agent__batch_size=16,
+            network__hidden_sizes=[8],
+            eval__every_steps=100,
+            eval__episodes=2,
+            trainer__total_steps=900,
+            trainer__stop_at_return=stop,
+            seed=seed,
+        )
+        for seed in range(3)
+        for stop in (None, 8.0, 20.0, 1e6)
+    ]
+    folders = train(configs, "runs")
+    stopped = []
+    for row, folder in enumerate(folders):
+        result = json.loads((folder / "result.json").read_text())
+        found = read_csv(folder / "evaluations.csv")
+        steps = list(dict.fromkeys(one["step"] for one in found))
+        means = [np.mean([one["return"] for one in found if one["step"] == s]) for s in steps]
+        # What a run without it does.
+        whole = read_csv(folders[row - row % 4] / "evaluations.csv")
+        assert found == whole[: len(found)]
+        stop = configs[row].trainer.stop_at_return or np.inf
+        assert result["status"] == "completed" and result["steps"] == steps[-1]
+        assert all(mean < stop for mean in means[:-1])
+        assert means[-1] >= stop or steps[-1] == 900
+        stopped.append(steps[-1] < 900)
+    assert any(stopped) and not all(stopped[1::4] + stopped[2::4] + stopped[3::4])
+
+
 def test_evaluations_come_when_due_and_once_at_the_end(train):
     configs = [
         make_config(
