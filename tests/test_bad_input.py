@@ -117,6 +117,11 @@ BAD = [
     (["-m", "seed=1,2", "hydra.launcher.max_population_size=0"], "hydra.launcher.max_population_size: expected at least 1"),
     (["-m", "agent.gamma=interval(0,1)"], "agent.gamma: expected values, got agent.gamma=interval(0,1), which only a search samples. Add hydra/sweeper=search, or write"),
     (["-m", "seed=1,2", "hydra.launcher.num_workers=2"], "such as hydra/launcher=population_processes, have further keys."),
+    (["-m", "seed=1,2", "hydra.sweeper.mode=zp"], "hydra.sweeper.mode: expected one of product, zip, got zp."),
+    (["-m", "agent.gamma=0.9,0.8", "agent.epsilon=0.1,0.2,0.3", "hydra.sweeper.mode=zip"], "hydra.sweeper.mode=zip: expected as many values of each key, got 2 of agent.gamma, 3 of agent.epsilon."),
+    (["-m", "seed=1,2", "hydra.sweeper.settings=none.csv"], "hydra.sweeper.settings: none.csv cannot be read: [Errno 2] No such file"),
+    (["-m", "seed=1,2", "hydra.sweeper.settings=a_file"], "hydra.sweeper.settings: a_file cannot be read: expected a list of mappings"),
+    (["trainer.stop_at_return=100", "eval.every_steps=null"], "trainer.stop_at_return: expected eval.every_steps, at which"),
     (["-m", "seed=1,2", "hydra.job.chdir=true"], "hydra.job.chdir: expected false"),
     (["-m", "hydra/launcher=populatoin"], "hydra/launcher=populatoin: expected one of basic, population, population_processes, population_ray, population_slurm."),
 ]  # fmt: skip

@@ -9,11 +9,14 @@ from hydra.errors import HydraException
 
 from dqn_exp.config.messages import known_keys
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.sweep.hydra_internals import BasicSweeper
 from dqn_exp.sweep.job import key_of
+from dqn_exp.sweep.setting_rows import file_rows, zipped_rows
+from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
 
 
-def expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+def expand(
+    sweeper: PopulationSweeper, arguments: Sequence[str]
+) -> tuple[list[list[str]], list[str]]:
     """Returns the overrides of each job of a sweep, and the swept keys.
 
     A key that belongs to one option of a swept group is left out of the jobs with other options.
@@ -39,10 +42,15 @@ def expand(sweeper: BasicSweeper, arguments: Sequence[str]) -> tuple[list[list[s
     swept = [key for key, override in by_key.items() if override.is_sweep_override()]
     if problems := [problem for key in swept for problem in _problems_of(key, by_key[key])]:
         raise ConfigError(problems)
-    (overrides,) = sweeper.split_arguments(list(by_key.values()), None)
-    jobs = [_without_foreign_keys(job, _options_of(by_key)) for job in overrides]
+    pairs, paired = zipped_rows(sweeper.mode, {key: by_key[key] for key in swept})
+    settings, listed = file_rows(sweeper.settings, list(by_key))
+    crossed = [override for key, override in by_key.items() if key not in paired]
+    (overrides,) = sweeper.split_arguments(crossed, None)
+    rows = [[*setting, *pair, *job] for setting in settings for pair in pairs for job in overrides]
+    jobs = [_without_foreign_keys(row, _options_of(by_key)) for row in rows]
     distinct = [list(job) for job in dict.fromkeys(map(tuple, jobs))]
-    return distinct, [key.lstrip("+") for key in swept if _is_told(key, by_key)]
+    told = [key.lstrip("+") for key in swept if _is_told(key, by_key)]
+    return distinct, [*(key.lstrip("+") for key in listed), *told]
 
 
 def _repeated(overrides: Sequence[Override]) -> list[str]:

@@ -23,15 +23,15 @@ from dqn_exp.files.result import Result, read_result
 from dqn_exp.files.sweep_table import SweepTable
 from dqn_exp.sweep.compose import compose_jobs
 from dqn_exp.sweep.expansion import expand
-from dqn_exp.sweep.hydra_internals import BasicSweeper
 from dqn_exp.sweep.job import Job
 from dqn_exp.sweep.launcher import begin_sweep, launch_jobs
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
 
 log = logging.getLogger(__name__)
 
 
-def sweep(sweeper: BasicSweeper, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
+def sweep(sweeper: PopulationSweeper, arguments: Sequence[str]) -> list[Sequence[JobReturn]]:
     """Runs a sweep; returns the jobs of each batch.
 
     Raises:
