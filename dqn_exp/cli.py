@@ -55,6 +55,7 @@ def run_command(command: Callable[[], object]) -> None:
 
 def _register() -> None:
     OmegaConf.register_new_resolver("job_directory_name", job_directory_name, replace=True)
+    OmegaConf.register_new_resolver("name_or", lambda name, time: name or time, replace=True)
     # Hydra 1.3 does not find plugins in every kind of editable installation.
     plugins = Plugins.instance()
     plugins.register(PopulationLauncher)

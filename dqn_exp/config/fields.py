@@ -1,6 +1,7 @@
 """Types and markers of config fields."""
 
 import math
+import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -60,6 +61,13 @@ def refuse_other_names(values: dict[str, Any]) -> dict[str, Any]:
             if isinstance(inner, dict):
                 refuse_other_names(inner)
     return values
+
+
+def refuse_other_paths(name: str) -> str:
+    """Raises an error unless a name is that of a directory below another one."""
+    if not re.fullmatch(r"\w[\w.,=+-]*(/\w[\w.,=+-]*)*", name):
+        raise PydanticCustomError("not_a_path", "expected a name such as gammas or 2026/gammas")
+    return name
 
 
 Integer = Annotated[int, BeforeValidator(_refuse_other_than_integers)]

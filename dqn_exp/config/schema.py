@@ -28,6 +28,7 @@ from dqn_exp.config.fields import (
     Share,
     has_mark,
     refuse_other_names,
+    refuse_other_paths,
     sections_of,
 )
 
@@ -148,6 +149,9 @@ class Config(Section):
     )
     num_threads: NoEffect[Count | None] = Field(
         description="Maximum number of threads; null for one per core."
+    )
+    name: NoEffect[PerRun[Annotated[str, AfterValidator(refuse_other_paths)] | None]] = Field(
+        description="Directory of the run or sweep, below outputs/; null for the date and time."
     )
     report: NoEffect[PerRun[StrictBool]] = Field(
         description="Whether a report is written at the end of a sweep."

@@ -93,3 +93,19 @@ def test_an_environment_that_leaves_while_it_is_saved_ends_its_own_run_alone(com
     assert ended.status == 1
     assert [row["status"] for row in table_of(tmp_path / "s")] == ["failed", "completed"]
     assert "state_dict of OddStateExits-v0 raised SystemExit: 0 (odd_envs.py" in ended.err
+
+
+@pytest.mark.parametrize(("is_sweep", "name"), [(False, "mine"), (True, "2026/gammas")])
+def test_a_name_is_that_of_the_directory(is_sweep, name, command, tmp_path):
+    sweep = ("-m", "seed=1,2") if is_sweep else ()
+    assert command(*sweep, f"name={name}").status == 0
+    file = "sweep.csv" if is_sweep else "result.json"
+    assert (tmp_path / "outputs" / name / file).exists()
+    again = command(*sweep, f"name={name}")
+    assert again.status == 2 and name in again.err
+
+
+def test_a_name_stays_below_outputs(command, tmp_path):
+    ended = command("name=../elsewhere")
+    assert ended.status == 2 and not list(tmp_path.iterdir())
+    assert ended.err == "name: expected a name such as gammas or 2026/gammas, got '../elsewhere'.\n"
