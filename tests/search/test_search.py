@@ -14,6 +14,8 @@ from optuna.storages.journal import JournalFileBackend
 from dqn_exp.search.statistic import to_value
 from tests.command import files_below, run_apart, run_here, table_of
 
+pytestmark = pytest.mark.xdist_group("search")
+
 TINY = [
     *("-m", "experiment=smoke", "hydra/sweeper=search", "hydra.sweep.dir=s"),
     *("trainer.total_steps=1500", "trainer.total_episodes=null", "eval.every_steps=250"),
@@ -36,9 +38,14 @@ def trials_in(directory):
     ]
 
 
-def resume(folder, *arguments):
-    command = [sys.executable, "-m", "dqn_exp.resume", "s", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+@pytest.fixture
+def search(tmp_path, monkeypatch, capsys):
+    """Searches in this process, in a folder of the test."""
+
+    def run(*arguments):
+        return run_here([*TINY, *arguments], tmp_path, monkeypatch, capsys)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -123,27 +130,27 @@ def test_it_ends_with_its_best_trials(searched):
     )
 
 
-def test_more_trials_are_added_to_a_search_that_has_ended(searched, tmp_path):
+def test_more_trials_are_added_to_a_search_that_has_ended(searched, resumed, tmp_path):
     folder, _ = searched
     subprocess.run(["cp", "-r", str(folder / "s"), str(tmp_path)], check=True)
     before = trials_in(tmp_path / "s")
-    ended = resume(tmp_path, "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0")
-    assert ended.returncode == 0, ended
+    ended = resumed("s", "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0")
+    assert ended.status == 0, ended
     after = trials_in(tmp_path / "s")
     assert after[:6] == before and len(after) == 8
     assert len(table_of(tmp_path / "s")) == 24
 
 
-def test_a_search_depends_on_nothing_but_its_seed(searched, tmp_path):
+def test_a_search_depends_on_nothing_but_its_seed(searched, search, tmp_path):
     folder, _ = searched
-    ended = run_apart(TINY, tmp_path)
+    ended = search()
     assert ended.status == 0, ended
     assert trials_in(tmp_path / "s") == trials_in(folder / "s")
 
 
-def test_a_trial_that_diverges_is_a_failed_one(tmp_path):
+def test_a_trial_that_diverges_is_a_failed_one(search, tmp_path):
     bad = "agent.learning_rate=choice(1e-3,1e30)"
-    ended = run_apart([*TINY, bad, "hydra.sweeper.sampler=random"], tmp_path)
+    ended = search(bad, "hydra.sweeper.sampler=random")
     assert ended.status == 0, ended
     states = {
         one.params["agent.learning_rate"]: one.state.name for one in study_in(tmp_path / "s").trials
@@ -152,8 +159,8 @@ def test_a_trial_that_diverges_is_a_failed_one(tmp_path):
     assert {row["status"] for row in table_of(tmp_path / "s")} >= {"diverged"}
 
 
-def test_a_search_without_a_completed_trial_has_failed(tmp_path):
-    ended = run_apart([*TINY, "agent.learning_rate=1e30", "hydra.sweeper.n_trials=1"], tmp_path)
+def test_a_search_without_a_completed_trial_has_failed(search):
+    ended = search("agent.learning_rate=1e30", "hydra.sweeper.n_trials=1")
     assert ended.status == 1 and "No trial has completed." in ended.err
 
 
@@ -171,17 +178,15 @@ def test_a_search_without_a_completed_trial_has_failed(tmp_path):
         (["hydra/launcher=basic"], "hydra/launcher: a search needs"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_created(
-    arguments, message, tmp_path, monkeypatch, capsys
-):
-    ended = run_here([*TINY, *arguments], tmp_path, monkeypatch, capsys)
+def test_bad_input_is_refused_before_anything_is_created(arguments, message, search, tmp_path):
+    ended = search(*arguments)
     assert ended.status == 2 and re.search(message, ended.err), ended
     told = [line for line in ended.err.splitlines() if "the last value is used" not in line]
     assert len(told) == 1
     assert not files_below(tmp_path)
 
 
-def test_a_resumed_search_keeps_what_its_trials_depend_on(searched):
+def test_a_resumed_search_keeps_what_its_trials_depend_on(searched, resumed):
     folder, _ = searched
     before = files_below(folder)
     for arguments, message in (
@@ -189,17 +194,32 @@ def test_a_resumed_search_keeps_what_its_trials_depend_on(searched):
         (["agent.gamma=0.5"], "agent.gamma: would change the results"),
         (["--retry-failed"], "--retry-failed: a search does not repeat trials"),
     ):
-        ended = resume(folder, *arguments)
-        assert ended.returncode == 2 and message in ended.stderr, ended
+        ended = resumed(str(folder / "s"), *arguments)
+        assert ended.status == 2 and message in ended.err, ended
     assert files_below(folder) == before
 
 
+def test_workers_take_trials_and_prune_them(tmp_path):
+    workers = ("hydra/launcher=population_processes", "hydra.launcher.num_workers=2")
+    ended = run_apart([*TINY, *workers], tmp_path)
+    assert ended.status == 0, ended
+    trials = study_in(tmp_path / "s").trials
+    assert [one.number for one in trials] == list(range(6))
+    assert {one.state.name for one in trials} == {"COMPLETE", "PRUNED"}
+    for trial in trials:
+        statuses = {result["status"] for result in results_of(tmp_path, trial.number)}
+        assert ("pruned" in statuses) == (trial.state.name == "PRUNED")
+        if trial.state.name == "COMPLETE":
+            scores = [result["objective"] for result in results_of(tmp_path, trial.number)]
+            assert trial.value == to_value(np.array(scores), "iqm")
+
+
 @pytest.mark.parametrize("pruner", ["hyperband", "median", "wilcoxon", "none"])
-def test_every_pruner_works(pruner, tmp_path):
-    ended = run_apart([*TINY, f"hydra.sweeper.pruner={pruner}"], tmp_path)
+def test_every_pruner_works(pruner, search, tmp_path):
+    ended = search(f"hydra.sweeper.pruner={pruner}", "hydra.sweeper.n_trials=4")
     assert ended.status == 0, ended
     states = [one.state.name for one in study_in(tmp_path / "s").trials]
-    assert len(states) == 6 and set(states) <= {"COMPLETE", "PRUNED"}
+    assert len(states) == 4 and set(states) <= {"COMPLETE", "PRUNED"}
     if pruner == "none":
         assert set(states) == {"COMPLETE"}
 

@@ -1,0 +1,82 @@
+"""The best settings of a sweep are trained again with fresh seeds."""
+
+import json
+
+import pytest
+
+from dqn_exp import confirm
+from tests.command import Ended, files_below, table_of
+from tests.sweep_files import SWEPT, returns_of, write_sweep
+
+
+@pytest.fixture
+def confirmed(tmp_path, monkeypatch, capsys):
+    def run(*arguments: str) -> Ended:
+        monkeypatch.chdir(tmp_path)
+        status = 0
+        try:
+            confirm.main(arguments)
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        return Ended(status, *capsys.readouterr())
+
+    return run
+
+
+def test_fresh_seeds_are_trained_as_a_sweep_of_their_own(command, confirmed, resumed, tmp_path):
+    sweep = ("agent.gamma=0.9,0.5,0.8", "seed=2,4", "hydra.sweep.dir=s")
+    assert command("-m", *sweep).status == 0
+    before = files_below(tmp_path / "s")
+    ended = confirmed("s", "--top", "2", "--seeds", "3")
+    assert ended.status == 0, ended
+    assert "Confirming 2 settings with 3 fresh seeds each." in ended.out
+    rows = table_of(tmp_path / "s/confirmation")
+    assert [row["seed"] for row in rows] == ["5", "6", "7"] * 2
+    assert len({row["agent.gamma"] for row in rows}) == 2
+    assert {row["status"] for row in rows} == {"completed"}
+    for row in rows:
+        folder = tmp_path / "s/confirmation" / row["dir"]
+        assert json.loads((folder / "result.json").read_text())["seed"] == int(row["seed"])
+        assert f"gamma: {row['agent.gamma']}" in (folder / ".hydra/config.yaml").read_text()
+    after = files_below(tmp_path / "s")
+    assert {name: after[name] for name in before} == before
+    # It is resumed as any sweep, and not begun twice.
+    assert "6 of 6 runs completed." in resumed("s/confirmation").out
+    again = confirmed("s")
+    assert again.status == 2 and "expected no earlier confirmation" in again.err
+
+
+def test_a_confirmed_run_is_the_one_that_a_command_trains(command, confirmed, tmp_path):
+    sweep = ("agent.gamma=0.9,0.5", "seed=0,1", "hydra.sweep.dir=s")
+    assert command("-m", *sweep).status == 0
+    assert confirmed("s", "--top", "1", "--seeds", "1").status == 0
+    (row,) = table_of(tmp_path / "s/confirmation")
+    gamma = f"agent.gamma={row['agent.gamma']}"
+    assert command(gamma, "seed=2", "hydra.run.dir=alone").status == 0
+    for name in ("episodes.csv", "evaluations.csv"):
+        folder = tmp_path / "s/confirmation" / row["dir"]
+        assert (folder / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+def test_what_cannot_be_confirmed_is_refused(command, confirmed, tmp_path):
+    assert command("-m", "agent.learning_rate=1e29,1e30", "hydra.sweep.dir=none").status == 1
+    (tmp_path / "empty").mkdir()
+    before = files_below(tmp_path)
+    for arguments, message in (
+        (("none",), "expected a setting whose runs have completed."),
+        (("empty",), "expected the directory of a run or of a sweep"),
+        (("none", "agent.gamma=0.5"), "expected a setting"),
+        (("none", "--top", "0"), "expected an integer of at least 1, got 0"),
+    ):
+        ended = confirmed(*arguments)
+        assert ended.status == 2 and message in ended.err, ended
+    assert files_below(tmp_path) == before
+
+
+def test_the_best_settings_are_chosen(tmp_path):
+    from dqn_exp.analysis.summary import ranked_settings
+
+    write_sweep(tmp_path / "s", SWEPT, returns_of)
+    values = [one.values for one in ranked_settings(tmp_path / "s")]
+    assert values[0] == {"agent.gamma": "0.99", "agent.epsilon": "0.05"}
+    assert len(values) == 6
