@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.errors import RunError
+from dqn_exp.core.extras import MissingExtraError
 from dqn_exp.files.directories import remembered_origin
 from dqn_exp.files.job_names import job_directory_name
 from dqn_exp.sweep.hydra_internals import share_config_store
@@ -21,6 +22,12 @@ from dqn_exp.sweep.signals import raise_at_termination
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
 from hydra_plugins.dqn_population.search_sweeper import SearchSweeper
+
+BAD_INPUT = (
+    *(HydraException, OmegaConfBaseException, yaml.YAMLError),
+    *(OSError, ValueError, MissingExtraError),
+)
+"""Errors that the user can mend."""
 
 
 def run_command(command: Callable[[], object]) -> None:
@@ -49,7 +56,7 @@ def run_command(command: Callable[[], object]) -> None:
         _exit(1, str(error))
     except KeyboardInterrupt as error:
         _exit(130, f"Interrupted. {error}".strip())
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError, OSError, ValueError) as error:
+    except BAD_INPUT as error:
         _exit(2, explain(error))
 
 

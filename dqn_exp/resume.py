@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dqn_exp.cli import run_command
 from dqn_exp.core.extras import import_extra
+from dqn_exp.files.directories import sweep_above
 from dqn_exp.files.job_list import JOURNAL
 from dqn_exp.train import train
 
@@ -46,8 +47,15 @@ def resume(options: argparse.Namespace) -> None:
 
     directory = Path(os.path.abspath(options.directory))
     request = ResumeRequest(directory, options.overrides, options.retry_failed)
+    above = sweep_above(directory)
+    if above is not None and above != directory and (above / JOURNAL).exists():
+        raise ValueError(f"{directory}: a run of a search; resume the search, {above}.")
     if (directory / JOURNAL).exists():
-        import_extra("dqn_exp.search.resume", "search").resume_search(request, train)
+        search = import_extra("dqn_exp.search.resume", "search")
+        if options.dry_run:
+            print("\n".join(search.describe_search(request)))  # noqa: T201  (As below.)
+        else:
+            search.resume_search(request, train)
     elif options.dry_run:
         print("\n".join(describe_plan(request)))  # noqa: T201  (The output of the command.)
     else:

@@ -29,7 +29,7 @@ def test_fresh_seeds_are_trained_as_a_sweep_of_their_own(command, confirmed, res
     before = files_below(tmp_path / "s")
     ended = confirmed("s", "--top", "2", "--seeds", "3")
     assert ended.status == 0, ended
-    assert "Confirming 2 settings with 3 fresh seeds each." in ended.out
+    assert "Confirming 2 settings with 3 fresh seeds." in ended.out
     rows = table_of(tmp_path / "s/confirmation")
     assert [row["seed"] for row in rows] == ["5", "6", "7"] * 2
     assert len({row["agent.gamma"] for row in rows}) == 2
@@ -63,9 +63,10 @@ def test_what_cannot_be_confirmed_is_refused(command, confirmed, tmp_path):
     (tmp_path / "empty").mkdir()
     before = files_below(tmp_path)
     for arguments, message in (
-        (("none",), "expected a setting whose runs have completed."),
+        (("none",), "expected a setting whose runs have all completed."),
         (("empty",), "expected the directory of a run or of a sweep"),
-        (("none", "agent.gamma=0.5"), "expected a setting"),
+        (("none", "agent.gamma=0.5"), "agent.gamma: would change the results"),
+        (("none", "trainer.total_steps=999"), "trainer.total_steps"),
         (("none", "--top", "0"), "expected an integer of at least 1, got 0"),
     ):
         ended = confirmed(*arguments)

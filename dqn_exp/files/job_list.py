@@ -55,7 +55,11 @@ def add_to_job_list(directory: Path, entries: Iterable[JobEntry]) -> None:
     Raises:
         OSError: If the list cannot be written.
     """
-    with (directory / NAME).open("ab") as file:
+    path = directory / NAME
+    content = path.read_bytes()
+    if not content.endswith(b"\n"):  # A line that was being written when its process was killed.
+        os.truncate(path, content.rfind(b"\n") + 1)
+    with path.open("ab") as file:
         file.write(_to_lines(entries).encode())
         file.flush()
         os.fsync(file.fileno())

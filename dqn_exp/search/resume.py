@@ -8,20 +8,27 @@ import yaml
 from hydra.core.utils import JobRuntime, configure_log, setup_globals
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from optuna.trial import TrialState
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.files.job_list import JobEntry
 from dqn_exp.files.lock import lock_directory
-from dqn_exp.search.options import to_search_options
+from dqn_exp.search.options import SearchOptions, to_search_options
+from dqn_exp.search.search import describe_trials
 from dqn_exp.search.space import read_space
-from dqn_exp.search.study import mend_journal
+from dqn_exp.search.study import mend_journal, read_trials
 from dqn_exp.search.sweeper import Request, carry_out, check_corners
 from dqn_exp.sweep.hydra_internals import make_context, make_loader
 from dqn_exp.sweep.launcher import Launcher
 from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.resume import ResumeRequest
-from dqn_exp.sweep.saved_sweep import read_saved_sweep, split_changes, with_changes
+from dqn_exp.sweep.saved_sweep import (
+    SavedSweep,
+    read_saved_sweep,
+    split_changes,
+    with_changes,
+)
 from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 
 CHANGEABLE = ("n_trials", "timeout", "target", "finalists", "fresh_seeds")
@@ -57,12 +64,32 @@ def resume_search(asked: ResumeRequest, task_function: TaskFunction) -> None:
     request.launcher.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
 
 
+def describe_search(asked: ResumeRequest) -> list[str]:
+    """Returns what would be done, without changing anything.
+
+    Raises:
+        ConfigError: If the search cannot be resumed.
+    """
+    saved = read_saved_sweep(asked.directory)
+    limit = _options(saved, asked.overrides)[0].n_trials
+    trials = read_trials(asked.directory)
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    lines = [f"resume trial {trial.number}" for trial in running]
+    left = max(0, limit - len(trials))
+    return [*lines, describe_trials(trials), f"Up to {left} further trials would begin."]
+
+
+def _options(saved: SavedSweep, overrides: Sequence[str]) -> tuple[SearchOptions, dict[str, str]]:
+    """Returns the options of a saved search, with changes, and its declared ranges."""
+    options = {str(key): value for key, value in saved.hydra.sweeper.items() if key != "_target_"}
+    params = options.pop("params") or {}
+    return to_search_options(options | _changed_options(overrides)), params
+
+
 def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     """Returns the search that is saved in a directory, with changes."""
     saved = read_saved_sweep(asked.directory)
-    options = {str(key): value for key, value in saved.hydra.sweeper.items() if key != "_target_"}
-    params = options.pop("params") or {}
-    options |= _changed_options(asked.overrides)
+    options, params = _options(saved, asked.overrides)
     others = [override for override in asked.overrides if not override.startswith(PREFIX)]
     node, changes = split_changes(saved.hydra.launcher, others)
     config = _saved_config(asked.directory, node, changes)
@@ -73,7 +100,7 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     return Request(
         launcher,
         to_options(launcher.options),
-        to_search_options(options),
+        options,
         space._replace(fixed=fixed),
         {entry.num: _changed(entry, changes) for entry in saved.entries},
     )

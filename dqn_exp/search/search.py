@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.result import Result
 from dqn_exp.search.options import SearchOptions
 from dqn_exp.search.space import Space, suggest
@@ -87,7 +88,12 @@ class Search:
     def _begin(self, trial: Trial) -> Iterator[Group]:
         for key, distribution in self._parts.space.distributions.items():
             suggest(trial, key, distribution)
-        jobs = self._parts.make_jobs(trial.number, trial.params)
+        try:
+            jobs = self._parts.make_jobs(trial.number, trial.params)
+        except ConfigError as error:  # Values that are valid alone may exclude each other.
+            log.warning("Trial %d has failed: %s", trial.number, error.problems[0])
+            self._parts.study.tell(trial.number, state=TrialState.FAIL)
+            return
         self._jobs[trial.number] = jobs
         left = [job for job in jobs if job.num not in self._results]
         if left:
@@ -121,10 +127,10 @@ class Search:
         return self._parts.study.get_trials(deepcopy=False, states=states or None)
 
 
-def describe_trials(study: optuna.Study) -> str:
-    """Returns how many trials there are of each kind."""
+def describe_trials(trials: Sequence[FrozenTrial]) -> str:
+    """Returns how many trials have ended in each way."""
     counts = {
-        word: len(study.get_trials(deepcopy=False, states=[state]))
+        word: sum(trial.state == state for trial in trials)
         for word, state in (
             ("completed", TrialState.COMPLETE),
             ("pruned", TrialState.PRUNED),
@@ -139,7 +145,8 @@ def describe_best(trials: Sequence[FrozenTrial], statistic: str, seeds: int) -> 
     """Yields a line for each of the best three trials."""
     for rank, trial in enumerate(itertools.islice(trials, 3), 1):
         values = " ".join(f"{key}={_shorten(value)}" for key, value in trial.params.items())
-        what = f"{statistic.upper() if statistic == 'iqm' else statistic} of {seeds} seeds"
+        runs = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        what = f"{statistic.upper() if statistic == 'iqm' else statistic} of {runs}"
         yield f"{rank}. trial {trial.number}: {trial.values[0]:.1f} ({what}) with {values}"
 
 

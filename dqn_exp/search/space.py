@@ -73,7 +73,7 @@ def read_space(declared: Mapping[str, str], arguments: Sequence[str]) -> Space:
             distributions[key.lstrip("+")] = _to_distribution(override)
         except ValueError as error:
             problems.append(f"{key}: {error}, got {override.input_line}.")
-    if "seed" in by_key:
+    if any(key.lstrip("+") == "seed" for key in by_key):
         problems.append("seed: a trial has the seeds 0, 1, ...; set hydra.sweeper.seeds instead.")
     if not distributions and not problems:
         problems.append(
@@ -108,6 +108,8 @@ def _to_distribution(override: Override) -> BaseDistribution:
         return _numeric(low, high, is_log, None)
     if isinstance(value, RangeSweep):
         numbers = [*value.range()]
+        if is_log and value.step != 1:
+            raise ValueError("expected a step of 1 with tag(log, ...)")
         if not numbers:
             raise ValueError("expected at least one value")
         return _numeric(min(numbers), max(numbers), is_log, None if is_log else abs(value.step))

@@ -59,6 +59,12 @@ def open_study(directory: Path, options: SearchOptions, budget: Budget) -> optun
     )
 
 
+def read_trials(directory: Path) -> list[FrozenTrial]:
+    """Returns the trials of a search, without changing anything."""
+    storage = JournalStorage(JournalFileBackend(str(directory / JOURNAL)))
+    return optuna.load_study(study_name=NAME, storage=storage).get_trials(deepcopy=False)
+
+
 def mend_journal(directory: Path) -> None:
     """Removes what a killed process has left: its lock, and a line that has no end."""
     path = directory / JOURNAL

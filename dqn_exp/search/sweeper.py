@@ -36,10 +36,11 @@ from dqn_exp.search.search import Search, SearchParts, describe_best, describe_t
 from dqn_exp.search.space import Space, read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
-from dqn_exp.sweep.confirm import confirm
+from dqn_exp.sweep.confirm import FOLDER, confirm, is_confirmed
 from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ def search(sweeper: Any, arguments: Sequence[str]) -> None:
         config = request.launcher.config
         hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
         OmegaConf.save(config, directory / "multirun.yaml")
+        open_study(directory, request.options, budget_of(first))  # By it, a search is recognised.
         begin_job_list(directory, hydra, [])
         carry_out(request, first)
 
@@ -153,7 +155,9 @@ def check_corners(request: Request) -> Job:
     jobs: list[Job] = []
     for values in request.space.corners():
         try:
-            jobs += request._replace(options=_one_seed(request.options)).compose(values, 0)
+            # A number beyond those of the trials, whose directories may exist.
+            last = request.options.n_trials * request.options.seeds
+            jobs += request._replace(options=_one_seed(request.options)).compose(values, last)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if not problems:
@@ -203,8 +207,10 @@ def carry_out(request: Request, first: Job) -> None:
         advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
         raise KeyboardInterrupt(advice) from None
     conclude(request, study)
-    if options.finalists:
-        task = launcher.task_function
+    task = launcher.task_function
+    if is_confirmed(directory):
+        resume_sweep(ResumeRequest(directory / FOLDER, [], False), task)
+    elif options.finalists:
         confirm(directory, options.finalists, options.fresh_seeds, [], task)
 
 
@@ -215,7 +221,7 @@ def conclude(request: Request, study: optuna.Study) -> None:
         RunError: If no trial has completed.
     """
     best, options = best_trials(study), request.options
-    log.info(describe_trials(study))
+    log.info(describe_trials(study.get_trials(deepcopy=False)))
     for line in describe_best(best, options.statistic, options.seeds):
         log.info(line)
     where = shorten(request.directory / "sweep.csv")
@@ -256,7 +262,7 @@ def _one_seed(options: SearchOptions) -> SearchOptions:
 def _problems_of(request: Request, job: Job) -> Iterator[str]:
     """Yields why the trials of a search could not be compared."""
     for key in request.space.distributions:
-        if key.startswith(("trainer.", "eval.", "env.")):
+        if key in ("env", "experiment") or key.startswith(("trainer.", "eval.", "env.")):
             yield f"{key}: expected one value, since trials are compared at equal evaluations."
     if job.checked.trainer.total_steps is None:
         yield "trainer.total_steps: expected the steps of a run, which a search needs, got null."

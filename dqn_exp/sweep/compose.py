@@ -75,6 +75,11 @@ def compose_job(
         HydraException: If Hydra itself finds a problem.
     """
     config = loader.load_sweep_config(master, list(overrides))
+    # The directory of a saved search may have been moved, and its name may contain the time.
+    root = Path(master.hydra.sweep.dir).absolute()
+    with hydra_config(config):
+        if Path(config.hydra.sweep.dir).absolute() != root:
+            config.hydra.sweep.dir = str(root)
     set_job(config, num)
     with hydra_config(config):
         # The directory is resolved once: its name may contain the time.

@@ -22,7 +22,7 @@ from dqn_exp.files.job_names import job_directory_name, naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.sweep.job import key_of, title_of
 from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
-from dqn_exp.sweep.saved_sweep import SavedSweep, read_saved_sweep
+from dqn_exp.sweep.saved_sweep import SavedSweep, read_saved_sweep, split_changes
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +48,27 @@ def confirm(
         KeyboardInterrupt: If it is interrupted.
     """
     saved, folder = read_saved_sweep(directory), directory / FOLDER
-    if (folder / NAME).exists():
+    split_changes(saved.hydra.launcher, overrides)  # Refuses what would change results.
+    if is_confirmed(directory):
         again = f"python -m dqn_exp.resume {quote(folder)}"
         raise ConfigError([f"{folder}: expected no earlier confirmation. Finish it with: {again}"])
-    settings = ranked_settings(directory)[:top]
+    ranked = ranked_settings(directory)
+    settings = [one for one in ranked if not one.num_failed and not one.num_missing][:top]
     if not settings:
-        raise ConfigError([f"{directory}: expected a setting whose runs have completed."])
+        raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
     entries = make_entries(saved, settings, num_seeds)
-    log.info("Confirming %d settings with %d fresh seeds each.", len(settings), num_seeds)
+    count = "1 setting" if len(settings) == 1 else f"{len(settings)} settings"
+    log.info("Confirming %s with %d fresh seeds.", count, num_seeds)
     folder.mkdir(exist_ok=True)
     with lock_directory(folder, exclusive=True):
         begin_job_list(folder, _hydra_below(saved, folder), entries)
     resume_sweep(ResumeRequest(folder, overrides, False), task)
     return folder
+
+
+def is_confirmed(directory: Path) -> bool:
+    """Returns whether the best settings of a sweep are, or were, trained again."""
+    return (directory / FOLDER / NAME).exists()
 
 
 def make_entries(saved: SavedSweep, settings: Sequence[Setting], num_seeds: int) -> list[JobEntry]:

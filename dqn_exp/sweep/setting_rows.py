@@ -66,14 +66,16 @@ def file_rows(name: str | None, taken: Sequence[str]) -> tuple[list[list[str]], 
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     if path.suffix == ".csv":
         rows = list(csv.DictReader(text.splitlines(), skipinitialspace=True))
         if any(None in row or None in row.values() for row in rows):
             raise ValueError("expected as many values in each line as in the first one.")
         return [{key: value for key, value in row.items() if value != ""} for row in rows]
     settings = yaml.safe_load(text)
-    if not isinstance(settings, list) or not all(isinstance(one, dict) for one in settings):
+    if not isinstance(settings, list) or not all(
+        isinstance(one, dict) and all(isinstance(key, str) for key in one) for one in settings
+    ):
         raise ValueError("expected a list of mappings from keys to values, or a .csv file.")
     return settings
 

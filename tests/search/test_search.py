@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -184,6 +185,40 @@ def test_bad_input_is_refused_before_anything_is_created(arguments, message, sea
     told = [line for line in ended.err.splitlines() if "the last value is used" not in line]
     assert len(told) == 1
     assert not files_below(tmp_path)
+
+
+def test_a_search_that_was_moved_goes_on_in_its_directory(searched, tmp_path, monkeypatch, resumed):
+    folder, _ = searched
+    shutil.copytree(folder / "s", tmp_path / "moved")
+    before = files_below(folder)
+    ended = resumed("moved", "hydra.sweeper.n_trials=7")
+    assert ended.status == 0, ended
+    assert files_below(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
+    assert len(table_of(tmp_path / "moved")) == 21
+    # Its confirmation was complete, and stays so.
+    assert "8 of 8 runs completed." in ended.out
+
+
+def test_values_that_exclude_each_other_are_a_failed_trial(search, tmp_path):
+    exclusive = ("agent/target=greedy,munchausen", "agent.n_step=1,3", "engine=torch")
+    ended = search(*exclusive, "hydra.sweeper.sampler=random", "hydra.sweeper.seeds=1")
+    assert ended.status == 0, ended
+    for trial in study_in(tmp_path / "s").trials:
+        is_bad = (
+            trial.params["agent/target"] == "munchausen" and trial.params["agent.n_step"] == "3"
+        )
+        assert (trial.state.name == "FAIL") == is_bad
+    assert re.search(r"Trial \d has failed: .*munchausen", ended.out)
+
+
+def test_a_dry_run_tells_what_would_be_done(searched, resumed):
+    folder, _ = searched
+    before = files_below(folder)
+    ended = resumed(str(folder / "s"), "--dry-run", "hydra.sweeper.n_trials=9")
+    assert ended.status == 0 and files_below(folder) == before
+    counts, further = ended.out.splitlines()
+    assert counts.startswith("6 trials: ") and further == "Up to 3 further trials would begin."
 
 
 def test_a_resumed_search_keeps_what_its_trials_depend_on(searched, resumed):

@@ -57,6 +57,8 @@ def test_corners_have_each_end_and_each_choice():
         (["a=interval(2,1)"], r"a: expected low <= high, got a=interval\(2,1\)."),
         (["a=tag(log,choice(1,2))"], r"a: expected tag\(log, ...\) around interval"),
         (["a=tag(big,interval(0,1))"], "expected tag.log, .* got the tag big"),
+        (["a=tag(log,range(10,31,5))"], r"a: expected a step of 1 with tag\(log"),
+        (["a=interval(0,1)", "++seed=range(3)"], "seed: .* set hydra.sweeper.seeds instead."),
         (["a=interval(0,1)", "seed=range(3)"], "seed: .* set hydra.sweeper.seeds instead."),
         (["a=interval(0,1)", "seed=3"], "seed: .* set hydra.sweeper.seeds instead."),
     ],
