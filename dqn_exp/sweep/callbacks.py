@@ -62,15 +62,19 @@ class CheckRun(Callback):
         """Writes the report of a sweep, unless its config says `report=false`."""
         if not config.get("report", True):
             return
-        from dqn_exp.analysis.report import write_report  # Delayed: matplotlib is slow to import.
+        # Delayed: matplotlib and scipy are slow to import.
+        from dqn_exp.analysis import report, summary
 
         log.info("Writing the report.")
         try:
             directory = Path(config.hydra.sweep.dir)
-            page = write_report([directory], directory / "report")
+            page = report.write_report([directory], directory / "report")
+            best = list(summary.best_lines(directory))
         except Exception:  # The training results are complete without it.
             log.exception("The report could not be written.")
             return
+        for line in best:
+            log.info(line)
         where = quote(page.parent.parent)
         log.info(
             "The report is in %s. View the runs with: tensorboard --logdir %s",

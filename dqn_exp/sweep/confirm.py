@@ -14,7 +14,7 @@ from hydra.types import TaskFunction
 from omegaconf import OmegaConf
 
 from dqn_exp.analysis.aggregates import Setting
-from dqn_exp.analysis.summary import ranked_settings
+from dqn_exp.analysis.summary import best_lines, ranked_settings
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import quote
 from dqn_exp.files.job_list import NAME, JobEntry, begin_job_list
@@ -63,6 +63,9 @@ def confirm(
     with lock_directory(folder, exclusive=True):
         begin_job_list(folder, _hydra_below(saved, folder), entries)
     resume_sweep(ResumeRequest(folder, overrides, False), task)
+    if not entries[0].config["report"]:  # Where there is a report, it has been told.
+        for line in best_lines(folder):
+            log.info(line)
     return folder
 
 

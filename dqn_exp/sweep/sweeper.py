@@ -8,7 +8,6 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from dqn_exp.analysis.summary import best_lines
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import (
     make_directory,
@@ -83,9 +82,6 @@ def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
         RunError: If a run has failed.
     """
     log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
-    if (directory / NAME).exists():
-        for line in best_lines(directory):
-            log.info(line)
     where, table = quote(directory), directory / "sweep.csv"
     results = shorten(table if table.exists() else directory)
     advice = f"Results are in {results}. View them with: tensorboard --logdir {where}"

@@ -249,7 +249,13 @@ def test_workers_take_trials_and_prune_them(tmp_path):
             assert trial.value == to_value(np.array(scores), "iqm")
 
 
-@pytest.mark.parametrize("pruner", ["hyperband", "median", "wilcoxon", "none"])
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        "wilcoxon",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("hyperband", "median", "none")),
+    ],
+)
 def test_every_pruner_works(pruner, search, tmp_path):
     ended = search(f"hydra.sweeper.pruner={pruner}", "hydra.sweeper.n_trials=4")
     assert ended.status == 0, ended

@@ -35,7 +35,9 @@ def ask(study):
     return trial
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random", "qmc"])
+@pytest.mark.parametrize(
+    "sampler", ["tpe", "cmaes", "random", "qmc", pytest.param("gp", marks=pytest.mark.slow)]
+)
 def test_a_study_that_is_opened_for_each_trial_samples_as_one_that_stays_open(sampler, tmp_path):
     chosen = options(sampler=sampler)
     folders = [tmp_path / "kept", tmp_path / "opened"]
