@@ -1,7 +1,6 @@
 """Begins a search in a new directory, carries it out, and tells how it ended."""
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -290,4 +289,4 @@ def _make_jobs(
 
 def _split(request: Request, usable: float, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
     limit = request.launching.max_population_size
-    yield from group_jobs(jobs, limit, 1, usable if math.isfinite(usable) else math.inf)
+    yield from group_jobs(jobs, limit, 1, usable)
