@@ -234,14 +234,24 @@ def command(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def resumed(tmp_path, monkeypatch, capsys):
-    def run(*arguments: str) -> Ended:
-        monkeypatch.chdir(tmp_path)
-        status = 0
-        try:
-            resume.main(arguments)
-        except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else 1
-        return Ended(status, *capsys.readouterr())
+def calling(tmp_path, monkeypatch, capsys):
+    """Makes a function that calls the main function of a command in the folder of the test."""
 
-    return run
+    def calling_main(main: Callable[[Sequence[str]], None]) -> Callable[..., Ended]:
+        def run(*arguments: str) -> Ended:
+            monkeypatch.chdir(tmp_path)
+            status = 0
+            try:
+                main(arguments)
+            except SystemExit as error:
+                status = error.code if isinstance(error.code, int) else 1
+            return Ended(status, *capsys.readouterr())
+
+        return run
+
+    return calling_main
+
+
+@pytest.fixture
+def resumed(calling):
+    return calling(resume.main)

@@ -5,22 +5,13 @@ import json
 import pytest
 
 from dqn_exp import confirm
-from tests.command import Ended, files_below, table_of
+from tests.command import files_below, table_of
 from tests.sweep_files import SWEPT, returns_of, write_sweep
 
 
 @pytest.fixture
-def confirmed(tmp_path, monkeypatch, capsys):
-    def run(*arguments: str) -> Ended:
-        monkeypatch.chdir(tmp_path)
-        status = 0
-        try:
-            confirm.main(arguments)
-        except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else 1
-        return Ended(status, *capsys.readouterr())
-
-    return run
+def confirmed(calling):
+    return calling(confirm.main)
 
 
 def test_fresh_seeds_are_trained_as_a_sweep_of_their_own(command, confirmed, resumed, tmp_path):
