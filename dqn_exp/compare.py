@@ -6,11 +6,12 @@ from datetime import datetime
 from pathlib import Path
 
 from dqn_exp.cli import run_command
-from dqn_exp.report import write
+from dqn_exp.report import add_rank_by, write
 
 DESCRIPTION = """\
 Compares runs and sweeps of several directories on one page, with the statistics of a report. Equal
-settings in two directories count as two settings."""
+settings in two directories count as two settings. Runs of different environments, budgets or
+evaluations are shown apart, each group with a ranking of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,9 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--output", type=Path, help="directory of the page; default: outputs/comparisons/TIME"
     )
     parser.add_argument("--threshold", type=float, help="as in dqn_exp.report")
+    add_rank_by(parser)
     options = parser.parse_args(arguments)
     output = options.output or Path(f"outputs/comparisons/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    run_command(lambda: write(options.directories, output, options.threshold, compares=True))
+    run_command(lambda: write(options, output, compares=True))
 
 
 if __name__ == "__main__":

@@ -23,19 +23,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=float,
         help="return to reach, for steps to threshold; default: that of the registered environment",
     )
+    add_rank_by(parser)
     parser.add_argument("--output", type=Path, help="directory of the report")
     options = parser.parse_args(arguments)
     output = options.output or options.directories[0] / "report"
-    run_command(lambda: write(options.directories, output, options.threshold))
+    run_command(lambda: write(options, output))
 
 
-def write(
-    directories: Sequence[Path], output: Path, threshold: float | None, *, compares: bool = False
-) -> None:
+def add_rank_by(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that selects a ranking."""
+    parser.add_argument(
+        "--rank-by",
+        choices=["iqm", "area", "steps", "min"],
+        default="iqm",
+        help="what settings are ranked by: the IQM of the final returns (default), the area under "
+        "the learning curve, the steps to the threshold, or the worst run",
+    )
+
+
+def write(options: argparse.Namespace, output: Path, *, compares: bool = False) -> None:
     """Writes a report, or a comparison of the directories, and prints its path."""
-    from dqn_exp.analysis.report import write_report  # Delayed, so that --help is instant.
+    # Delayed, so that --help is instant.
+    from dqn_exp.analysis.ranking import RANKINGS
+    from dqn_exp.analysis.report import write_report
 
-    page = write_report(directories, output, threshold=threshold, compares=compares)
+    page = write_report(
+        options.directories,
+        output,
+        threshold=options.threshold,
+        compares=compares,
+        ranking=RANKINGS[options.rank_by],
+    )
     kind = "comparison" if compares else "report"
     print(f"The {kind} is in {shorten(page)}.")  # noqa: T201  (The output of the command.)
 

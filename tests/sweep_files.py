@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from dqn_exp.analysis.aggregates import make_settings
+from dqn_exp.analysis.comparable import make_groups
 from dqn_exp.analysis.report import write_report
 from dqn_exp.analysis.run_reader import read_sources
-from dqn_exp.analysis.swept_keys import find_keys
 from dqn_exp.files.job_list import JobEntry, begin_job_list
 from dqn_exp.files.result import Result
 from tests.conftest import config_values
@@ -116,8 +115,10 @@ def returns_of(values) -> dict[int, float]:
 SWEPT = {"agent.gamma": [0.9, 0.99], "agent.epsilon": [0.1, 0.05, 0.2], "seed": [0, 1, 2, 3, 4]}
 
 
-def read_settings(*folders, threshold=None, names_sources=False):
-    sources = read_sources(folders)
-    keys = find_keys(sources, names_sources=names_sources)
-    runs = [run for source in sources for run in source.runs]
-    return keys, make_settings(runs, keys, threshold)
+def read_groups(*folders, **options):
+    return make_groups(read_sources(folders), **options)
+
+
+def read_settings(*folders, **options):
+    (group,) = read_groups(*folders, **options)
+    return group.keys, group.settings

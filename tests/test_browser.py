@@ -16,12 +16,11 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from dqn_exp.analysis.report import write_report
 from dqn_exp.config.validation import to_config
 from dqn_exp.files.job_list import read_job_list
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import NoProgress
-from scripts.browser import IS_INSTALLED, browser, complaints, resize
+from scripts.browser import IS_INSTALLED, browser
 from tests.conftest import ignore_results
 from tests.sweep_files import write_sweep
 
@@ -51,7 +50,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory) -> Path:
-    """A sweep of 4 x 4 settings with ten seeds each, and its report."""
+    """A sweep of 4 x 4 settings with ten seeds each."""
     folder = tmp_path_factory.mktemp("browser") / "s"
     write_sweep(folder, SWEPT, lambda values: None, **SMALL)
     _, entries = read_job_list(folder)
@@ -60,7 +59,6 @@ def sweep(tmp_path_factory) -> Path:
         (folder / entry.directory).mkdir()
         runs.append(Run(to_config(entry.config), folder / entry.directory, entry.swept))
     train_population(runs, ignore_results, lambda: False, NoProgress())
-    write_report([folder], folder / "report")
     return folder
 
 
@@ -204,77 +202,3 @@ def type_page_size(driver, size: int) -> None:
     field = driver.execute_script(IN_SHADOWS + script, "paper-input")
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(str(size), Keys.ENTER)
-
-
-def test_the_report_sorts_is_drawn_and_fits_a_phone(sweep):
-    with browser(1_200, 900) as driver:
-        driver.get((sweep / "report/index.html").as_uri())
-        check_pictures(driver)
-        before = column(driver, "mean")
-        assert len(before) == 16
-        click(driver, "mean")
-        assert column(driver, "mean") == sorted(before)
-        click(driver, "mean")
-        assert column(driver, "mean") == sorted(before, reverse=True)
-        click(driver, "gamma")
-        gammas = column(driver, "gamma")
-        assert gammas == sorted(gammas) and len(set(gammas)) == 4
-        click(driver, "rank")
-        ranks = column(driver, "rank")
-        # Equal settings share a rank.
-        assert ranks == [1 + sum(other < rank for other in ranks) for rank in sorted(ranks)]
-        for width in (1_200, 390):
-            resize(driver, width, 844)
-            size = driver.execute_script(
-                "return [document.documentElement.scrollWidth, window.innerWidth]"
-            )
-            assert size == [width, width]
-            assert overflowing(driver, width) == []
-        assert complaints(driver) == []
-
-
-def test_the_report_is_dark_where_the_screen_is(sweep):
-    levels = {}
-    for is_dark in (False, True):
-        with browser(390, 844, is_dark=is_dark) as driver:
-            driver.get((sweep / "report/index.html").as_uri())
-            check_pictures(driver)
-            color = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-            levels[is_dark] = sum(map(int, re.findall(r"\d+", color)[:3]))
-            sources = driver.execute_script(
-                "return [...document.images].map(image => image.currentSrc)"
-            )
-            levels[is_dark, "pictures"] = sources
-    assert levels[True] < 150 < 600 < levels[False]
-    assert not set(levels[True, "pictures"]) & set(levels[False, "pictures"])
-
-
-def check_pictures(driver) -> None:
-    script = "return [...document.images].map(image => image.complete && image.naturalWidth)"
-    wait_for(lambda: all(driver.execute_script(script)))
-    assert len(driver.execute_script(script)) == 5
-
-
-def headings(driver) -> list[str]:
-    return [one.text for one in driver.find_elements(By.CSS_SELECTOR, "table.sortable th button")]
-
-
-def click(driver, name: str) -> None:
-    buttons = driver.find_elements(By.CSS_SELECTOR, "table.sortable th button")
-    buttons[headings(driver).index(name)].click()
-
-
-def column(driver, name: str) -> list[float]:
-    place = headings(driver).index(name) + 1
-    cells = driver.find_elements(By.CSS_SELECTOR, f"table.sortable tbody td:nth-child({place})")
-    return [float(cell.text) for cell in cells]
-
-
-def overflowing(driver, width: int) -> list[str]:
-    """Elements beyond the right edge, but those in a part that can be scrolled by itself."""
-    script = """
-        return [...document.body.querySelectorAll("*")].filter(one =>
-            !one.closest(".scroll, pre") && one.getBoundingClientRect().right > arguments[0] + 0.5
-        ).map(one => one.outerHTML.slice(0, 80))
-    """
-    return driver.execute_script(script, width)

@@ -32,10 +32,9 @@ class Setting(NamedTuple):
         num_repeated: further runs with the same seeds, which are ignored.
         scores: `[n]` final mean returns of the completed runs; none if the setting was pruned.
         iqm: of the scores, with its interval; NaN without scores.
-        area: IQM over the runs of the mean height of their evaluation curves.
-        steps_to_threshold: median over the completed runs, infinite if half of them or more do not
-            reach the threshold; NaN without a threshold.
-        num_reached: runs that reach the threshold; NaN without a threshold.
+        heights: `[n]` mean heights of the evaluation curves of these runs.
+        reached: `[n]` steps at which these runs reach the threshold; infinite if they do not, NaN
+            without a threshold.
         probability_best: probability that its IQM is the largest; NaN with too few seeds.
     """
 
@@ -45,9 +44,8 @@ class Setting(NamedTuple):
     num_repeated: int
     scores: Float64Array
     iqm: Estimate
-    area: float
-    steps_to_threshold: float
-    num_reached: float
+    heights: Float64Array
+    reached: Float64Array
     probability_best: float
 
     @property
@@ -66,10 +64,34 @@ class Setting(NamedTuple):
         return float(self.scores.min()) if len(self.scores) else np.nan
 
     @property
+    def area(self) -> float:
+        """IQM over the runs of the mean height of their evaluation curves."""
+        return float(statistics.iqm(self.heights)) if len(self.heights) else np.nan
+
+    @property
+    def steps_to_threshold(self) -> float:
+        """Median over the runs; infinite if half of them or more do not reach the threshold."""
+        return float(np.median(self.reached)) if len(self.reached) else np.nan
+
+    @property
+    def num_reached(self) -> float:
+        """Runs that reach the threshold; NaN without a threshold."""
+        is_known = not np.isnan(self.reached).any()
+        return int(np.isfinite(self.reached).sum()) if is_known else np.nan
+
+    @property
     def steps(self) -> float:
         """Median of the steps of the completed runs."""
         steps = [run.result.steps for run in self.runs if run.score is not None and run.result]
         return float(np.median(steps)) if steps else np.nan
+
+    @property
+    def last_return(self) -> float:
+        """The IQM of the scores, or of the last evaluations of a pruned setting."""
+        lasts = [run.evaluations[-1, 1] for run in self.runs if len(run.evaluations)]
+        if len(self.scores) or not (self.num_pruned and lasts):
+            return float(self.iqm.value)
+        return float(statistics.iqm(lasts))
 
     @property
     def num_failed(self) -> int:
@@ -105,7 +127,7 @@ class Curve(NamedTuple):
 def make_settings(
     runs: Sequence[RunFiles], keys: Sequence[str], threshold: float | None
 ) -> list[Setting]:
-    """Groups runs by keys and aggregates each group, the best one first.
+    """Groups runs by keys and aggregates each group.
 
     Args:
         runs: at least one.
@@ -116,18 +138,12 @@ def make_settings(
     for run in runs:
         groups.setdefault(tuple(value_of(run, key) for key in keys), []).append(run)
     names = shorten_keys(keys)
-    settings = [
-        _make_setting(dict(zip(keys, values, strict=True)), names, group, threshold)
-        for values, group in groups.items()
-    ]
-    settings = _with_probabilities(settings)
-    return sorted(settings, key=merit_of, reverse=True)
-
-
-def merit_of(setting: Setting) -> tuple[float, ...]:
-    """Returns what settings are ranked by: IQM, then the worst run, then the area."""
-    values = np.array([setting.iqm.value, setting.minimum, setting.area])
-    return tuple(np.nan_to_num(values, nan=-np.inf).tolist())
+    return _with_probabilities(
+        [
+            _make_setting(dict(zip(keys, values, strict=True)), names, group, threshold)
+            for values, group in groups.items()
+        ]
+    )
 
 
 def make_curve(setting: Setting) -> Curve:
@@ -154,7 +170,6 @@ def _make_setting(
     is_pruned = any(run.status == PRUNED for run in runs)
     completed = [run for run in runs if run.score is not None and not is_pruned]
     scores = np.array([run.score for run in completed], dtype=np.float64)
-    reached = np.array([_steps_to(run, threshold) for run in completed])
     return Setting(
         values=values,
         label=", ".join(
@@ -166,9 +181,8 @@ def _make_setting(
         num_repeated=num_all - len(runs),
         scores=scores,
         iqm=statistics.estimate_iqm([scores]) if len(scores) else Estimate(*np.full(3, np.nan)),
-        area=float(statistics.iqm([_height(run) for run in completed])) if completed else np.nan,
-        steps_to_threshold=float(np.median(reached)) if len(reached) else np.nan,
-        num_reached=np.nan if threshold is None else int(np.isfinite(reached).sum()),
+        heights=np.array([_height(run) for run in completed]),
+        reached=np.array([_steps_to(run, threshold) for run in completed]),
         probability_best=np.nan,
     )
 

@@ -1,5 +1,7 @@
 """The look of plots, on light and dark pages."""
 
+import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -45,6 +47,9 @@ DARK = Theme(
 )
 
 
+LETTERS_PER_INCH = 16
+"""Of a note, so that it fits its picture."""
+
 Draw = Callable[[Axes, Theme], None]
 
 
@@ -56,23 +61,47 @@ class Plot(NamedTuple):
         title: of the plot.
         caption: what it shows.
         draw: draws it on axes, in the colours of a theme.
-        size: width and height in inches.
+        size: width and height in inches; by default the width of a column of a paper.
+        note: what the picture itself says of its data.
     """
 
     name: str
     title: str
     caption: str
     draw: Draw
-    size: tuple[float, float] = (7.0, 4.2)
+    size: tuple[float, float] = (3.5, 2.7)
+    note: str = ""
 
 
 @contextmanager
 def drawn(plot: Plot, theme: Theme) -> Iterator[Figure]:
     """Provides the figure of a plot, without a window."""
-    with mpl.rc_context(_style(theme)):  # type: ignore[arg-type]
+    with mpl.rc_context(_style(theme)), warnings.catch_warnings():  # type: ignore[arg-type]
         figure = Figure(figsize=plot.size, layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # type: ignore[union-attr, call-arg]
+        # A letter that the font does not have.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         plot.draw(figure.add_subplot(), theme)
+        lines = textwrap.wrap(plot.note, int(LETTERS_PER_INCH * plot.size[0]))
+        figure.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=8, color=theme.text)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # Keeps the layout for all formats.
         yield figure
+
+
+def add_legend(axes: Axes, title: str) -> None:
+    """Adds a legend above the axes."""
+    axes.figure.legend(
+        loc="outside upper left", fontsize=8, title=title, title_fontsize=8, alignment="left"
+    )
+
+
+def shorten_label(text: str, most: int = 20) -> str:
+    """Shortens a text to its end, which distinguishes long labels."""
+    shown = text if len(text) <= most else f"...{text[3 - most :]}"
+    return (
+        f" {shown}" if shown.startswith("_") else shown
+    )  # Legends omit labels with an underscore in front.
 
 
 def _style(theme: Theme) -> dict[str, Any]:
@@ -88,8 +117,9 @@ def _style(theme: Theme) -> dict[str, Any]:
         "grid.color": theme.muted,
         "grid.alpha": 0.25,
         "legend.frameon": False,
-        "font.size": 9.5,
-        "svg.fonttype": "none",
+        **dict.fromkeys(("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize"), 8),
+        "svg.fonttype": "path",
+        "pdf.fonttype": 42,  # Embeds the fonts.
         "svg.hashsalt": "dqn_exp",
         "font.family": "sans-serif",
         "text.parse_math": False,

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +13,9 @@ import yaml
 
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.csv_table import TABLES
 from dqn_exp.files.directories import shorten
-from dqn_exp.files.job_list import NAME, read_job_list
+from dqn_exp.files.job_list import JOURNAL, NAME, read_job_list
 from dqn_exp.files.result import Result, read_result
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,8 @@ class Source(NamedTuple):
         command: overrides of its command, as they were written; None if unknown.
         is_sweep: whether it is a sweep.
         is_listed: whether the swept keys are known.
+        log_keys: keys that were searched on a logarithmic scale.
+        is_search: whether it is a search.
     """
 
     directory: Path
@@ -73,6 +77,8 @@ class Source(NamedTuple):
     command: list[str] | None
     is_sweep: bool
     is_listed: bool = True
+    log_keys: frozenset[str] = frozenset()
+    is_search: bool = False
 
 
 def read_sources(directories: Sequence[Path]) -> list[Source]:
@@ -125,6 +131,16 @@ def read_table(path: Path, num_columns: int) -> Float64Array:
         raise ConfigError([f"{path}: expected rows of {num_columns} numbers: {error}."]) from error
 
 
+def read_episode_returns(directory: Path) -> Float64Array:
+    """Returns steps and returns `[R, 2]` of the training episodes of a run."""
+    lines = whole_lines(directory / "episodes.csv")
+    names = list(TABLES["episodes"])
+    if not lines:
+        return np.empty((0, 2))
+    columns = [names.index("step"), names.index("return")]
+    return np.loadtxt(lines, delimiter=",", ndmin=2, usecols=columns)
+
+
 def _read_source(directory: Path, name: str) -> Source:
     try:
         if (directory / NAME).exists():
@@ -169,7 +185,24 @@ def _read_sweep(directory: Path, name: str) -> Source:
         _read(directory / one.directory, one.directory, name, flatten(one.config), one.swept)
         for one in entries
     ]
-    return Source(directory, name, runs, _command_of(hydra), is_sweep=True)
+    return Source(
+        directory,
+        name,
+        runs,
+        _command_of(hydra),
+        is_sweep=True,
+        log_keys=_log_keys(hydra),
+        is_search=(directory / JOURNAL).exists(),
+    )
+
+
+def _log_keys(hydra: Mapping[str, Any]) -> frozenset[str]:
+    """Returns the keys that were searched on a logarithmic scale."""
+    task = (hydra.get("overrides") or {}).get("task") or []
+    declared = (hydra.get("sweeper") or {}).get("params") or {}
+    ranges = [*(one.split("=", 1) for one in task if "=" in one), *declared.items()]
+    is_log = re.compile(r"\s*tag\(\s*log\b")
+    return frozenset(key.lstrip("+") for key, text in ranges if is_log.match(str(text)))
 
 
 def _read_run(directory: Path, name: str) -> Source:

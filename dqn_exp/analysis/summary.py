@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from dqn_exp.analysis.aggregates import Setting, make_settings
+from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.comparable import Group, make_groups
+from dqn_exp.analysis.ranking import ranks_of
 from dqn_exp.analysis.run_reader import read_sources
-from dqn_exp.analysis.swept_keys import find_keys
 from dqn_exp.analysis.table import to_text
 
 NUM_SHOWN = 3
@@ -14,21 +15,28 @@ NUM_SHOWN = 3
 def ranked_settings(directory: Path) -> list[Setting]:
     """Returns the settings of a sweep that have completed runs, the best one first.
 
+    Settings that cannot be compared take turns: the best of each group, then the second of each.
+
     Raises:
         ConfigError: If the directory is not that of a sweep.
     """
-    sources = read_sources([directory])
-    keys = find_keys(sources, names_sources=False)
-    return [one for one in make_settings(sources[0].runs, keys, None) if len(one.scores)]
+    groups = [group.scored for group in make_groups(read_sources([directory]))]
+    deepest = max(len(group) for group in groups)
+    return [group[place] for place in range(deepest) for group in groups if place < len(group)]
 
 
 def best_lines(directory: Path) -> Iterator[str]:
     """Yields a line for each of the best settings, if there are several."""
-    settings = ranked_settings(directory)
-    if len(settings) < 2:
-        return
-    yield "Best settings by the IQM of their final returns, with 95 % intervals:"
-    for rank, setting in enumerate(settings[:NUM_SHOWN], 1):
+    for group in make_groups(read_sources([directory])):
+        if len(group.scored) > 1:
+            yield from _lines_of(group)
+
+
+def _lines_of(group: Group) -> Iterator[str]:
+    where = f" with {group.label}" if group.label else ""
+    yield f"Best settings{where} by the IQM of their final returns, with 95 % intervals:"
+    ranks = ranks_of(group.scored)
+    for rank, setting in [*zip(ranks, group.scored, strict=True)][:NUM_SHOWN]:
         count = len(setting.scores)
         seeds = "1 seed" if count == 1 else f"{count} seeds"
         yield f"  {rank}. {_value(setting)}, {seeds}: {setting.label}"

@@ -1,5 +1,6 @@
 """Keys in which runs differ, and their values as they are written."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -50,12 +51,31 @@ def value_of(run: RunFiles, key: str) -> str:
 
 
 def sort_values(values: Iterable[str]) -> list[str]:
-    """Returns the distinct values in order, numerically if all are numbers."""
+    """Returns the distinct values in order, numerically if all are numbers or lists of them."""
     different = sorted(set(values))
     try:
-        return sorted(different, key=float)
+        return sorted(different, key=_numbers)
     except ValueError:
         return different
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(one) for one in text.strip("[]").split(",")]
+
+
+def are_numbers(values: Iterable[str]) -> bool:
+    """Returns whether all values are finite numbers."""
+    try:
+        return all(math.isfinite(float(value)) for value in values)
+    except ValueError:
+        return False
+
+
+def is_logarithmic(key: str, values: Sequence[str], log_keys: frozenset[str]) -> bool:
+    """Returns whether the numbers of a key are drawn on a logarithmic axis."""
+    numbers = [float(value) for value in values]
+    is_wide = max(numbers) >= 100 * min(numbers)
+    return min(numbers) > 0 and len(numbers) > 1 and (key in log_keys or is_wide)
 
 
 def shorten_keys(keys: Sequence[str]) -> dict[str, str]:

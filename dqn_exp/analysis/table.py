@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from dqn_exp.analysis.aggregates import Setting, merit_of
+from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.comparable import Group
+from dqn_exp.analysis.ranking import DEFAULT, Ranking, ranks_of
 from dqn_exp.analysis.swept_keys import shorten_keys
+from dqn_exp.files.job_names import shorten_number
 
 UNKNOWN = "-"
 
@@ -21,6 +24,7 @@ class Column(NamedTuple):
         value: sort key of a setting; NaN if unknown.
         text: displayed text of a setting.
         is_text: whether it is sorted as text.
+        is_short: whether it is in the short table of the best settings as well.
     """
 
     name: str
@@ -28,6 +32,7 @@ class Column(NamedTuple):
     value: Callable[[Setting], float]
     text: Callable[[Setting], str]
     is_text: bool = False
+    is_short: bool = False
 
 
 class Cell(NamedTuple):
@@ -57,15 +62,27 @@ MEASURES: dict[str, Callable[[Setting], float]] = {
 """Measures of a setting by their names in `settings.csv`."""
 
 
-def to_csv(settings: Sequence[Setting], keys: Sequence[str]) -> str:
-    """Returns all measures, unrounded; unknown ones are empty, unreached thresholds inf."""
+SHORT = ("n", "iqm", "min")
+"""Measures in the short table."""
+
+
+def to_csv(groups: Sequence[Group], ranking: Ranking = DEFAULT) -> str:
+    """Returns all measures, unrounded; unknown ones are empty, unreached thresholds inf.
+
+    Several groups have a column that names them, in front.
+    """
+    keys = list(dict.fromkeys(key for group in groups for key in group.keys))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, *MEASURES])
-    for setting in settings:
-        numbers = [measure(setting) for measure in MEASURES.values()]
-        known = ["" if math.isnan(value) else repr(value) for value in numbers]
-        writer.writerow([*(setting.values[key] for key in keys), *known])
+    writer.writerow([*(["group"] if len(groups) > 1 else []), *keys, "rank", *MEASURES])
+    for group in groups:
+        ranks = ranks_of(group.settings, ranking)
+        for setting, rank in zip(group.settings, ranks, strict=True):
+            numbers = [measure(setting) for measure in MEASURES.values()]
+            known = ["" if math.isnan(value) else repr(value) for value in numbers]
+            values = [setting.values.get(key, "") for key in keys]
+            place = str(rank) if len(setting.scores) else ""
+            writer.writerow([*([group.label] if len(groups) > 1 else []), *values, place, *known])
     return text.getvalue()
 
 
@@ -83,12 +100,11 @@ def to_cells(settings: Sequence[Setting], columns: Sequence[Column]) -> list[lis
     return [[_to_cell(setting, column) for column in columns] for setting in settings]
 
 
-def make_columns(
-    settings: Sequence[Setting], keys: Sequence[str], threshold: float | None
-) -> list[Column]:
-    """Returns the columns that are informative for these settings."""
+def make_columns(group: Group, ranking: Ranking = DEFAULT) -> list[Column]:
+    """Returns the columns that are informative for the settings of a group."""
+    settings, keys, threshold = group.settings, group.keys, group.threshold
     return [
-        _rank_column(settings),
+        _rank_column(settings, ranking),
         *(_key_column(key, shorten_keys(keys)[key]) for key in keys),
         _count_column("n", "Completed runs, one per seed.", "n"),
         *_return_columns(settings),
@@ -105,6 +121,7 @@ def _return_columns(settings: Sequence[Setting]) -> Iterator[Column]:
             "Of the IQM, by bootstrap over the seeds.",
             MEASURES["iqm_low"],
             lambda one: _interval(float(one.iqm.low), float(one.iqm.high)),
+            is_short=True,
         )
     yield _column("mean", "Mean of the final returns.", "mean")
     yield _column("median", "Median of the final returns.", "median")
@@ -162,36 +179,43 @@ def _interval(low: float, high: float) -> str:
     return UNKNOWN if math.isnan(low) else f"{to_text(low)} to {to_text(high)}"
 
 
-def _rank_column(settings: Sequence[Setting]) -> Column:
-    merits = [merit_of(setting) for setting in settings]
-    # Equal settings share a rank.
-    ranks = {id(one): 1 + merits.index(merit_of(one)) for one in settings}
+def _rank_column(settings: Sequence[Setting], ranking: Ranking) -> Column:
+    places = zip(settings, ranks_of(settings, ranking), strict=True)
+    ranks = {id(one): rank if len(one.scores) else math.nan for one, rank in places}
     return Column(
         "rank",
-        "Rank by IQM; ties by the worst run, then by the area.",
+        f"By the {ranking.phrase}; settings that are equal in everything share a rank.",
         lambda one: ranks[id(one)],
-        lambda one: str(ranks[id(one)]),
+        lambda one: to_text(ranks[id(one)]),
+        is_short=True,
     )
 
 
 def _key_column(key: str, name: str) -> Column:
-    return Column(name, key, lambda one: math.nan, lambda one: one.values[key], is_text=True)
+    return Column(
+        name,
+        key,
+        lambda one: math.nan,
+        lambda one: shorten_number(one.values[key]),
+        is_text=True,
+        is_short=True,
+    )
 
 
 def _column(name: str, meaning: str, measure: str) -> Column:
-    value = MEASURES[measure]
-    return Column(name, meaning, value, lambda one: to_text(value(one)))
+    value, is_short = MEASURES[measure], measure in SHORT
+    return Column(name, meaning, value, lambda one: to_text(value(one)), is_short=is_short)
 
 
 def _count_column(name: str, meaning: str, measure: str) -> Column:
-    value = MEASURES[measure]
-    return Column(name, meaning, value, lambda one: str(value(one)))
+    value, is_short = MEASURES[measure], measure in SHORT
+    return Column(name, meaning, value, lambda one: str(value(one)), is_short=is_short)
 
 
 def _to_cell(setting: Setting, column: Column) -> Cell:
     text = column.text(setting)
     if column.is_text:
-        return Cell(text, text, is_text=True)
+        return Cell(text, setting.values[column.meaning], is_text=True)
     value = column.value(setting)
     shown = "" if math.isnan(value) else "Infinity" if math.isinf(value) else repr(value)
     return Cell(text, shown, is_text=False)

@@ -3,13 +3,28 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.comparable import CONDITIONS, Group
 from dqn_exp.analysis.run_reader import RunFiles, Source
-from dqn_exp.analysis.swept_keys import SOURCE, find_differences, sort_values, value_of
+from dqn_exp.analysis.swept_keys import (
+    SOURCE,
+    are_numbers,
+    find_differences,
+    sort_values,
+    value_of,
+)
 from dqn_exp.files.directories import shorten
+
+SWEEPER = ("hydra/sweeper", "hydra.sweeper")
+"""Keys of what makes many settings, which one setting has no use for."""
+
+
+MOST_LISTED = 12
+"""Values of a key that are listed one by one."""
 
 
 class Trouble(NamedTuple):
@@ -32,9 +47,26 @@ class Trouble(NamedTuple):
     is_bad: bool
 
 
-def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str]:
+def subtitle(group: Group) -> str:
+    """Returns the environment, the budget and the seeds of a group."""
+    runs, swept = group.runs, dict.fromkeys(key for run in group.runs for key in run.swept)
+    parts = [_values(runs, "env.id")]
+    for key, unit in (("trainer.total_steps", "steps"), ("trainer.total_episodes", "episodes")):
+        value = _values(runs, key)
+        if value not in ("", "null"):
+            parts.append(f"{int(value):,} {unit}" if value.isdigit() else f"{value} {unit}")
+    count = len({run.seed for run in runs})
+    parts.append("1 seed" if count == 1 else f"{count} seeds")
+    shared = [key for key in swept if key not in (*group.keys, "seed", *CONDITIONS)]
+    if shared:
+        values = ", ".join(f"{key}={_values(runs, key)}" for key in shared)
+        parts.append(f"{values} in all settings")
+    return f"{'; '.join(parts)}."
+
+
+def notes(group: Group) -> Iterator[str]:
     """Yields caveats of the numbers."""
-    scored = [setting for setting in settings if len(setting.scores)]
+    settings, runs, scored = group.settings, group.runs, group.scored
     counts = Counter(len(setting.scores) for setting in scored)
     if scored and max(counts) == 1:
         yield (
@@ -76,16 +108,15 @@ def notes(settings: Sequence[Setting], runs: Sequence[RunFiles]) -> Iterator[str
     yield from _lengths(runs)
 
 
-def facts(
-    sources: Sequence[Source], keys: Sequence[str], threshold: float | None
-) -> Iterator[tuple[str, str]]:
+def facts(sources: Sequence[Source], groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
     """Yields name-value pairs that describe the runs."""
     runs = [run for source in sources for run in source.runs]
+    keys = dict.fromkeys(key for group in groups for key in group.keys)
     yield "directory", ", ".join(str(shorten(source.directory)) for source in sources)
     yield "environment", _values(runs, "env.id")
     for key in keys:
         if key != SOURCE:
-            yield key, _values(runs, key)
+            yield key, _listed(runs, key)
     for key, values in find_differences(sources).items() if SOURCE in keys else ():
         if key not in keys:
             apart = (f"{text} in {one.name}" for text, one in zip(values, sources, strict=True))
@@ -99,8 +130,10 @@ def facts(
         yield "steps per run", _range(min(steps), max(steps))
         yield "total steps", f"{sum(steps):,}"
     yield "final evaluation", f"{_values(runs, 'eval.episodes')} episodes"
-    if threshold is not None:
-        yield "threshold", f"evaluation with a mean return of {threshold:g}"
+    thresholds = sorted({group.threshold for group in groups if group.threshold is not None})
+    if thresholds:
+        reached = ", ".join(f"{one:g}" for one in thresholds)
+        yield "threshold", f"evaluation with a mean return of {reached}"
     versions = sorted({_versions(run) for run in runs if run.result is not None})
     if versions:
         yield "versions", "; ".join(versions)
@@ -117,19 +150,29 @@ def troubles(sources: Sequence[Source], prefix: str) -> Iterator[Trouble]:
         for run in source.runs:
             if run.status in ("completed", "pruned"):
                 continue
-            log = run.directory / "train.log"
-            is_near = run.directory.is_relative_to(sources[0].directory)
-            way = quote(str(log.relative_to(sources[0].directory)), safe="/=,") if is_near else ""
-            near = f"{prefix}{way}" if is_near else log.as_uri()
-            result = run.result
+            log, result = run.directory / "train.log", run.result
             yield Trouble(
                 name=run.name if len(sources) == 1 else f"{source.name}/{run.name}",
                 status=_status(run.status),
                 step="" if result is None else f"{result.steps:,}",
                 error=(result.error if result is not None else None) or "",
-                log=near if log.exists() else "",
+                log=link(log, sources, prefix) if log.exists() else "",
                 is_bad=not _is_missing(run),
             )
+
+
+def link(path: Path, sources: Sequence[Source], prefix: str) -> str:
+    """Returns the address of a path in a report.
+
+    Args:
+        path: absolute.
+        sources: of the report, which is in the first one.
+        prefix: of links from the report to that directory.
+    """
+    directory = sources[0].directory
+    if not path.is_relative_to(directory):
+        return path.as_uri()
+    return prefix + quote(str(path.relative_to(directory)), safe="/=,")
 
 
 def commands(sources: Sequence[Source]) -> list[str]:
@@ -143,9 +186,24 @@ def commands(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def environments_of(runs: Sequence[RunFiles]) -> set[str]:
-    """Returns the ids of the environments of runs."""
-    return {value_of(run, "env.id") for run in runs}
+def command_of(setting: Setting, sources: Sequence[Source]) -> str:
+    """Returns the command that repeats the runs of a setting; empty if it is unknown."""
+    run = setting.runs[0]
+    source = next(one for one in sources if one.name == run.source)
+    if source.command is None:
+        return ""
+    kept = [one for one in source.command if not _is_replaced(one, run)]
+    swept = [f"{key}={value}" for key, value in run.swept.items() if key != "seed"]
+    seeds = sort_values(str(one.seed) for one in setting.runs if one.seed is not None)
+    several = ["-m"] if len(seeds) > 1 else []
+    seed = [f"seed={','.join(seeds)}"] if source.is_sweep and seeds else []
+    return shlex.join(["python", "-m", "dqn_exp.train", *several, *kept, *swept, *seed])
+
+
+def _is_replaced(override: str, run: RunFiles) -> bool:
+    """Returns whether a setting has its own value of an override, or has no use for it."""
+    key = override.partition("=")[0].lstrip("+")
+    return key in run.swept or key in ("seed", "name") or key.startswith(SWEEPER)
 
 
 def _lengths(runs: Sequence[RunFiles]) -> Iterator[str]:
@@ -174,6 +232,15 @@ def _values(runs: Sequence[RunFiles], key: str) -> str:
     if len(values) > 3 and len(numbers) == len(values) == numbers[-1] - numbers[0] + 1:
         return f"{values[0]} to {values[-1]}"
     return ", ".join(values)
+
+
+def _listed(runs: Sequence[RunFiles], key: str) -> str:
+    """Returns the values of a key, or their range if there are too many to read."""
+    values = sort_values(value_of(run, key) for run in runs)
+    if len(values) <= MOST_LISTED or not are_numbers(values):
+        return _values(runs, key)
+    low, high = (f"{float(value):.4g}" for value in (values[0], values[-1]))
+    return f"{low} to {high} ({len(values)} values)"
 
 
 def _range(low: int, high: int) -> str:

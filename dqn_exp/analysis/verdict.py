@@ -1,13 +1,14 @@
-"""The best setting of a sweep and its uncertainty, in words."""
+"""The best of settings that can be compared and its uncertainty, in words."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dqn_exp.analysis.aggregates import Setting
-from dqn_exp.analysis.statistics import Estimate, mann_whitney_p, probability_of_improvement
+from dqn_exp.analysis.comparable import Group
+from dqn_exp.analysis.ranking import DEFAULT, Ranking, num_saturated, ranks_of
+from dqn_exp.analysis.statistics import mann_whitney_p, probability_of_improvement
 from dqn_exp.analysis.table import to_text
-from dqn_exp.analysis.text import environments_of
 
 NUM_RIVALS = 4
 """Settings that the best one is compared with."""
@@ -16,47 +17,53 @@ NUM_RIVALS = 4
 SIGNIFICANT = 0.05
 
 
-def verdict(settings: Sequence[Setting]) -> str:
-    """Returns which setting is best, and how certain that is."""
-    scored = [setting for setting in settings if len(setting.scores)]
+def verdict(group: Group, ranking: Ranking = DEFAULT) -> str:
+    """Returns which setting of a group is best, and how certain that is."""
+    scored = group.scored
     if not scored:
         return "No run has completed yet."
     best, count = scored[0], len(scored[0].scores)
-    value = f"{to_text(float(best.iqm.value))}{_in_brackets(best.iqm)}"
+    value = _value(best, ranking)
     if len(scored) == 1:
-        return f"The final return of {best.label} is {value} ({_over(count)})."
-    if len({env for setting in scored for env in environments_of(setting.runs)}) > 1:
+        return f"The {ranking.phrase} of {best.label} is {value} ({_over(count)})."
+    tied = ranks_of(scored, ranking).count(1)
+    if tied > 1:
+        named = "; ".join(setting.label for setting in scored[: min(tied, NUM_RIVALS)])
+        more = "; ..." if tied > NUM_RIVALS else ""
         return (
-            "The settings belong to different environments, whose returns cannot be compared: read "
-            "the table separately for each environment."
+            f"Of {len(scored)} settings, {tied} are equally good, with a {ranking.phrase} of "
+            f"{value}: {named}{more}."
         )
-    tied = [setting for setting in scored if setting.iqm.value == best.iqm.value]
-    if len(tied) > 1:
-        named = "; ".join(setting.label for setting in tied[:NUM_RIVALS])
-        more = "; ..." if len(tied) > NUM_RIVALS else ""
-        return (
-            f"Of {len(scored)} settings, {len(tied)} share the highest final return of {value}: "
-            f"{named}{more}."
-        )
-    lead = f"The best of {len(scored)} settings is {best.label}, with a final return of {value}"
-    return f"{lead} ({_over(count)}). {_left_out(best)}{_how_certain(scored)}"
+    lead = f"The best of {len(scored)} settings is {best.label}, with a {ranking.phrase} of {value}"
+    saturated = _saturated(scored) if ranking is DEFAULT else ""
+    return f"{lead} ({_over(count)}). {saturated}{_left_out(best)}{_how_certain(scored, ranking)}"
 
 
-def improvements(settings: Sequence[Setting]) -> Iterator[tuple[str, str, str, str]]:
+def improvements(group: Group, ranking: Ranking = DEFAULT) -> Iterator[tuple[str, str, str, str]]:
     """Yields the best setting's probability of improvement over the next ones.
 
     Each item has the label of the other setting, the probability, its interval and the p-value.
     Settings with a single seed are left out.
     """
-    scored = [setting for setting in settings if len(setting.scores) > 1]
-    if not scored or scored[0] is not settings[0]:
+    scored = [setting for setting in group.settings if len(setting.scores) > 1]
+    if not scored or scored[0] is not group.settings[0]:
         return
-    best = scored[0].scores
+    best = ranking.sample(scored[0])
     for rival in scored[1 : 1 + NUM_RIVALS]:
-        probability = probability_of_improvement(best, rival.scores)
+        probability = probability_of_improvement(best, ranking.sample(rival))
         interval = f"{probability.low:.2f} to {probability.high:.2f}"
-        p_value = mann_whitney_p(best, rival.scores)
+        p_value = mann_whitney_p(best, ranking.sample(rival))
         yield rival.label, f"{probability.value:.2f}", interval, f"{p_value:.2g}"
+
+
+def _saturated(scored: Sequence[Setting]) -> str:
+    tied = num_saturated(scored)
+    if tied == 1:
+        return ""
+    return (
+        f"The final return is saturated: {tied} settings reach the same, and are ordered by their "
+        "worst run, then by the area under the learning curve. "
+    )
 
 
 def _left_out(best: Setting) -> str:
@@ -66,14 +73,15 @@ def _left_out(best: Setting) -> str:
     return f"{count} of its {len(best.runs)} runs failed or have not ended, and are not counted. "
 
 
-def _how_certain(scored: Sequence[Setting]) -> str:
+def _how_certain(scored: Sequence[Setting], ranking: Ranking) -> str:
     best, rival = scored[:2]
     if min(len(best.scores), len(rival.scores)) < 2:
-        return f"The next best is {rival.label}, with {to_text(float(rival.iqm.value))}."
-    probability = probability_of_improvement(best.scores, rival.scores)
-    p_value = mann_whitney_p(best.scores, rival.scores)
+        return f"The next best is {rival.label}, with {_value(rival, ranking)}."
+    samples = ranking.sample(best), ranking.sample(rival)
+    probability = probability_of_improvement(*samples)
+    p_value = mann_whitney_p(*samples)
     first = ""
-    if not np.isnan(best.probability_best):
+    if ranking is DEFAULT and not np.isnan(best.probability_best):
         first = f"It ranks first in {100 * best.probability_best:.0f} % of resamples of the seeds. "
     comparison = (
         f"{first}Its runs beat those of the next best, {rival.label}, with a probability of "
@@ -88,7 +96,9 @@ def _over(count: int) -> str:
     return "one seed" if count == 1 else f"IQM over {count} seeds"
 
 
-def _in_brackets(estimate: Estimate) -> str:
+def _value(setting: Setting, ranking: Ranking) -> str:
+    estimate = ranking.estimate(setting)
+    value = to_text(float(estimate.value))
     if not estimate.has_interval:
-        return ""
-    return f" [{to_text(float(estimate.low))}, {to_text(float(estimate.high))}]"
+        return value
+    return f"{value} [{to_text(float(estimate.low))}, {to_text(float(estimate.high))}]"

@@ -65,16 +65,15 @@ class CheckRun(Callback):
         # Delayed: matplotlib and scipy are slow to import.
         from dqn_exp.analysis import report, summary
 
-        log.info("Writing the report.")
+        directory = Path(config.hydra.sweep.dir)
         try:
-            directory = Path(config.hydra.sweep.dir)
+            for line in summary.best_lines(directory):
+                log.info(line)
+            log.info("Writing the report.")
             page = report.write_report([directory], directory / "report")
-            best = list(summary.best_lines(directory))
         except Exception:  # The training results are complete without it.
             log.exception("The report could not be written.")
             return
-        for line in best:
-            log.info(line)
         where = quote(page.parent.parent)
         log.info(
             "The report is in %s. View the runs with: tensorboard --logdir %s",

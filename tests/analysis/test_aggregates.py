@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from dqn_exp.analysis.aggregates import make_curve
+from dqn_exp.analysis.aggregates import make_curve, make_settings
+from dqn_exp.analysis.run_reader import read_sources
 from tests.sweep_files import (
     SWEPT,
     lines_of,
@@ -48,8 +49,9 @@ def test_areas_and_steps_to_a_threshold(tmp_path):
     assert (setting.steps_to_threshold, setting.num_reached) == (300, 3)
     _, (setting,) = read_settings(tmp_path / "s", threshold=85.0)
     assert (setting.steps_to_threshold, setting.num_reached) == (np.inf, 1)
-    _, (setting,) = read_settings(tmp_path / "s")
-    assert np.isnan(setting.steps_to_threshold)
+    runs = read_sources([tmp_path / "s"])[0].runs
+    (setting,) = make_settings(runs, [], None)
+    assert np.isnan(setting.steps_to_threshold) and np.isnan(setting.num_reached)
 
 
 def test_curves_of_unequal_runs_are_of_those_that_have_come_so_far(tmp_path):

@@ -3,6 +3,7 @@ import numpy as np
 from dqn_exp.analysis.aggregates import make_settings
 from dqn_exp.analysis.frames_plot import make_frames_plot, to_picture
 from dqn_exp.analysis.plot_style import LIGHT, drawn
+from dqn_exp.analysis.ranking import rank
 from dqn_exp.analysis.run_reader import read_sources
 from dqn_exp.core.planes import draw_planes
 from dqn_exp.files.filmstrip_file import FilmstripFile, write_filmstrip
@@ -19,7 +20,7 @@ def test_each_environment_shows_the_median_run_of_its_best_setting(tmp_path):
         number = runs.index(run)
         frames = np.full((number + 1, 4, 3, 1), number, dtype=np.uint8)
         write_filmstrip(run.directory, FilmstripFile(100, frames, np.arange(number + 1)))
-    plot = make_frames_plot(make_settings(runs, ["env.id", "agent.gamma"], None))
+    plot = make_frames_plot(rank(make_settings(runs, ["env.id", "agent.gamma"], None)))
     assert plot is not None
     medians = {}
     for env_id in ("a-v0", "b-v0"):

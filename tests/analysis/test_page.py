@@ -5,30 +5,37 @@ import re
 import shutil
 
 import pytest
+from PIL import Image
 
 from dqn_exp.analysis.report import write_report
 from dqn_exp.core.errors import ConfigError
 from tests.sweep_files import SWEPT, lines_of, page_of, report_of, returns_of, write_sweep
 
 
-def test_all_pictures_are_there_and_in_the_page(tmp_path):
+def test_all_pictures_are_there_and_in_the_page(tmp_path, all_formats):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
     page = report_of([tmp_path / "s"]).read_text()
     names = ["curves", "heat_map_gamma_epsilon", "profiles"]
-    names += ["sensitivity_epsilon", "sensitivity_gamma"]
+    names += ["sensitivity_epsilon", "sensitivity_gamma", "settings"]
     found = sorted(path.name for path in (tmp_path / "s/report/plots").iterdir())
-    assert found == sorted(f"{name}.{form}" for name in names for form in ("png", "svg"))
-    assert page.count("data:image/svg+xml;base64,") == 2 * len(names)
-    links = re.findall(r'(?:href|src|srcset)="([^"]+)"', page)
+    assert found == sorted(f"{name}.{form}" for name in names for form in ("pdf", "png", "svg"))
+    # The browser draws the others.
+    assert page.count("data:image/svg+xml;base64,") == 2 * 2
+    own = re.sub(r"(?s)<script>.*?</script>", "", page)
+    links = re.findall(r'(?:href|src|srcset)="([^"]+)"', own)
+    assert len(links) > 3 * len(names)
     assert all(link.startswith(("data:", "plots/", "../")) for link in links)
-    assert "http" not in re.sub(r"data:[^\"]+", "", page)
+    assert "http" not in re.sub(r"data:[^\"]+", "", own)
     assert len(page) < 5e6
+    assert b"/FontFile2" in (tmp_path / "s/report/plots/curves.pdf").read_bytes()
+    with Image.open(tmp_path / "s/report/plots/curves.png") as image:
+        assert image.info["dpi"][0] == pytest.approx(300, abs=1)
     before = {p.name: p.read_bytes() for p in (tmp_path / "s/report/plots").iterdir()}
     report_of([tmp_path / "s"])
     assert before == {p.name: p.read_bytes() for p in (tmp_path / "s/report/plots").iterdir()}
 
 
-def test_pictures_of_an_earlier_report_are_taken_away(tmp_path):
+def test_pictures_of_an_earlier_report_are_taken_away(tmp_path, all_formats):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
     report_of([tmp_path / "s"])
     for path in (tmp_path / "s").glob("*epsilon=0.[12]*"):
@@ -49,7 +56,9 @@ def test_what_users_name_their_values_is_text_and_nothing_else(tmp_path):
     write_sweep(tmp_path / "s", values, lambda values: {100: 5.0})
     report_of([tmp_path / "s"])
     assert "<script>alert" not in page_of(tmp_path / "s")
-    assert "&lt;script&gt;alert" in page_of(tmp_path / "s") and "a\\|b" in lines_of(tmp_path / "s")
+    assert "&lt;script&gt;alert" in page_of(tmp_path / "s")
+    assert "\\u003cscript\\u003ealert" in page_of(tmp_path / "s")  # In the data of the charts.
+    assert "a|b" in lines_of(tmp_path / "s")
 
 
 def test_what_others_have_put_there_stays(tmp_path):

@@ -2,21 +2,13 @@
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
-from dqn_exp.analysis.aggregates import make_settings
+from dqn_exp.analysis.aggregates import make_curve
+from dqn_exp.analysis.key_plots import make_marginals
 from dqn_exp.analysis.plot_style import LIGHT, drawn
-from dqn_exp.analysis.plots import make_plots, marginal, profile
-from dqn_exp.analysis.run_reader import read_sources
-from tests.sweep_files import lines_of, report_of, write_sweep
-
-
-def test_sensitivities_resample_within_settings(tmp_path):
-    swept = {"agent.gamma": [0.9], "agent.epsilon": [0.1, 0.2], "seed": range(5)}
-    write_sweep(tmp_path / "s", swept, lambda values: {100: 1_000 * values["agent.epsilon"]})
-    settings = make_settings(read_sources([tmp_path / "s"])[0].runs, ["agent.epsilon"], None)
-    found = marginal(settings)
-    # Each setting is sure of itself; resampled together, the share of each would vary.
-    assert (found.value, found.low, found.high) == (150, 150, 150)
+from dqn_exp.analysis.plots import make_plots, profile
+from tests.sweep_files import SWEPT, lines_of, read_groups, report_of, returns_of, write_sweep
 
 
 def test_a_profile_is_the_share_of_runs_above_a_return():
@@ -34,21 +26,21 @@ def test_values_of_any_letters_are_drawn(tmp_path, value):
     assert value in lines_of(tmp_path / "s")
 
 
-def test_values_of_a_search_are_drawn_on_an_axis_of_numbers(tmp_path):
-    rates = [10 ** (-5 + place / 10) for place in range(30)]
-    swept = {"agent.learning_rate": rates, "agent.gamma": [0.9]}
-    write_sweep(
-        tmp_path / "s", swept, lambda values: {100: -abs(values["agent.learning_rate"] - 1e-3)}
-    )
-    sources = read_sources([tmp_path / "s"])
-    keys = ["agent.learning_rate", "agent.gamma"]
-    settings = make_settings(sources[0].runs, keys, None)
-    plots = {plot.name: plot for plot in make_plots(settings, keys, None)}
-    assert set(plots) == {"curves", "sensitivity_learning-rate", "sensitivity_gamma", "profiles"}
-    with drawn(plots["sensitivity_learning-rate"], LIGHT) as figure:
-        (axes,) = figure.axes
-        (dots,) = axes.collections
-        found = dots.get_offsets()
-        assert axes.get_xscale() == "log" and len(found) == 30
-        best = found[np.argmax(found[:, 1]), 0]
-        assert best == pytest.approx(1e-3, rel=0.01)
+def test_pictures_say_of_what_they_are_in_letters_of_a_readable_size(tmp_path):
+    write_sweep(tmp_path / "s", SWEPT, returns_of)
+    (group,) = read_groups(tmp_path / "s", threshold=90.0)
+    curves = [make_curve(setting) for setting in group.scored]
+    for plot in make_plots(group, curves, make_marginals(group), frozenset()):
+        assert plot.note.startswith("CartPole-v0, n = 5 seeds"), plot.name
+        assert ("interval" in plot.note) == (plot.name.split("_")[0] not in ("heat", "profiles"))
+        with drawn(plot, LIGHT) as figure:
+            texts = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
+            assert all(8 <= one.get_fontsize() <= 9 for one in texts), plot.name
+            shown = " ".join(one.get_text() for one in texts).replace("\n", " ")
+            assert plot.note in shown
+            assert ("threshold 90" in shown) == (plot.name in ("settings", "curves"))
+            legends = figure.legends
+            assert bool(legends) == (plot.name in ("curves", "profiles"))
+            # Outside of the axes.
+            for legend in legends:
+                assert legend.get_window_extent().y0 >= figure.axes[0].get_window_extent().y1

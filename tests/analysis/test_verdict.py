@@ -1,11 +1,12 @@
 """What a report says of the best setting."""
 
 import numpy as np
+import pytest
 
-from dqn_exp.analysis.aggregates import make_curve, make_settings
-from dqn_exp.analysis.run_reader import read_sources
+from dqn_exp.analysis.aggregates import make_curve
+from dqn_exp.analysis.ranking import RANKINGS
 from tests.analysis.test_statistics import naive_mann_whitney_p
-from tests.sweep_files import lines_of, report_of, rows_of, write_sweep
+from tests.sweep_files import lines_of, read_settings, report_of, rows_of, write_sweep
 
 SCORES = {0.9: [10, 20, 30, 40, 50], 0.98: [45, 60, 70, 80, 200], 0.99: [5, 20, 35, 45, 48]}
 
@@ -44,12 +45,47 @@ def test_ties_and_different_environments_have_no_winner(tmp_path):
     swept = {"agent.gamma": [0.9, 0.98, 0.99], "seed": [0, 1]}
     write_sweep(tmp_path / "s", swept, lambda v: {100: 9.0 if v["agent.gamma"] < 0.99 else 8.0})
     report_of([tmp_path / "s"])
-    said = "Of 3 settings, 2 share the highest final return of 9 [9, 9]: gamma=0.9; gamma=0.98."
+    said = "Of 3 settings, 2 are equally good, with a final return of 9 [9, 9]: gamma=0.9; gamma="
     assert said in lines_of(tmp_path / "s")
     envs = {"env.id": ["CartPole-v1", "Acrobot-v1"], "seed": [0, 1]}
     write_sweep(tmp_path / "e", envs, lambda v: {100: 9.0 if "Cart" in v["env.id"] else -80.0})
     report_of([tmp_path / "e"])
-    assert "different environments, whose returns cannot be compared" in lines_of(tmp_path / "e")
+    text = lines_of(tmp_path / "e")
+    assert "The final return of all runs is 9 [9, 9] (IQM over 2 seeds)." in text
+    assert "The final return of all runs is -80 [-80, -80] (IQM over 2 seeds)." in text
+    assert "The best" not in text and "## env.id=Acrobot-v1" in text
+
+
+def test_a_saturated_return_is_called_so(tmp_path):
+    scores = {0.9: [9, 9, 9, 9, 1], 0.98: [9, 9, 9, 9, 5], 0.99: [3, 3, 3, 3, 3]}
+    swept = {"agent.gamma": list(scores), "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda v: {100: float(scores[v["agent.gamma"]][v["seed"]])})
+    report_of([tmp_path / "s"])
+    text = lines_of(tmp_path / "s")
+    assert "The best of 3 settings is gamma=0.98, with a final return of 9 [" in text
+    assert "The final return is saturated: 2 settings reach the same" in text
+    assert [row["rank"] for row in rows_of(tmp_path / "s")] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "best"),
+    [("iqm", "0.9"), ("area", "0.98"), ("steps", "0.99"), ("min", "0.98")],
+)
+def test_other_rankings_have_other_winners(tmp_path, name, best):
+    curves = {
+        0.9: lambda seed: {100: 0.0, 200: 0.0, 300: 0.0 if seed == 4 else 90.0},
+        0.98: lambda seed: {100: 50.0, 200: 50.0, 300: 50.0 + seed},
+        0.99: lambda seed: {100: 60.0, 200: 0.0, 300: 10.0},
+    }
+    swept = {"agent.gamma": list(curves), "seed": range(5)}
+    write_sweep(tmp_path / "s", swept, lambda v: curves[v["agent.gamma"]](v["seed"]))
+    report_of([tmp_path / "s"], threshold=55.0, ranking=RANKINGS[name])
+    assert rows_of(tmp_path / "s")[0]["agent.gamma"] == best
+    said = f"The best of 3 settings is gamma={best}, with a {RANKINGS[name].phrase} of "
+    assert said in lines_of(tmp_path / "s")
+    # The best one beats the others by what it is ranked by.
+    if name == "area":
+        assert "- over gamma=0.9: 1.00 [" in lines_of(tmp_path / "s")
 
 
 def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
@@ -69,6 +105,5 @@ def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
     text = lines_of(tmp_path / "s")
     assert "The best of 2 settings is gamma=0.9, with a final return of 200 (one seed)" in text
     assert "3 of its 4 runs failed or have not ended, and are not counted." in text
-    sources = read_sources([tmp_path / "s"])
-    setting = make_settings(sources[0].runs, ["agent.gamma"], None)[0]
+    setting = read_settings(tmp_path / "s")[1][0]
     assert make_curve(setting).returns.value.max() == 200  # What has diverged is not in it.

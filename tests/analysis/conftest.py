@@ -1,0 +1,15 @@
+import pytest
+
+from dqn_exp.analysis import plot_files
+
+
+@pytest.fixture(autouse=True)
+def one_format(request, monkeypatch):
+    """Writes pictures in one format only, which is faster, where a test is not about them."""
+    if "all_formats" not in request.fixturenames:
+        monkeypatch.setattr(plot_files, "FORMATS", ("svg",))
+
+
+@pytest.fixture
+def all_formats() -> None:
+    """Writes pictures in all formats."""
