@@ -43,16 +43,14 @@ def add_rank_by(parser: argparse.ArgumentParser) -> None:
 
 def write(options: argparse.Namespace, output: Path, *, compares: bool = False) -> None:
     """Writes a report, or a comparison of the directories, and prints its path."""
-    # Delayed, so that --help is instant.
-    from dqn_exp.analysis.ranking import RANKINGS
-    from dqn_exp.analysis.report import write_report
+    from dqn_exp.analysis.report import write_report  # Delayed, so that --help is instant.
 
     page = write_report(
         options.directories,
         output,
         threshold=options.threshold,
         compares=compares,
-        ranking=RANKINGS[options.rank_by],
+        rank_by=options.rank_by,
     )
     kind = "comparison" if compares else "report"
     print(f"The {kind} is in {shorten(page)}.")  # noqa: T201  (The output of the command.)

@@ -177,9 +177,12 @@ def test_hovering_tells_the_values_of_a_point(page):
     scroll_to(page, "[data-chart=curves]")
     chart = page.find_element(By.CSS_SELECTOR, "[data-chart=curves]")
     x, y = page.execute_script("""
-        const one = arguments[0], {xaxis, yaxis} = one._fullLayout, box = one.getBoundingClientRect();
-        const trace = one.data.filter(trace => trace.showlegend)[0];
-        return [box.left + xaxis._offset + xaxis.l2p(trace.x[1]), box.top + yaxis._offset + yaxis.l2p(trace.y[1])];
+        const one = arguments[0], box = one.getBoundingClientRect();
+        const {xaxis, yaxis} = one._fullLayout, trace = one.data.find(trace => trace.showlegend);
+        return [
+            box.left + xaxis._offset + xaxis.l2p(trace.x[1]),
+            box.top + yaxis._offset + yaxis.l2p(trace.y[1]),
+        ];
     """, chart)  # fmt: skip
     actions = ActionBuilder(page)
     actions.pointer_action.move_to_location(round(x), round(y))

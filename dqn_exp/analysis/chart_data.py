@@ -65,7 +65,7 @@ def make_chart_data(
         ],
         "threshold": group.threshold,
         "importances": [
-            {"key": one.key, "values": _rounded([one.value, one.low, one.high])}
+            {"key": one.key, "values": rounded([one.value, one.low, one.high])}
             for one in importances
         ],
         "settings": [
@@ -73,7 +73,7 @@ def make_chart_data(
                 "label": setting.label,
                 "values": [setting.values[key] for key in group.keys if key != SOURCE],
                 "rank": rank if len(setting.scores) else None,
-                "iqm": _rounded([*setting.iqm]),
+                "iqm": rounded([*setting.iqm]),
                 "last": _number(setting.last_return),
                 "order": places[id(setting)],
                 "isPruned": setting.num_pruned > 0,
@@ -112,7 +112,7 @@ def _key(group: Group, key: str, log_keys: frozenset[str], marginals: Marginals)
         "values": values,
         "isNumeric": is_numeric,
         "isLog": is_numeric and is_logarithmic(key, values, log_keys),
-        "marginals": [[value, *_rounded([*one])] for value, one in marginals.get(key, {}).items()],
+        "marginals": [[value, *rounded([*one])] for value, one in marginals.get(key, {}).items()],
     }
 
 
@@ -120,7 +120,7 @@ def _curve(curve: Curve | None, most: int) -> list[list[float | None]]:
     if curve is None:
         return []
     rows = _thin(len(curve.steps), most)
-    return [_rounded(values[rows]) for values in (curve.steps, *curve.returns)]
+    return [rounded(values[rows]) for values in (curve.steps, *curve.returns)]
 
 
 def _training(setting: Setting, most: int) -> list[list[float | None]]:
@@ -138,7 +138,7 @@ def _binned(rows: Float64Array, most: int) -> list[list[float | None]]:
     counts = np.bincount(bins, minlength=most)
     sums = np.bincount(bins, weights=rows[:, 1], minlength=most)
     known = counts > 0
-    return [_rounded(edges[1:][known]), _rounded(sums[known] / counts[known])]
+    return [rounded(edges[1:][known]), rounded(sums[known] / counts[known])]
 
 
 def _run(run: RunFiles, link: Link, most: int) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _run(run: RunFiles, link: Link, most: int) -> dict[str, Any]:
         "seed": run.seed,
         "status": run.status,
         "score": None if run.score is None else _number(run.score),
-        "curve": [_rounded(values) for values in run.evaluations[rows].T],
+        "curve": [rounded(values) for values in run.evaluations[rows].T],
         "directory": link(run.directory),
         "log": link(run.directory / "train.log") if (run.directory / "train.log").exists() else "",
         "films": [link(film) for film in films],
@@ -160,7 +160,8 @@ def _thin(count: int, most: int) -> Any:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def _rounded(values: Any) -> list[float | None]:
+def rounded(values: Any) -> list[float | None]:
+    """Returns numbers with five digits, None where they are not finite."""
     return [_number(value) for value in np.asarray(values, dtype=np.float64).tolist()]
 
 

@@ -1,41 +1,32 @@
 """The files of a report: an HTML page with its plots, CSV, Markdown, PNG, SVG and PDF."""
 
-import itertools
-import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from dqn_exp.analysis import text, verdict
-from dqn_exp.analysis.aggregates import make_curve
+from dqn_exp.analysis.aggregates import Curve, make_curve
 from dqn_exp.analysis.chart_data import make_chart_data
 from dqn_exp.analysis.comparable import Group
 from dqn_exp.analysis.frames_plot import make_frames_plot
 from dqn_exp.analysis.importance import Importance, importances
 from dqn_exp.analysis.key_plots import make_marginals
 from dqn_exp.analysis.markdown_page import to_markdown_page
-from dqn_exp.analysis.plot_files import FORMATS, write_plot
+from dqn_exp.analysis.page_files import PLOTS, begin_page, remove_plots, render_page, write_text
+from dqn_exp.analysis.plot_files import write_plot
 from dqn_exp.analysis.plots import make_plots, note_of
 from dqn_exp.analysis.ranking import Ranking
 from dqn_exp.analysis.run_reader import Source
+from dqn_exp.analysis.setting_events import FOLDER, write_setting_events
 from dqn_exp.analysis.swept_keys import SOURCE
 from dqn_exp.analysis.table import make_columns, to_cells, to_csv, to_markdown
-from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.extras import MissingExtraError
-from dqn_exp.files.atomic_file import write_atomically
-
-GENERATOR = '<meta name="generator" content="dqn_exp">'
-"""Marks a page as a report of this package."""
-
-ASSETS = ("report.css", "report.js", "plotly-basic.min.js")
-"""Files that are part of the page; Plotly: https://github.com/plotly/plotly.js."""
 
 NUM_SHORT_ROWS = 5
 """Best settings beside their picture, above the full table."""
+
+COMMANDS_NOTE = "Run from the same working directory, with the versions below."
 
 TABLE_NOTE = """\
 All values are over the seeds, of the mean returns of final evaluations. The area is the mean \
@@ -79,18 +70,18 @@ def write_page(report: Report, directory: Path) -> Path:
     Raises:
         ConfigError: If the directory holds a page that is not a report.
     """
-    plots_folder, page = directory / "plots", directory / "index.html"
-    earlier = _plots_of(page)
-    plots_folder.mkdir(parents=True, exist_ok=True)
-    sections = [_make_section(report, group, plots_folder) for group in report.groups]
-    written = {plot.name for section in sections for plot in section["plots"]}
-    for name, suffix in itertools.product(earlier - written, FORMATS):
-        (plots_folder / f"{name}.{suffix}").unlink(missing_ok=True)
+    earlier = begin_page(directory)
+    curves = [[make_curve(setting) for setting in group.scored] for group in report.groups]
+    sections = [
+        _make_section(report, group, own, directory / PLOTS)
+        for group, own in zip(report.groups, curves, strict=True)
+    ]
+    remove_plots(directory, earlier - {one.name for part in sections for one in part["plots"]})
+    write_setting_events(report.groups, curves, directory / FOLDER)
     content = _content(report)
-    _write(directory / "settings.csv", to_csv(report.groups, report.ranking))
-    _write(directory / "report.md", to_markdown_page(report.title, content, sections))
-    _write(page, _render(**content, sections=sections))
-    return page
+    write_text(directory / "settings.csv", to_csv(report.groups, report.ranking))
+    write_text(directory / "report.md", to_markdown_page(report.title, content, sections))
+    return render_page(directory, "report.html.j2", **content, sections=sections)
 
 
 def _content(report: Report) -> dict[str, Any]:
@@ -100,16 +91,17 @@ def _content(report: Report) -> dict[str, Any]:
         "facts": list(text.facts(report.sources, report.groups)),
         "troubles": list(text.troubles(report.sources, report.prefix)),
         "commands": text.commands(report.sources),
-        "commands_note": "Run from the same working directory, with the versions above.",
+        "commands_note": COMMANDS_NOTE,
         "table_note": TABLE_NOTE,
     }
 
 
-def _make_section(report: Report, group: Group, folder: Path) -> dict[str, Any]:
+def _make_section(
+    report: Report, group: Group, curves: Sequence[Curve], folder: Path
+) -> dict[str, Any]:
     """Returns what the page shows of a group, and writes its plots."""
     number = report.groups.index(group)
     log_keys = frozenset(key for source in report.sources for key in source.log_keys)
-    curves = [make_curve(setting) for setting in group.scored]
     marginals = make_marginals(group) if group.scored else {}
     plots = make_plots(group, curves, marginals, log_keys) if group.scored else []
     if (frames := make_frames_plot(group.settings)) is not None:
@@ -156,32 +148,3 @@ def _importance(group: Group, log_keys: frozenset[str]) -> tuple[list[Importance
         )
     except MissingExtraError as error:
         return [], f"The importance of the keys needs an optional package. {error}"
-
-
-def _render(**values: Any) -> str:
-    environment = Environment(
-        loader=PackageLoader("dqn_exp.analysis"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates = Path(__file__).parent / "templates"
-    # Not included as templates: a library has braces of its own.
-    assets = {name: Markup((templates / name).read_text("utf-8")) for name in ASSETS}
-    return environment.get_template("report.html.j2").render(values, assets=assets)
-
-
-def _plots_of(page: Path) -> set[str]:
-    """Returns the names of the plots of an existing report."""
-    try:
-        content = page.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return set()
-    if GENERATOR not in content:
-        raise ConfigError([f"{page} is not a report of dqn_exp; choose another directory."])
-    return set(re.findall(r'href="plots/([\w-]+)\.png"', content))
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, text.encode())

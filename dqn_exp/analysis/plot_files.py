@@ -15,7 +15,7 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # It tells of each fon
 
 FORMATS = ("svg", "png", "pdf")
 
-INTERACTIVE = ("settings", "curves", "sensitivity")
+INTERACTIVE = ("settings", "curves", "sensitivity", "returns", "loss", "values")
 """First words of the names of plots that the page draws itself."""
 
 

@@ -102,7 +102,7 @@ def _forest(group: Group) -> Plot:
         f"IQM of the final returns of each setting{', with its interval' * has_intervals}. Each "
         "dot is a seed.",
         draw,
-        (5.2, 0.9 + 0.26 * len(shown)),
+        (5.2, 1.5 + 0.25 * len(shown)),
         f"large dots: IQM, small dots: seeds{bars}",
     )
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dqn_exp.analysis.comparable import make_groups
 from dqn_exp.analysis.page import Report, write_page
-from dqn_exp.analysis.ranking import DEFAULT, Ranking
+from dqn_exp.analysis.ranking import RANKINGS
+from dqn_exp.analysis.run_page import write_run_page
 from dqn_exp.analysis.run_reader import read_sources
 
 
@@ -17,34 +18,38 @@ def write_report(
     *,
     threshold: float | None = None,
     compares: bool = False,
-    ranking: Ranking = DEFAULT,
+    rank_by: str = "iqm",
 ) -> Path:
-    """Writes the report of a sweep, or a comparison; returns its page.
+    """Writes the report of a sweep or a single run, or a comparison; returns its page.
 
     Args:
-        directories: of the sweep, and of others whose runs are added to it or compared with it.
+        directories: of the sweep or run, and of others whose runs are added or compared.
         output: directory of the report, created if necessary.
         threshold: return to reach; None for the one that the environment is registered with.
         compares: whether equal settings of different directories are kept apart.
-        ranking: of the settings.
+        rank_by: name of the ranking of the settings.
 
     Raises:
         ConfigError: If a directory is not that of a run or a sweep, or a ranking by steps has no
             threshold.
     """
     output = Path(os.path.abspath(output))
-    sources = read_sources(directories)
+    sources, ranking = read_sources(directories), RANKINGS[rank_by]
+    made = f"Written on {datetime.now():%Y-%m-%d at %H:%M} by dqn_exp."
+    prefix = _link_prefix(output, sources[0].directory)
+    if len(sources) == 1 and not sources[0].is_sweep:
+        return write_run_page(sources[0], output, made, prefix)
     names = " and ".join(source.name for source in sources)
     return write_page(
         Report(
             title=f"{'Comparison of' if compares else 'Report of'} {names}",
-            made=f"Written on {datetime.now():%Y-%m-%d at %H:%M} by dqn_exp.",
+            made=made,
             sources=sources,
             groups=make_groups(
                 sources, names_sources=compares, threshold=threshold, ranking=ranking
             ),
             ranking=ranking,
-            prefix=_link_prefix(output, sources[0].directory),
+            prefix=prefix,
         ),
         output,
     )

@@ -141,6 +141,16 @@ def read_episode_returns(directory: Path) -> Float64Array:
     return np.loadtxt(lines, delimiter=",", ndmin=2, usecols=columns)
 
 
+def read_evaluation_spread(directory: Path) -> Float64Array:
+    """Returns steps and mean, lowest and highest returns `[T, 4]` of the evaluations of a run."""
+    rows = read_table(directory / "evaluations.csv", 5)
+    if not len(rows):
+        return np.empty((0, 4))
+    steps, means = _means(rows).T
+    parts = [rows[rows[:, 0] == step, 3] for step in steps]
+    return np.column_stack([steps, means, [min(part) for part in parts], [max(p) for p in parts]])
+
+
 def _read_source(directory: Path, name: str) -> Source:
     try:
         if (directory / NAME).exists():

@@ -119,20 +119,20 @@ class EventFile:
         self._add(Event(wall_time=time.time(), step=step, summary=summary))
 
     def add_hparams(
-        self, session: str, hparams: Mapping[str, HParamValue], metrics: Iterable[str]
+        self, group: str, hparams: Mapping[str, HParamValue], metrics: Iterable[str]
     ) -> None:
         """Opens the run's entry in the table of hyperparameters.
 
         Args:
-            session: a unique name.
-            hparams: columns of hyperparameters.
+            group: names the runs that are one row, whose metrics are the means of theirs.
+            hparams: columns of hyperparameters, equal in a group.
             metrics: tags of scalars, whose newest values the table shows.
         """
         infos = [MetricInfo(name=MetricName(tag=tag), display_name=tag) for tag in metrics]
         names = [HParamInfo(name=name) for name in hparams]
         experiment = Experiment(hparam_infos=names, metric_infos=infos)
         self._add_hparams_value("experiment", HParamsPluginData(experiment=experiment))
-        start = SessionStartInfo(group_name=session, start_time_secs=time.time())
+        start = SessionStartInfo(group_name=group, start_time_secs=time.time())
         for name, value in hparams.items():
             _assign(start.hparams[name], value)
         self._add_hparams_value("session_start_info", HParamsPluginData(session_start_info=start))

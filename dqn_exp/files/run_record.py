@@ -78,25 +78,28 @@ class RunRecord:
             self._events = EventFile(directory, 0 if earlier is None else result.steps + 1)
         result.write(directory)
 
-    def describe(
-        self,
-        config: str,
-        hparams: Mapping[str, HParamValue],
-        metrics: Iterable[str],
-        charts: Mapping[str, Sequence[Chart]],
+    def add_hparams(
+        self, group: str, hparams: Mapping[str, HParamValue], metrics: Iterable[str]
     ) -> None:
-        """Adds the config, the hyperparameters and the charts to the event file.
+        """Adds the run to TensorBoard's table of hyperparameters.
+
+        Args:
+            group: names the runs that are one row, all with these hyperparameters.
+            hparams: columns of hyperparameters.
+            metrics: tags of the metrics.
+        """
+        if self._events is not None:
+            self._events.add_hparams(group, hparams, metrics)
+
+    def add_page(self, config: str, charts: Mapping[str, Sequence[Chart]]) -> None:
+        """Adds the config and the page of custom scalars to the event file.
 
         Args:
             config: as YAML.
-            hparams: columns of the table of hyperparameters.
-            metrics: tags of its metrics.
-            charts: of the page of custom scalars, by category.
+            charts: of the page, by category.
         """
         if self._events is not None:
             self._events.add_text("config", f"```yaml\n{config}```")
-            session = f"{self.directory.name} in {self.directory.parent}"
-            self._events.add_hparams(session, hparams, metrics)
             self._events.add_layout(charts)
 
     def add_scalars(self, step: int, values: Mapping[str, float]) -> None:

@@ -74,9 +74,9 @@ class CheckRun(Callback):
         except Exception:  # The training results are complete without it.
             log.exception("The report could not be written.")
             return
-        where = quote(page.parent.parent)
+        where = quote(page.parent / "tensorboard")
         log.info(
-            "The report is in %s. View the runs with: tensorboard --logdir %s",
+            "The report is in %s. View the settings with: tensorboard --logdir %s",
             shorten(page),
             where,
         )

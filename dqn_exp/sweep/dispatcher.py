@@ -246,7 +246,7 @@ class Dispatcher:
         values: dict[str, object] = config.hyperparameters()
         # A swept group, such as network, is not a key of the config.
         swept = {key: values.get(key, job.value_of(key)) for key in self._sweep.table.swept}
-        return Run(config, job.directory, swept or values, token)
+        return Run(config, job.directory, swept or values, token, self._progress.num_jobs)
 
     def _to_value(self, job: Job) -> float | Exception:
         result = self._results.get(job.num)

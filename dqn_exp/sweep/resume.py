@@ -159,11 +159,19 @@ def _carry_out(sweep: SavedSweep, plan: ResumePlan, task_function: TaskFunction)
         where = sweep.directory / (sweep.chosen or "")
         raise KeyboardInterrupt(advice_after_interruption(where)) from None
     left = [_failure(job, sweep.directory) for job in plan if job.action == "leave"]
-    if sweep.is_sweep and plan:
-        launcher.config.report = plan[0].config.report
-        name = launcher.config.hydra.job.config_name
-        launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
-    conclude(sweep.directory, [*left, *failures_of(jobs, [returns])], len(plan))
+    failures = [*left, *failures_of(jobs, [returns])]
+    has_report = bool(sweep.is_sweep and plan and plan[0].config.report)
+    if has_report and failures:
+        _report(launcher)
+    conclude(sweep.directory, failures, len(plan), has_report=has_report)
+    if has_report:
+        _report(launcher)
+
+
+def _report(launcher: Launcher) -> None:
+    launcher.config.report = True
+    name = launcher.config.hydra.job.config_name
+    launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
 
 
 def _make_launcher(sweep: SavedSweep, task_function: TaskFunction) -> Launcher:

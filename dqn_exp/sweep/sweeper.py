@@ -71,12 +71,18 @@ def sweep(sweeper: PopulationSweeper, arguments: Sequence[str]) -> list[Sequence
     if failures:  # Hydra calls this callback only if no exception leaves the sweeper.
         name = config.hydra.job.config_name
         sweeper.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
-    conclude(directory, failures, len(jobs))
+    conclude(directory, failures, len(jobs), has_report=config.get("report", True))
     return returns
 
 
-def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
+def conclude(directory: Path, failures: Sequence[str], num_jobs: int, *, has_report: bool) -> None:
     """Logs how a sweep ended, with the next commands.
+
+    Args:
+        directory: of the sweep.
+        failures: a line for each run that has not completed.
+        num_jobs: of the sweep.
+        has_report: whether a report follows if all is well, which says where the results are.
 
     Raises:
         RunError: If a run has failed.
@@ -88,7 +94,8 @@ def conclude(directory: Path, failures: Sequence[str], num_jobs: int) -> None:
     if failures:
         again = f"Retry the failed runs with: python -m dqn_exp.resume {where} --retry-failed"
         raise RunError("\n".join([*failures, again, advice]))
-    log.info(advice)
+    if not has_report:
+        log.info(advice)
 
 
 def advice_after_interruption(directory: Path) -> str:

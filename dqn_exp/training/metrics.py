@@ -12,9 +12,9 @@ from dqn_exp.agent.dqn import Agent
 from dqn_exp.agent.engine import Engine
 from dqn_exp.buffer.base import Buffer
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.files.tags import Tag
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import EvaluationEpisodes
-from dqn_exp.training.tags import Tag
 
 Column = npt.NDArray[Any]
 

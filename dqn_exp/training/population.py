@@ -18,13 +18,13 @@ from dqn_exp.files.checkpoint import NEWEST
 from dqn_exp.files.ownership import OwnershipError, check_ownership
 from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_record import RunRecord
+from dqn_exp.files.tags import CHARTS, FINAL_METRICS, MOST_SELECTED, VIDEO
 from dqn_exp.training import provenance
 from dqn_exp.training.build_trainer import make_trainer
 from dqn_exp.training.monitor import NO_MONITOR, Monitor
 from dqn_exp.training.preflight import notes_on, shape_of, with_engine
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.resume_point import ResumePoint, find_resume_point, set_aside_refused
-from dqn_exp.training.tags import CHARTS, FINAL_METRICS, VIDEO
 from dqn_exp.training.trained_policy import film_episode
 
 log = logging.getLogger(__name__)
@@ -40,12 +40,14 @@ class Run:
             resumes from it; if it holds the result of a run that has ended, the run is skipped.
         hparams: columns of the run in TensorBoard's table of hyperparameters.
         token: of the worker that owns the run; None outside workers.
+        num_in_sweep: runs of its sweep, beside which TensorBoard shows it.
     """
 
     config: Config
     directory: Path
     hparams: Mapping[str, Any]
     token: str | None = None
+    num_in_sweep: int = 1
 
 
 @dataclass
@@ -209,16 +211,21 @@ def _resume(run: Run, result: Result, point: ResumePoint) -> _OpenRun:
     for reason in point.refused:
         record.log("Ignoring a checkpoint. %s", reason)
     if point.path is None:
-        record.describe(
-            yaml.safe_dump(run.config.model_dump(), sort_keys=False),
-            {key: _to_hparam(value) for key, value in run.hparams.items()},
-            FINAL_METRICS,
-            CHARTS,
-        )
+        _describe(run, record)
         return _OpenRun(result, record)
     record.log("Resuming from the checkpoint at step %d.", result.steps)
     _log_differences(record, point)
     return _OpenRun(result, record, point.load)
+
+
+def _describe(run: Run, record: RunRecord) -> None:
+    """Adds what does not change to the event file of a run."""
+    # TensorBoard shows the mean of the seeds of a group as one row.
+    values = {key: _to_hparam(value) for key, value in run.hparams.items() if key != "seed"}
+    named = ",".join(f"{key}={value}" for key, value in values.items())
+    record.add_hparams(f"{run.directory.parent}: {named}", values, FINAL_METRICS)
+    if run.num_in_sweep <= MOST_SELECTED:
+        record.add_page(yaml.safe_dump(run.config.model_dump(), sort_keys=False), CHARTS)
 
 
 def _log_differences(record: RunRecord, point: ResumePoint) -> None:

@@ -33,7 +33,8 @@ def test_a_run_says_how_it_stands_from_the_first_moment(tmp_path):
 
 def test_no_event_file_is_made_without_tensorboard(tmp_path):
     record = make_record(tmp_path, has_events=False)
-    record.describe("seed: 3\n", {"seed": 3}, [], {})
+    record.add_page("seed: 3\n", {})
+    record.add_hparams("all", {"seed": 3}, [])
     record.add_scalars(1, {"train/loss": 1.0})
     record.finish("completed")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -44,7 +45,8 @@ def test_no_event_file_is_made_without_tensorboard(tmp_path):
 def test_tensorboard_reads_the_scalars_the_config_and_the_steps(tmp_path):
     record = make_record(tmp_path)
     hparams = {"seed": 3, "agent.loss": "mse", "agent.dueling": True}
-    record.describe("seed: 3\n", hparams, ["eval/return_mean"], {})
+    record.add_page("seed: 3\n", {})
+    record.add_hparams("all", hparams, ["eval/return_mean"])
     record.add_scalars(10, {"train/loss": 1.5, "episode/return": float("nan")})
     record.add_scalars(20, {"train/loss": 0.5, "episode/return": 9.0})
     record.finish("completed")

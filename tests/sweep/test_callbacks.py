@@ -15,7 +15,8 @@ from tests.sweep_files import page_of, rows_of
 def test_a_sweep_ends_with_a_report_unless_it_is_not_wanted(command, tmp_path):
     sweep = ("-m", "seed=1,2", "agent.gamma=0.9,0.99")
     ended = command(*sweep, "hydra.sweep.dir=s", "report=true")
-    where = "The report is in s/report/index.html. View the runs with: tensorboard --logdir s"
+    page, logs = "s/report/index.html", "tensorboard --logdir s/report/tensorboard"
+    where = f"The report is in {page}. View the settings with: {logs}"
     assert ended.status == 0 and ended.out.splitlines()[-1].endswith(where)
     assert {row["n"] for row in rows_of(tmp_path / "s")} == {"2"}
     returns = {row["agent.gamma"]: float(row["mean"]) for row in rows_of(tmp_path / "s")}

@@ -318,4 +318,25 @@ function begin(section) {
   isDark.addEventListener("change", () => { redrawAll(); paint(); });
 }
 
+/** Draws the charts of a single run. */
+function drawLines(place, chart) {
+  const traces = chart.lines.flatMap((one, index) => {
+    const [x, y, low, high] = one.points, tone = one.isScatter ? css("--muted") : color(index);
+    const band = low ? [{x, y: low, mode: "lines", line: {width: 0}, hoverinfo: "skip"},
+      {x, y: high, mode: "lines", line: {width: 0}, fill: "tonexty", fillcolor: faint(tone, .16), hoverinfo: "skip"}] : [];
+    return [...band, {x, y, name: one.name, showlegend: true, mode: one.isScatter || x.length === 1 ? "markers" : "lines",
+      marker: {color: tone, size: one.isScatter ? 4 : 8}, line: {color: tone, width: 2},
+      hovertemplate: `${one.name}: %{y:.4~g} at step %{x:,}<extra></extra>`}];
+  });
+  draw(place, traces, {showlegend: true, legend: {orientation: "h", traceorder: "normal", y: 1.02, yanchor: "bottom"},
+    xaxis: {title: {text: "environment steps"}}, yaxis: {title: {text: chart.unit}}});
+}
+
 document.querySelectorAll("section.group").forEach(begin);
+const run = document.querySelector("body > script.data");
+if (run) {
+  const charts = JSON.parse(run.textContent);
+  const drawAll = () => document.querySelectorAll("[data-lines]").forEach(place => drawLines(place, charts[place.dataset.lines]));
+  drawAll();
+  isDark.addEventListener("change", drawAll);
+}

@@ -34,6 +34,10 @@ class Tag(enum.StrEnum):
     STEPS_PER_SECOND = "perf/steps_per_second"
 
 
+MOST_SELECTED = 40
+"""Runs up to which TensorBoard selects all; with more, its pages of custom scalars and texts show
+nothing until some are selected, and are left out."""
+
 VIDEO = "policy/greedy"
 """Tag of the video of the final policy."""
 
@@ -44,6 +48,27 @@ FINAL_METRICS = (
     Tag.EPISODE_RETURN,
 )
 """Metrics of the table of hyperparameters."""
+
+
+class SettingTag(enum.StrEnum):
+    """Tag of a scalar of a setting, in the log directory of a report."""
+
+    IQM = "setting/return_iqm"
+    LOWER = "setting/return_lower"
+    UPPER = "setting/return_upper"
+    NUM_RUNS = "setting/num_runs"
+
+
+SETTING_CHARTS = {
+    "Which setting is best?": (
+        Chart(
+            "Return of the greedy policy: IQM over the seeds with its 95 % interval",
+            (SettingTag.IQM, SettingTag.LOWER, SettingTag.UPPER),
+            is_band=True,
+        ),
+    )
+}
+"""Charts of the settings of a report."""
 
 CHARTS = {
     "Is it learning?": (

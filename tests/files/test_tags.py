@@ -1,4 +1,4 @@
-from dqn_exp.training.tags import CHARTS, FINAL_METRICS, VIDEO, Tag
+from dqn_exp.files.tags import CHARTS, FINAL_METRICS, VIDEO, Tag
 
 
 def test_tags_are_a_group_and_a_name():
