@@ -27,14 +27,38 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 if TYPE_CHECKING:
-    from dqn_exp.api import Runs, load_runs, run
+    from dqn_exp.api.agent import Agent as Agent
+    from dqn_exp.api.agent import load as load
+    from dqn_exp.api.overrides import interval as interval
+    from dqn_exp.api.results import Results as Results
+    from dqn_exp.api.training import search as search
+    from dqn_exp.api.training import sweep as sweep
+    from dqn_exp.api.training import train as train
+    from dqn_exp.core.errors import ConfigError as ConfigError
+    from dqn_exp.core.errors import RunError as RunError
 
 __version__ = "0.1.0"
-__all__ = ["Runs", "load_runs", "run"]
+
+# Modules and folders of these names exist as well, and can be called.
+_CALLABLE_MODULES = ("search", "sweep", "train")
+
+_PLACES = {
+    "Agent": "api.agent",
+    "load": "api.agent",
+    "interval": "api.overrides",
+    "Results": "api.results",
+    "ConfigError": "core.errors",
+    "RunError": "core.errors",
+}
+"""Modules of the Python API by name."""
+
+__all__ = [*_PLACES, *_CALLABLE_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     """Imports the Python API when it is used, so that the commands start fast."""
-    if name in __all__:
-        return getattr(importlib.import_module("dqn_exp.api"), name)
+    if name in _CALLABLE_MODULES:
+        return importlib.import_module(f"dqn_exp.{name}")
+    if name in _PLACES:
+        return getattr(importlib.import_module(f"dqn_exp.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

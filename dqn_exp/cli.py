@@ -16,6 +16,7 @@ from dqn_exp.core.errors import RunError
 from dqn_exp.core.extras import MissingExtraError
 from dqn_exp.files.directories import remembered_origin
 from dqn_exp.files.job_names import job_directory_name
+from dqn_exp.sweep.callbacks import BadInputExit
 from dqn_exp.sweep.hydra_internals import share_config_store
 from dqn_exp.sweep.hydra_messages import explain
 from dqn_exp.sweep.signals import raise_at_termination
@@ -35,13 +36,7 @@ def run_command(command: Callable[[], object]) -> None:
 
     1: a run failed or diverged. 2: bad input; nothing was created. 130: interrupted.
     """
-    # Makes Hydra raise its errors instead of printing them with a traceback.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module of the user's folder.
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    _register()
-    share_config_store()
+    prepare()
     raise_at_termination()
     # A reader that has gone, as in `| head`, is no error to tell of.
     logging.raiseExceptions = False
@@ -56,8 +51,21 @@ def run_command(command: Callable[[], object]) -> None:
         _exit(1, str(error))
     except KeyboardInterrupt as error:
         _exit(130, f"Interrupted. {error}".strip())
+    except BadInputExit as error:
+        _exit(2, "\n".join(error.problems))
     except BAD_INPUT as error:
         _exit(2, explain(error))
+
+
+def prepare() -> None:
+    """Prepares this process for Hydra."""
+    # Makes Hydra raise its errors instead of printing them with a traceback.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module of the user's folder.
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    _register()
+    share_config_store()
 
 
 def _register() -> None:

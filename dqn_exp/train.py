@@ -12,8 +12,11 @@ from omegaconf import DictConfig
 from dqn_exp.arguments import arrange, config_dirs
 from dqn_exp.cli import run_command
 from dqn_exp.config.conf_dir import conf_dir
+from dqn_exp.core.callable_module import make_callable
 from dqn_exp.core.module_search import search_in
 from dqn_exp.sweep.hydra_messages import explain_twice
+
+make_callable(__name__, "dqn_exp.api.training", "train")  # As in dqn_exp.train({"seed": 1}).
 
 
 def main() -> None:
@@ -22,13 +25,15 @@ def main() -> None:
     0: all runs completed. 1: a run failed or diverged. 2: bad input; nothing was created.
     130: interrupted.
     """
-    run_command(_train_as_told)
+    run_command(lambda: train_as_told(sys.argv[1:]))
 
 
-def _train_as_told() -> None:
-    for line in explain_twice(sys.argv[1:]):
+def train_as_told(arguments: list[str]) -> None:
+    """Trains as arguments of the command tell."""
+    for line in explain_twice(arguments):
         sys.stderr.write(line + "\n")
-    sys.argv[1:] = arrange(sys.argv[1:])
+    # Hydra reads the arguments of the process.
+    sys.argv = [sys.argv[0], *arrange(arguments)]
     for folder in config_dirs(sys.argv[1:]):
         search_in(Path(folder).absolute())
     train()

@@ -13,15 +13,15 @@ from dqn_exp.core.errors import ConfigError, EpisodeError, RunError
 from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
-Plays episodes with the greedy policy of a run's newest checkpoint, and prints their returns. By
-default these are the episodes of the run's own evaluations. Videos need no screen, but
+Plays episodes with the greedy policy of a run, or of the best run of a sweep, and prints their
+returns. By default these are the episodes of the run's own evaluations. Videos need no screen, but
 pip install 'dqn-exp[video]'."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Plays, and exits with status 2 if that is impossible."""
     parser = argparse.ArgumentParser("python -m dqn_exp.watch", description=DESCRIPTION)
-    parser.add_argument("directory", type=Path, help="directory of a run")
+    parser.add_argument("directory", type=Path, help="directory of a run or a sweep")
     parser.add_argument("--episodes", type=int, help="number of episodes; default: eval.episodes")
     parser.add_argument(
         "--seed", type=int, help="seed from which those of the episodes derive; default: eval.seed"
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--video", type=Path, metavar="FILE.mp4", help="write an MP4 video")
     parser.add_argument("--gif", type=Path, metavar="FILE.gif", help="write a smaller GIF")
     parser.add_argument("--human", action="store_true", help="show a window")
+    parser.add_argument(
+        "--best", action="store_true", help="play the policy of the best evaluation, not the last"
+    )
     parser.add_argument(
         "--failed", action="store_true", help="play the episode in which the environment failed"
     )
@@ -43,8 +46,9 @@ def watch(options: argparse.Namespace) -> None:
         ConfigError: If the run has no policy, or the options are invalid.
     """
     # Delayed, so that --help is instant.
-    from dqn_exp.training.playback import PlaybackRequest, play_back, replay
+    from dqn_exp.api.watching import PlaybackRequest, best_run, play_back, replay
 
+    options.directory = best_run(options.directory)
     if options.failed:
         _print_replay(*replay(options.directory))
         return
@@ -53,7 +57,7 @@ def watch(options: argparse.Namespace) -> None:
     del options.failed
     try:
         step, episodes = play_back(PlaybackRequest(**vars(options)))
-        _print(f"Greedy policy at step {step:,}\n")
+        _print(f"Greedy policy of {shorten(options.directory.absolute())} at step {step:,}\n")
         _print("episode        seed    return  steps  end")
         returns = []
         for number, episode in enumerate(episodes):
@@ -103,10 +107,6 @@ def _problems_of(options: argparse.Namespace) -> Iterator[str]:
 def _problems_of_run(directory: Path) -> Iterator[str]:
     if not directory.is_dir():
         yield f"{directory}: expected the directory of a run, but it does not exist."
-    elif (directory / "jobs.jsonl").exists():
-        runs = sorted(path.parent for path in directory.glob("*/checkpoint.pt"))
-        example = f", such as {runs[0]}" if runs else ""
-        yield f"{directory} is a sweep; expected the directory of one of its runs{example}."
     elif not (directory / "checkpoint.pt").exists():
         yield (
             f"{directory}: expected a run with a checkpoint.pt; runs that diverged or have not "

@@ -79,7 +79,8 @@ SHORT = [
 
 FILES = {
     ".hydra/", ".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "train.log",
-    "episodes.csv", "evaluations.csv", "checkpoint.pt", "result.json", "events",
+    "episodes.csv", "evaluations.csv", "checkpoint.pt", "checkpoint.best.pt", "result.json",
+    "events",
 }  # fmt: skip
 
 

@@ -1,6 +1,9 @@
 import contextlib
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,13 +68,30 @@ def test_the_page_of_tags_tells_of_all_tags_and_no_others(tags, tmp_path):
     assert logged <= documented if tags else documented - logged <= {"value/start_"}
 
 
-def test_the_example_for_notebooks_runs_as_it_stands(tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_examples_of_python_run_as_they_stand(page, tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
     monkeypatch.chdir(tmp_path)
-    readme = (ROOT / "README.md").read_text()
-    (code,) = re.findall(r"```python\n(import dqn_exp\n.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
-    said = io.StringIO()
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    said, names = io.StringIO(), {}
     with contextlib.redirect_stdout(said):
-        exec(code[0], {})
-    # The numbers are those of one machine; their shape is that of all.
-    shapes = [re.sub(r"[\d.]+", "#", text).split() for text in (said.getvalue(), code[1])]
-    assert shapes[0] == shapes[1]
+        for block in blocks:
+            exec(block, names)
+    assert "agent.gamma" in said.getvalue()
+    if page == "docs/python.md":
+        assert "agent.gama: unknown key. Did you mean agent.gamma?" in said.getvalue()
+        assert (tmp_path / "curves.pdf").exists() and names["page"].exists()
+        assert len(names["result"].confirmation.settings) == 1
+
+
+def test_a_script_that_uses_all_of_it_passes_strict_type_checking(tmp_path):
+    text = (ROOT / "docs/python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "script.py").write_text("\n".join(blocks))
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    env = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, "script.py"], cwd=tmp_path, capture_output=True, text=True, env=env, check=False
+    )
+    assert done.returncode == 0, done.stdout

@@ -8,6 +8,8 @@ from dqn_exp.analysis.comparable import Group, make_groups
 from dqn_exp.analysis.ranking import ranks_of
 from dqn_exp.analysis.run_reader import read_sources
 from dqn_exp.analysis.table import to_text
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.job_list import NAME
 
 NUM_SHOWN = 3
 
@@ -23,6 +25,21 @@ def ranked_settings(directory: Path) -> list[Setting]:
     groups = [group.scored for group in make_groups(read_sources([directory]))]
     deepest = max(len(group) for group in groups)
     return [group[place] for place in range(deepest) for group in groups if place < len(group)]
+
+
+def best_run(directory: Path) -> Path:
+    """Returns the directory of a run itself, or that of the best run of a sweep's best setting.
+
+    Raises:
+        ConfigError: If the directory is not that of a run or a sweep, or no run has completed.
+    """
+    if not (directory / NAME).exists():
+        return directory
+    settings = ranked_settings(directory)
+    if not settings:
+        raise ConfigError([f"{directory}: expected a sweep with a completed run."])
+    scored = [run for run in settings[0].runs if run.score is not None]
+    return max(scored, key=lambda run: run.score or 0.0).directory
 
 
 def best_lines(directory: Path) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Errors that are not bugs in the program, and helpers that describe errors."""
 
+from pathlib import Path
+
 
 class ConfigError(ValueError):
     """Bad input; `problems` has one line per problem."""
@@ -15,7 +17,13 @@ class ConfigError(ValueError):
 
 
 class RunError(Exception):
-    """A run failed, diverged or was interrupted."""
+    """A run failed, diverged or was interrupted.
+
+    Attributes:
+        directory: of the run or its sweep, where the Python API knows it.
+    """
+
+    directory: Path | None = None
 
 
 class EpisodeError(Exception):

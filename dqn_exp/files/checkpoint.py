@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from dqn_exp.files.atomic_file import replaced_durably
+from dqn_exp.files.atomic_file import replaced_durably, write_atomically
 
-FORMAT = 4
+FORMAT = 5
 """Number of the format, to be raised when the content of a checkpoint changes."""
 
 NEWEST, PREVIOUS, REFUSED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.refused.pt"
+BEST = "checkpoint.best.pt"
+"""The policy of the best evaluation."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,28 @@ def save_checkpoint(
         TypeError: If the content is of another type.
         OSError: If the file cannot be written; the old files then stay.
     """
+    content = _serialize(checkpoint)
+    with replaced_durably(directory / NEWEST, directory / PREVIOUS) as file:
+        file.write(content)
+    if not keeps_previous:
+        (directory / PREVIOUS).unlink(missing_ok=True)
+
+
+def save_policy(directory: Path, checkpoint: Checkpoint) -> None:
+    """Writes `checkpoint.best.pt`, whose state is a policy alone.
+
+    Raises:
+        OSError: If the file cannot be written; the old one then stays.
+    """
+    write_atomically(directory / BEST, _serialize(checkpoint))
+
+
+def _serialize(checkpoint: Checkpoint) -> bytes:
     content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
     # Written through memory: on a full disk, torch's own writing raises errors of many kinds.
     serialized = io.BytesIO()
     torch.save({"format": FORMAT, **_to_tensors(content)}, serialized)
-    with replaced_durably(directory / NEWEST, directory / PREVIOUS) as file:
-        file.write(serialized.getbuffer())
-    if not keeps_previous:
-        (directory / PREVIOUS).unlink(missing_ok=True)
+    return serialized.getvalue()
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

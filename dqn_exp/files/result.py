@@ -25,6 +25,8 @@ class Result:
         objective: mean return of the final evaluation; None unless the run completed.
         eval_return_mean: mean return of the newest evaluation.
         eval_return_std: standard deviation of the returns of the newest evaluation.
+        best_return_mean: mean return of the best evaluation, whose policy is kept.
+        best_step: step of that evaluation.
         steps: environment steps.
         episodes: finished training episodes.
         updates: gradient updates.
@@ -42,6 +44,8 @@ class Result:
     objective: float | None = None
     eval_return_mean: float | None = None
     eval_return_std: float | None = None
+    best_return_mean: float | None = None
+    best_step: int | None = None
     steps: int = 0
     episodes: int = 0
     updates: int = 0

@@ -4,12 +4,13 @@ import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dqn_exp.core.arrays import Float64Array, IntArray, UInt8Array
 from dqn_exp.core.errors import EpisodeError, describe_error
-from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint
+from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint, save_policy
 from dqn_exp.files.csv_table import TABLES, CsvTable, Mark, problem_of
 from dqn_exp.files.event_file import Chart, EventFile, HParamValue
 from dqn_exp.files.failed_episode import save_failed_episode
@@ -64,6 +65,7 @@ class RunRecord:
         self.result = result
         self._config = dict(config)
         self._token = token
+        self._saved_best: int | None = None
         check_ownership(directory, token)
         if earlier is not None:
             for name in COUNTS:
@@ -176,11 +178,12 @@ class RunRecord:
         if self._events is not None:
             self._events.flush(is_durable=is_durable)
 
-    def save(self, state: dict[str, Any], *, is_last: bool) -> None:
-        """Writes a checkpoint with the state of the run.
+    def save(self, state: dict[str, Any], best: dict[str, Any] | None, *, is_last: bool) -> None:
+        """Writes a checkpoint with the state of the run, and one of its best policy.
 
         Args:
             state: by part, as from `Trainer.state_dict`.
+            best: state of the best policy; None if there is none.
             is_last: whether the run has completed; the previous checkpoint is then removed.
 
         Raises:
@@ -197,6 +200,11 @@ class RunRecord:
             tables={name: list(table.mark) for name, table in self._tables.items()},
             state=state,
         )
+        if best is not None and self._saved_best != best["steps"]:
+            # Whenever it is written, it is the same.
+            policy = replace(checkpoint, state=best, counts={}, tables={})
+            save_policy(self.directory, policy)
+            self._saved_best = best["steps"]
         save_checkpoint(self.directory, checkpoint, keeps_previous=not is_last)
         self.result.write(self.directory)
 

@@ -1,7 +1,6 @@
 """Hydra callbacks."""
 
 import logging
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,15 @@ OUR_SWEEPER = "hydra_plugins.dqn_population.population_sweeper.PopulationSweeper
 """Checks the directory itself, while no other process can use it."""
 
 
+class BadInputExit(SystemExit):
+    """Ends the process with status 2; Hydra turns other errors of a callback into warnings."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Takes a line per problem."""
+        super().__init__(2)
+        self.problems = problems
+
+
 class CheckRun(Callback):
     """Checks a single run before Hydra creates its directory, and reports sweeps."""
 
@@ -28,7 +36,6 @@ class CheckRun(Callback):
         # Delayed: torch is slow to import.
         from dqn_exp.sweep.single_run import check_run, claim_directory
 
-        # Hydra turns errors of a callback into warnings, and would train all the same.
         try:
             problems = check_run(config)
             if not problems:
@@ -39,8 +46,7 @@ class CheckRun(Callback):
             traceback.print_exc()
             raise SystemExit(1) from None
         if problems:
-            sys.stderr.write("\n".join(problems) + "\n")
-            raise SystemExit(2)
+            raise BadInputExit(problems)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Checks the directory of a sweep before another sweeper than ours writes to it.
@@ -51,8 +57,7 @@ class CheckRun(Callback):
         if config.hydra.sweeper.get("_target_") != OUR_SWEEPER and (
             problems := problems_of_sweep_directory(directory, "hydra.sweep.dir")
         ):
-            sys.stderr.write("\n".join(problems) + "\n")
-            raise SystemExit(2)
+            raise BadInputExit(problems)
         try:
             name_after(swept_keys(config))
         except Exception as error:  # The sweeper will tell the same.

@@ -71,6 +71,7 @@ def make_trainer(
             stepper=stepper,
             n_step=n_step,
             buffer=buffer,
+            normalization=engine.normalization,
             episodes=episodes,
             evaluation=evaluation,
             compile=partial(_compile, engine, stepper, evaluation, should_stop),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dqn_exp.agent.dqn import Agent
 from dqn_exp.agent.engine import Engine
+from dqn_exp.agent.normalization import Normalization
 from dqn_exp.buffer.base import Buffer
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.training.episodes import Episodes
@@ -25,6 +26,7 @@ class Components:
     stepper: Stepper
     n_step: NStep
     buffer: Buffer
+    normalization: Normalization
     episodes: Episodes
     evaluation: Evaluation
     compile: Callable[[], None]

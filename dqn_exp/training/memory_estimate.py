@@ -17,8 +17,8 @@ BYTES = 4
 BYTES_OF_LINKS = 8
 """Of a stored frame."""
 
-COPIES = 6
-"""Of the parameters: online, target, gradient, two moments and a temporary one."""
+COPIES = 7
+"""Of the parameters: online, target, best, gradient, two moments and a temporary one."""
 
 
 class MemoryEstimate(NamedTuple):

@@ -29,6 +29,7 @@ class PlaybackRequest(NamedTuple):
         video: MP4 file to write.
         gif: GIF file to write.
         human: whether to show a window.
+        best: whether to play the policy of the best evaluation instead of the newest checkpoint.
     """
 
     directory: Path
@@ -37,10 +38,11 @@ class PlaybackRequest(NamedTuple):
     video: Path | None = None
     gif: Path | None = None
     human: bool = False
+    best: bool = False
 
 
 def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
-    """Returns the step of a run's newest checkpoint, and plays episodes with its policy.
+    """Returns the step of a run's checkpoint, and plays episodes with its policy.
 
     Videos exist once all episodes have been played.
 
@@ -48,8 +50,8 @@ def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
         ValueError: If the run has no policy, or its environment cannot be shown.
         ImportError: If a library for videos is not installed.
     """
-    _search_as(request.directory)
-    trained = load_trained_policy(request.directory)
+    search_as(request.directory)
+    trained = load_trained_policy(request.directory, is_best=request.best)
     config = trained.config
     count = config.eval.episodes if request.episodes is None else request.episodes
     seed = config.eval.seed if request.seed is None else request.seed
@@ -69,7 +71,7 @@ def play_back(request: PlaybackRequest) -> tuple[int, Iterator[PlayedEpisode]]:
     return trained.step, episodes()
 
 
-def _search_as(directory: Path) -> None:
+def search_as(directory: Path) -> None:
     """Searches modules in the folders that --config-dir named when the run began."""
     path = directory / ".hydra/hydra.yaml"
     if path.exists():
@@ -87,7 +89,7 @@ def replay(directory: Path) -> tuple[str, Iterator[tuple[int, int, float, str]]]
     Raises:
         ValueError: If there is no such episode, or the environment cannot be made.
     """
-    _search_as(directory)
+    search_as(directory)
     failed = load_failed_episode(directory)
     title = f"{failed.episode.capitalize()} (seed {failed.seed}). {failed.reason}."
     values = failed.env

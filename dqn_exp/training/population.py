@@ -14,7 +14,7 @@ from dqn_exp.config.schema import Config
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import describe_error
 from dqn_exp.files.atomic_file import remove_remains
-from dqn_exp.files.checkpoint import NEWEST
+from dqn_exp.files.checkpoint import BEST, NEWEST
 from dqn_exp.files.ownership import OwnershipError, check_ownership
 from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_record import RunRecord
@@ -204,7 +204,7 @@ def _open(run: Run) -> _OpenRun:
 
 
 def _resume(run: Run, result: Result, point: ResumePoint) -> _OpenRun:
-    for name in (NEWEST, "result.json"):
+    for name in (NEWEST, BEST, "result.json"):
         remove_remains(run.directory / name)
     set_aside_refused(run.directory, point)
     record = RunRecord(run.directory, result, run.config.model_dump(), point.files, run.token)

@@ -164,10 +164,10 @@ Progress = NoProgress | PartOfProgress | ProgressBar | ProgressLines
 
 
 def make_progress(is_shown: bool) -> Progress:
-    """Returns the kind of progress that suits standard error."""
+    """Returns the kind of progress that suits standard error, or a notebook."""
     if not is_shown:
         return NoProgress()
-    return ProgressBar() if _terminal_width() > 0 else ProgressLines()
+    return ProgressBar() if _terminal_width() > 0 or _is_notebook() else ProgressLines()
 
 
 def _open_bar(file: IO[str], share: float) -> "tqdm[Any]":
@@ -190,8 +190,13 @@ def _terminal_width() -> int:
     return os.get_terminal_size(sys.stderr.fileno()).columns
 
 
+def _is_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
 def _describe(snapshot: ProgressSnapshot, steps_per_second: float) -> str:
     newest = "none yet" if math.isnan(snapshot.mean_return) else f"{snapshot.mean_return:.1f}"
     rate = "?" if math.isnan(steps_per_second) else f"{steps_per_second:,.0f}"
     live = f"{snapshot.num_live}/{snapshot.num_runs} runs live"
-    return f"{live}, {rate} run-steps/s, return {newest}"
+    return f"{live}, {rate} run-steps/s, training return {newest}"

@@ -11,7 +11,7 @@ from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.random_streams import evaluation_seeds
 from dqn_exp.env.rollout import QValues, fps_of, make_visible, play
 from dqn_exp.env.video import Gif
-from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
+from dqn_exp.files.checkpoint import BEST, NEWEST, load_checkpoint
 from dqn_exp.training.build_engine import make_network, make_normalization, make_value
 from dqn_exp.training.preflight import evaluation_env, shape_of
 
@@ -52,17 +52,18 @@ def load_q_values(directory: Path) -> QValues:
     return load_trained_policy(directory).q_values
 
 
-def load_trained_policy(directory: Path) -> TrainedPolicy:
-    """Returns the greedy policy of the newest checkpoint of a run.
+def load_trained_policy(directory: Path, *, is_best: bool = False) -> TrainedPolicy:
+    """Returns the greedy policy of a run.
 
     Args:
         directory: of the run.
+        is_best: whether it is that of the best evaluation instead of the newest checkpoint.
 
     Raises:
         ValueError: If the run has no checkpoint, or its environment cannot be made.
         ConfigError: If the config of the checkpoint is invalid for this version.
     """
-    checkpoint = load_checkpoint(directory / NEWEST)
+    checkpoint = load_checkpoint(directory / (BEST if is_best else NEWEST))
     config, engine = to_config({**checkpoint.config, "device": "cpu"}), checkpoint.state["engine"]
     shape = shape_of(config)
     value = make_value([config])

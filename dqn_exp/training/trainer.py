@@ -11,6 +11,7 @@ from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.files.result import Status
 from dqn_exp.files.run_record import RunRecord
+from dqn_exp.training.best_policy import BestPolicies
 from dqn_exp.training.checkpoint_schedule import CheckpointSchedule
 from dqn_exp.training.components import Components
 from dqn_exp.training.due import Due, Timetable
@@ -35,7 +36,7 @@ class Trainer(PerRunState):
     rows = ("steps", "evaluated_at", "_earlier_seconds")
     saved = ("steps", "evaluated_at")
     parts = (
-        *("_engine", "_n_step", "_episodes", "_evaluation"),
+        *("_engine", "_n_step", "_episodes", "_evaluation", "_best"),
         *("_schedule", "_timetable", "_records"),
     )
 
@@ -80,6 +81,7 @@ class Trainer(PerRunState):
             components.agent, components.engine, components.buffer, components.episodes
         )
         self._schedule = CheckpointSchedule(count)
+        self._best = BestPolicies(components.agent, components.normalization)
 
     def train(self) -> None:
         """Trains until every run has ended or `should_stop` returns true."""
@@ -209,6 +211,10 @@ class Trainer(PerRunState):
                 run = int(self._records.runs[row])
                 self._monitor.add_evaluation(run, step, played.returns[index])
         self.evaluated_at[rows] = self.steps[rows]
+        means = [
+            np.nan if i in played.errors else played.returns[i].mean() for i in range(len(rows))
+        ]
+        self._best.add_evaluation(rows, self.steps[rows], np.array(means))
         errors = {int(rows[index]): error for index, error in played.errors.items()}
         return errors | self._write_filmstrips(rows, played)
 
@@ -231,7 +237,8 @@ class Trainer(PerRunState):
             try:
                 if self._agent.is_finite(row):
                     self._count(row)
-                    self._records[row].save(self.state_dict(row), is_last=is_last)
+                    best = self._best.policy(row)
+                    self._records[row].save(self.state_dict(row), best, is_last=is_last)
             except Exception as error:  # Of its files, or of the state of its environment.
                 errors[row] = error
         return errors
@@ -267,6 +274,9 @@ class Trainer(PerRunState):
         result.steps, result.episodes = int(self.steps[row]), int(self._episodes.counts[row])
         result.updates = int(self._agent.updates[row])
         result.seconds = round(float(self._seconds[row]), 3)
+        if self._best.steps[row] >= 0:
+            result.best_return_mean = float(self._best.returns[row])
+            result.best_step = int(self._best.steps[row])
 
     @property
     def _seconds(self) -> Float64Array:

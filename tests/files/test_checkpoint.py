@@ -126,7 +126,7 @@ def test_what_is_missing_cut_or_foreign_is_refused(tmp_path):
         load_checkpoint(path)
     for foreign in ({"format": 99}, {"online": torch.ones(1)}, torch.ones(3)):
         torch.save(foreign, path)
-        with pytest.raises(ValueError, match="expected a checkpoint of format 4"):
+        with pytest.raises(ValueError, match="expected a checkpoint of format 5"):
             load_checkpoint(path)
 
 

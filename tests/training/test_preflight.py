@@ -53,7 +53,7 @@ def test_the_estimate_is_that_of_a_naive_count():
     config = make_config(buffer__capacity=1_000, network__hidden_sizes=[64], agent__n_step=3)
     estimate = estimate_memory(config, shape_of(config))
     assert estimate.buffer == 1_000 * (4 + 4 + 1 + 1 + 3) * 4
-    assert estimate.parameters == (4 * 64 + 64 + 64 * 2 + 2) * 6 * 4
+    assert estimate.parameters == (4 * 64 + 64 + 64 * 2 + 2) * 7 * 4
     assert memory_of(config) == sum(estimate)
     assert [to_text(size) for size in (2**20, 3 * 2**30, 2**41)] == [
         "1.0 MiB",

@@ -42,7 +42,7 @@ def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(monkeypatc
     assert pauses[0] == 10 and pauses == sorted(pauses) and pauses[-1] == 120
     # At 5 % in 10 s, the other 70 % take 140 s; the second interval of 15 s counts less.
     assert caplog.messages[0] == (
-        "30% done, 02:20 left, 3/4 runs live, 100 run-steps/s, return 12.3"
+        "30% done, 02:20 left, 3/4 runs live, 100 run-steps/s, training return 12.3"
     )
     assert caplog.messages[1].startswith("35% done, 02:48 left, 3/4 runs live, 80 run-steps/s")
 
@@ -58,5 +58,5 @@ def test_a_bar_shows_the_same_and_lets_the_log_through(monkeypatch, capsys):
     assert bar.next_update == pytest.approx(now + progress.BAR_SECONDS)
     bar.close()
     shown = capsys.readouterr().err
-    assert "3/4 runs live, ? run-steps/s, return none yet" in shown
-    assert "25%" in shown and "3/4 runs live, 100 run-steps/s, return 12.3" in shown
+    assert "3/4 runs live, ? run-steps/s, training return none yet" in shown
+    assert "25%" in shown and "3/4 runs live, 100 run-steps/s, training return 12.3" in shown

@@ -1,0 +1,1 @@
+"""The Python API: training in this process, results as tables, and trained agents."""

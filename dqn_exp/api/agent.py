@@ -1,0 +1,157 @@
+"""Trained agents."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.wrappers import FrameStackObservation
+
+from dqn_exp.analysis.run_reader import flatten
+from dqn_exp.analysis.summary import best_run
+from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.random_streams import evaluation_seeds
+from dqn_exp.env.gymnasium_env import action_space_of, encoding_of, make_env
+from dqn_exp.env.images import Images
+from dqn_exp.env.rollout import play
+from dqn_exp.env.single_env import SingleEnv
+from dqn_exp.training.playback import search_as
+from dqn_exp.training.preflight import evaluation_env
+from dqn_exp.training.trained_policy import load_trained_policy
+
+
+class Agent:
+    """The greedy policy of a trained run.
+
+    Attributes:
+        directory: of the run.
+        step: of its checkpoint.
+        config: of the run, by dotted key.
+    """
+
+    def __init__(self, directory: Path, *, is_best: bool = False) -> None:
+        """Loads the newest or the best checkpoint of a run.
+
+        Raises:
+            ValueError: If there is none, or the environment cannot be made.
+        """
+        search_as(directory)
+        trained = load_trained_policy(directory, is_best=is_best)
+        self.directory, self.step = directory, trained.step
+        self.config = flatten(trained.config.model_dump())
+        self._eval, self._arguments = trained.config.eval, evaluation_env(trained.config)
+        self._q_values = trained.q_values
+        env = make_env(self._arguments)
+        self._space = env.observation_space
+        self._observations = encoding_of(env, self._arguments.id)
+        self._actions = action_space_of(env, self._arguments.id)
+        env.close()
+
+    def act(self, observation: Any) -> int | IntArray:
+        """Returns the greedy action in an observation, or the actions `[M]` in several.
+
+        Args:
+            observation: of the environment, of any type of numbers, or an array or a list of them;
+                where the agent sees stacked frames, a stack `[S, ...]`, the newest one last.
+
+        Raises:
+            ValueError: If it does not belong to the observation space.
+        """
+        values = self.q_values(observation)
+        actions: IntArray = int(self._actions.start) + values.argmax(-1)
+        return int(actions) if values.ndim == 1 else actions
+
+    def q_values(self, observation: Any) -> Float32Array:
+        """Returns the values `[A]` of the actions in an observation, or `[M, A]` in several.
+
+        Args:
+            observation: as in `act`.
+
+        Raises:
+            ValueError: If it does not belong to the observation space.
+        """
+        if self._is_one(observation):
+            values: Float32Array = self._q_values(self._encode(observation)[None])[0]
+            return values
+        return self._q_values(np.stack([self._encode(one) for one in observation]))
+
+    def evaluate(self, num_episodes: int | None = None, *, seed: int | None = None) -> Float64Array:
+        """Returns the undiscounted returns `[n]` of episodes with greedy actions.
+
+        Args:
+            num_episodes: n; None for `eval.episodes`.
+            seed: from which the seeds of the episodes derive; None for `eval.seed`, with which the
+                episodes are those of the run's own evaluations.
+
+        Raises:
+            EpisodeError: If the environment raises an error.
+        """
+        count = self._eval.episodes if num_episodes is None else num_episodes
+        seeds = evaluation_seeds(self._eval.seed if seed is None else seed, count).tolist()
+        env = SingleEnv(self._arguments)
+        try:
+            return np.array([episode.return_ for episode in play(env, self._q_values, seeds)])
+        finally:
+            env.close()
+
+    def make_env(self, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
+        """Returns an environment like those of the run's evaluations, for `act` to act in.
+
+        Args:
+            render_mode: of Gymnasium, such as `rgb_array` or `human`; None for none.
+
+        Raises:
+            ValueError: If it cannot be made.
+        """
+        mode = {} if render_mode is None else {"render_mode": render_mode}
+        arguments = self._arguments
+        env = make_env(arguments._replace(kwargs={**arguments.kwargs, **mode}))
+        if self._num_frames == 1:
+            return env
+        padding = "reset" if arguments.repeats_first else "zero"
+        return FrameStackObservation(env, self._num_frames, padding_type=padding)
+
+    def __repr__(self) -> str:
+        """Returns the environment, the step and the directory."""
+        return f"Agent({self._arguments.id}, step {self.step:,}, {self.directory})"
+
+    @property
+    def _num_frames(self) -> int:
+        return self._arguments.frame_stack if isinstance(self._observations, Images) else 1
+
+    def _is_one(self, observation: Any) -> bool:
+        if isinstance(self._space, spaces.Box):
+            stack = () if self._num_frames == 1 else (self._num_frames,)
+            return bool(np.shape(observation) == (*stack, *self._space.shape))
+        if isinstance(self._space, spaces.Dict | spaces.Tuple):
+            return not isinstance(observation, list)
+        return np.ndim(observation) == len(self._space.shape or ())
+
+    def _encode(self, observation: Any) -> Float32Array:
+        """Returns the features `[D]` of an observation."""
+        if self._num_frames == 1 or not isinstance(self._observations, Images):
+            return self._observations.encode(observation)
+        images = self._observations
+        if len(observation) != self._num_frames:
+            raise ValueError(
+                f"observation: expected a stack of {self._num_frames} frames, got "
+                f"{np.shape(observation)}."
+            )
+        form = images.form._replace(stack=self._num_frames)
+        return form.join([images.to_frame(frame) for frame in observation])
+
+
+def load(path: str | Path, *, best: bool = False) -> Agent:
+    """Returns the agent of a run, or that of the best run of a sweep.
+
+    Args:
+        path: directory of a run, a sweep or a search; the best run of a sweep is the one with the
+            highest final return of the best setting.
+        best: whether to load the checkpoint of the best evaluation instead of the newest one.
+
+    Raises:
+        ConfigError: If the directory is not that of a run or a sweep.
+        ValueError: If the run has no checkpoint.
+    """
+    return Agent(best_run(Path(path).absolute()), is_best=best)

@@ -1,0 +1,126 @@
+"""Results of runs and sweeps as tables, pictures and a report."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dqn_exp.analysis.aggregates import make_curve
+from dqn_exp.analysis.comparable import Group, make_groups
+from dqn_exp.analysis.key_plots import make_marginals
+from dqn_exp.analysis.plot_style import LIGHT, drawn
+from dqn_exp.analysis.plots import make_plots
+from dqn_exp.analysis.report import write_report
+from dqn_exp.analysis.run_reader import Source, read_sources
+from dqn_exp.analysis.run_tables import read_tables
+from dqn_exp.analysis.setting_table import to_frame, typed_values
+from dqn_exp.analysis.summary import best_lines
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+class Results:
+    """Results of runs, read from their directories; tables are of pandas.
+
+    Attributes:
+        directory: absolute.
+    """
+
+    def __init__(self, directory: str | Path, *more: str | Path) -> None:
+        """Opens the directory of a run, a sweep or a search.
+
+        Args:
+            directory: of the results.
+            more: directories whose runs are added, as further seeds or settings.
+
+        Raises:
+            ConfigError: If a directory is not that of a run or a sweep.
+        """
+        self.directory = Path(directory).absolute()
+        self._directories = [self.directory, *(Path(one).absolute() for one in more)]
+        self._sources = read_sources(self._directories)
+
+    @property
+    def runs(self) -> "pd.DataFrame":
+        """A row per run: its directory, its config by dotted key, and its result."""
+        return self._tables["runs"]
+
+    @property
+    def episodes(self) -> "pd.DataFrame":
+        """A row per finished training episode; `run` is the index of the table of runs."""
+        return self._tables["episodes"]
+
+    @property
+    def evaluations(self) -> "pd.DataFrame":
+        """A row per episode of an evaluation; `run` is the index of the table of runs."""
+        return self._tables["evaluations"]
+
+    @cached_property
+    def settings(self) -> "pd.DataFrame":
+        """A row per setting, the best one first: its values, rank, IQM, interval and so on.
+
+        Settings of different environments, budgets or evaluations, which cannot be compared, have a
+        `group` and ranks of their own.
+        """
+        return to_frame(self._groups)
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """Values of the best setting by key; empty without a completed run."""
+        scored = self._groups[0].scored
+        return typed_values(scored[0], self._groups[0].keys) if scored else {}
+
+    @property
+    def confirmation(self) -> "Results":
+        """Results of the best settings with fresh seeds.
+
+        Raises:
+            ConfigError: If they were not confirmed.
+        """
+        return Results(self.directory / "confirmation")
+
+    def plot(self, name: str = "curves") -> "Figure":
+        """Returns a picture of the report as a figure of matplotlib.
+
+        Args:
+            name: of the picture, such as `settings`, `curves`, `profiles` or `sensitivity_gamma`.
+
+        Raises:
+            ValueError: If there is no such picture, with the names of those that there are.
+        """
+        group = self._groups[0]
+        curves = [make_curve(setting) for setting in group.scored]
+        plots = make_plots(group, curves, make_marginals(group), _log_keys(self._sources))
+        found = {plot.name: plot for plot in plots} if group.scored else {}
+        if name not in found:
+            raise ValueError(f"name: expected one of {', '.join(found)}, got {name!r}.")
+        with drawn(found[name], LIGHT) as figure:
+            return figure
+
+    def report(self, output: str | Path | None = None, *, rank_by: str = "iqm") -> Path:
+        """Writes the report; returns its page.
+
+        Args:
+            output: directory of the report; None for report/ in the directory of the results.
+            rank_by: iqm, area, steps or min.
+        """
+        folder = Path(output) if output is not None else self.directory / "report"
+        return write_report(self._directories, folder, rank_by=rank_by)
+
+    def __repr__(self) -> str:
+        """Returns the directory and the best settings."""
+        lines = [f"Results of {self.directory}", *best_lines(self.directory)]
+        return "\n".join(lines)
+
+    @cached_property
+    def _tables(self) -> "dict[str, pd.DataFrame]":
+        return read_tables(self._directories)
+
+    @cached_property
+    def _groups(self) -> list[Group]:
+        return make_groups(self._sources)
+
+
+def _log_keys(sources: list[Source]) -> frozenset[str]:
+    return frozenset(key for source in sources for key in source.log_keys)

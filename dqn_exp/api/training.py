@@ -1,0 +1,93 @@
+"""Training from Python: one run, a sweep, or a search."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dqn_exp.api.in_process import call
+from dqn_exp.api.overrides import Settings, to_overrides
+from dqn_exp.api.results import Results
+from dqn_exp.core.errors import RunError
+
+
+def train(
+    settings: Settings = (), *, directory: str | Path | None = None, quiet: bool = False
+) -> Results:
+    """Trains one run in this process, as `python -m dqn_exp.train` does.
+
+    Args:
+        settings: values by dotted key, such as `{"agent.gamma": 0.99, "experiment": "book"}`, or
+            overrides as on the command line.
+        directory: new directory of the results; None for one in `outputs/` named after the time.
+        quiet: whether to print nothing.
+
+    Raises:
+        ConfigError: If the input is invalid; nothing has been created.
+        RunError: If the run failed or diverged; its `directory` holds what there is.
+        KeyboardInterrupt: If it is interrupted; it has been saved, and can be resumed.
+    """
+    return _train(to_overrides(settings), "hydra.run.dir", directory, quiet)
+
+
+def sweep(
+    settings: Settings, *, directory: str | Path | None = None, quiet: bool = False
+) -> Results:
+    """Trains all combinations of values in this process, as `-m` does on the command line.
+
+    Args:
+        settings: values by dotted key, where a list, a range or an array holds several, as in
+            `{"agent.gamma": [0.9, 0.98], "seed": range(5)}`; or overrides.
+        directory: as for `train`.
+        quiet: as for `train`.
+
+    Raises:
+        ConfigError: If the input is invalid; nothing has been created.
+        RunError: If a run failed or diverged; all others have completed, and its `directory` holds
+            their results.
+        KeyboardInterrupt: If it is interrupted; the runs have been saved, and can be resumed.
+    """
+    overrides = to_overrides(settings, sweeps=True)
+    return _train(["-m", *overrides], "hydra.sweep.dir", directory, quiet)
+
+
+def search(
+    space: Settings,
+    *,
+    options: Mapping[str, Any] | None = None,
+    directory: str | Path | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Searches for the best settings in this process, as `hydra/sweeper=search` does.
+
+    Args:
+        space: values by dotted key: a range, as from `interval(1e-4, 1e-2, log=True)`, a list of
+            choices, or one value; or overrides.
+        options: of the search by name, such as `{"n_trials": 50, "seeds": 5}`; docs/search.md
+            lists them.
+        directory: as for `train`.
+        quiet: as for `train`.
+
+    Raises:
+        ConfigError: If the input is invalid; nothing has been created.
+        MissingExtraError: If Optuna is not installed.
+        RunError: If no trial has completed.
+        KeyboardInterrupt: If it is interrupted; it can be resumed.
+    """
+    named = {f"hydra.sweeper.{name}": value for name, value in (options or {}).items()}
+    sweeper = "hydra/sweeper=search"
+    overrides = [*to_overrides(space, sweeps=True), *to_overrides(named)]
+    return _train(["-m", sweeper, *overrides], "hydra.sweep.dir", directory, quiet)
+
+
+def _train(arguments: list[str], key: str, directory: str | Path | None, quiet: bool) -> Results:
+    path = Path(directory or f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
+    # Hydra reads quoted strings as JSON writes them.
+    place = f"{key}={json.dumps(str(path), ensure_ascii=False)}"
+    try:
+        call([*arguments, place], is_quiet=quiet)
+    except RunError as error:
+        error.directory = path
+        raise
+    return Results(path)

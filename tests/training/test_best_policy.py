@@ -1,0 +1,87 @@
+"""The policy of the best evaluation."""
+
+import csv
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from dqn_exp.core.random_streams import evaluation_seeds
+from dqn_exp.env.rollout import make_visible, play
+from dqn_exp.files.checkpoint import BEST, NEWEST, load_checkpoint
+from dqn_exp.files.result import read_result
+from dqn_exp.training.preflight import evaluation_env
+from dqn_exp.training.trained_policy import load_trained_policy
+from tests.conftest import make_config, train_in_folders
+
+SETTINGS = {
+    "agent__learning_starts": 100,
+    "trainer__total_steps": 1_500,
+    "trainer__total_episodes": None,
+    "eval__every_steps": 100,
+    "eval__episodes": 4,
+    "network__hidden_sizes": [16],
+}
+
+
+def means_of(folder) -> dict[int, float]:
+    with (folder / "evaluations.csv").open() as file:
+        rows = [(int(row["step"]), float(row["return"])) for row in csv.DictReader(file)]
+    groups = itertools.groupby(rows, key=lambda row: row[0])
+    return {step: float(np.mean([value for _, value in part])) for step, part in groups}
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("normalized", [False, True])
+def test_the_best_policy_plays_as_it_did_in_its_evaluation(tmp_path, engine, normalized):
+    if engine == "native" and normalized:
+        pytest.skip("Torch normalizes observations.")
+    configs = [
+        make_config(
+            seed=seed,
+            engine=engine,
+            agent__normalize_observations=normalized,
+            **{**SETTINGS, "trainer__total_steps": 1_500 - 300 * seed},
+        )
+        for seed in range(3)
+    ]
+    folders = [tmp_path / str(seed) for seed in range(3)]
+    for folder in folders:
+        folder.mkdir()
+    train_in_folders(configs, folders)
+    is_last = []
+    for config, folder in zip(configs, folders, strict=True):
+        means = means_of(folder)
+        step = max(means, key=lambda one: (means[one], -one))  # The first of the best.
+        result = read_result(folder)
+        assert (result.best_step, result.best_return_mean) == (step, pytest.approx(means[step]))
+        trained = load_trained_policy(folder, is_best=True)
+        assert trained.step == step
+        env = make_visible(evaluation_env(config), None)
+        seeds = evaluation_seeds(config.eval.seed, 4).tolist()
+        played = [episode.return_ for episode in play(env, trained.q_values, seeds)]
+        assert np.mean(played) == pytest.approx(means[step])
+        assert set(load_checkpoint(folder / BEST).state) == {"steps", "engine"}
+        is_last.append(step == max(means))
+        newest = load_checkpoint(folder / NEWEST).state["engine"]["agent"]["online"]
+        best = load_checkpoint(folder / BEST).state["engine"]["agent"]["online"]
+        assert torch.equal(newest, best) == is_last[-1]
+    assert not all(is_last)  # Otherwise the test would show nothing.
+
+
+def test_the_best_policy_is_the_same_after_an_interruption(tmp_path):
+    config = make_config(**SETTINGS)
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    train_in_folders([config], [tmp_path / "whole"])
+    asked = itertools.count()
+    train_in_folders([config], [tmp_path / "broken"], lambda: next(asked) == 700)
+    assert read_result(tmp_path / "broken").status == "interrupted"
+    train_in_folders([config], [tmp_path / "broken"])
+    whole, broken = (load_checkpoint(tmp_path / name / BEST) for name in ("whole", "broken"))
+    assert whole.counts == broken.counts == {} and whole.config == broken.config
+    assert int(whole.state["steps"]) == int(broken.state["steps"])
+    parameters = [one.state["engine"]["agent"]["online"] for one in (whole, broken)]
+    assert torch.equal(*parameters)
+    assert read_result(tmp_path / "whole").best_step == read_result(tmp_path / "broken").best_step
