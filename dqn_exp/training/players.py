@@ -18,6 +18,14 @@ from dqn_exp.training.segment import Worker, World
 from dqn_exp.training.thread_choice import ThreadChoice
 
 
+CACHE_BYTES = 8 * 2**20
+"""Share of a processor's cache that a thread may fill with the parameters of a group. With more,
+each turn would fetch them from memory, which takes several times as long as learning itself."""
+
+COPIES = 7
+"""Of the parameters that an update touches: online, target, gradient, moments and noise."""
+
+
 class Player(Protocol):
     """Plays segments of the runs of a population.
 
@@ -179,6 +187,8 @@ class PythonPlayer(_EpisodePlayer):
         """Takes the parts of the population, with the environments of the episodes."""
         super().__init__(engine, n_step, episodes)
         self._env, self._choice = env, ThreadChoice(num_threads)
+        num_bytes = COPIES * 4 * engine.agent.online.shape[1]
+        self._most_together = min(self.max_group, max(1, CACHE_BYTES // num_bytes))
 
     @property
     def num_threads(self) -> int:
@@ -204,7 +214,7 @@ class PythonPlayer(_EpisodePlayer):
 
     def group(self, num_runs: int) -> list[IntArray]:
         """Returns groups of equal size, at least one for each thread."""
-        num_groups = max(self.num_threads, -(-num_runs // self.max_group))
+        num_groups = max(self.num_threads, -(-num_runs // self._most_together))
         return np.array_split(np.arange(num_runs), min(num_runs, num_groups))
 
     def note_rate(self, rate: float) -> None:
