@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from dqn_exp.api.training import train as train
     from dqn_exp.core.errors import ConfigError as ConfigError
     from dqn_exp.core.errors import RunError as RunError
+    from dqn_exp.training.callbacks import Callback as Callback
+    from dqn_exp.training.callbacks import RunInfo as RunInfo
+    from dqn_exp.training.custom_metrics import MetricInput as MetricInput
 
 __version__ = "0.1.0"
 
@@ -47,6 +50,9 @@ _PLACES = {
     "load": "api.agent",
     "interval": "api.overrides",
     "Results": "api.results",
+    "Callback": "training.callbacks",
+    "RunInfo": "training.callbacks",
+    "MetricInput": "training.custom_metrics",
     "ConfigError": "core.errors",
     "RunError": "core.errors",
 }

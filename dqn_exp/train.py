@@ -13,8 +13,11 @@ from dqn_exp.arguments import arrange, config_dirs
 from dqn_exp.cli import run_command
 from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.core.callable_module import make_callable
+from dqn_exp.core.dry_run import dry_run
 from dqn_exp.core.module_search import search_in
 from dqn_exp.sweep.hydra_messages import explain_twice
+
+DRY_RUN = "--dry-run"
 
 make_callable(__name__, "dqn_exp.api.training", "train")  # As in dqn_exp.train({"seed": 1}).
 
@@ -32,11 +35,13 @@ def train_as_told(arguments: list[str]) -> None:
     """Trains as arguments of the command tell."""
     for line in explain_twice(arguments):
         sys.stderr.write(line + "\n")
+    rest = [one for one in arguments if one != DRY_RUN]
     # Hydra reads the arguments of the process.
-    sys.argv = [sys.argv[0], *arrange(arguments)]
+    sys.argv = [sys.argv[0], *arrange(rest)]
     for folder in config_dirs(sys.argv[1:]):
         search_in(Path(folder).absolute())
-    train()
+    with dry_run(len(rest) < len(arguments)):
+        train()
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")

@@ -13,10 +13,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/extending.md").read_text()
 BLOCK = re.compile(r"^```(\w+)(?: title=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMANDS = [text.strip() for kind, _, text in BLOCK.findall(PAGE) if kind == "bash"]
+COMMANDS = [
+    line
+    for kind, _, text in BLOCK.findall(PAGE)
+    if kind == "bash"
+    for line in text.strip().splitlines()
+]
 SHORT = (
     *("trainer.total_steps=150", "agent.learning_starts=60", "agent.batch_size=8"),
     *("eval.every_steps=null", "eval.episodes=2", "num_threads=1", "engine=torch"),
+    "log.every_steps=100",
 )
 
 
@@ -67,10 +73,14 @@ def test_an_example_runs_as_it_is_written(project, command):
     assert results and all('"status": "completed"' in path.read_text() for path in results)
     if "agent.gamma" in command:
         assert (project / "out/report/plots/boxes.svg").exists()
+    if "log.metrics" in command:
+        assert "completed; the best training episode has" in done.stdout
+        events = b"".join(path.read_bytes() for path in (project / "out").glob("events.*"))
+        assert b"custom/spread_of_values" in events
     if "log.every_steps" in command:
         events = b"".join(path.read_bytes() for path in (project / "out").glob("events.*"))
         assert b"episode/count" in events
 
 
 def test_there_is_an_example_of_each_kind():
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 11

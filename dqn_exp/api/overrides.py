@@ -79,6 +79,8 @@ def _to_text(key: str, value: Any) -> str:
     if isinstance(value, str):
         is_plain = PLAIN.fullmatch(value) and value.lower() not in NOT_TEXTS
         return value if is_plain else json.dumps(value, ensure_ascii=False)
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}:{value.__qualname__}"
     if isinstance(value, Mapping):
         inner = (f"{_to_text(key, str(k))}:{_to_text(key, one)}" for k, one in value.items())
         return f"{{{','.join(inner)}}}"

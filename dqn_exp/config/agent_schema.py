@@ -7,7 +7,9 @@ from pydantic import Field, StrictBool
 from dqn_exp.config.fields import (
     Count,
     Decay,
+    ImportPath,
     Integer,
+    Kwargs,
     Number,
     Period,
     PerRun,
@@ -67,7 +69,15 @@ class MunchausenTargetConfig(Section):
     )
 
 
-TargetConfig = GreedyTargetConfig | DoubleTargetConfig | MunchausenTargetConfig
+class CustomTargetConfig(Section):
+    """A target rule of the user's own module."""
+
+    kind: Literal["custom"] = Field(description="Selected by agent/target=custom.")
+    target: ImportPath = Field(description="Import path of the class, as in my_module:MyTarget.")
+    kwargs: Kwargs = Field(description="Further keyword arguments; null for none.")
+
+
+TargetConfig = GreedyTargetConfig | DoubleTargetConfig | MunchausenTargetConfig | CustomTargetConfig
 
 
 class AdamConfig(Section):
@@ -181,3 +191,11 @@ class ConvConfig(NetworkSection):
         list[Annotated[list[Annotated[Count, Field(le=4_096)]], Field(min_length=3, max_length=3)]],
         Field(min_length=1),
     ] = Field(description="Filters, size and stride of each convolution.")
+
+
+class CustomNetworkConfig(NetworkSection):
+    """A network of the user's own module."""
+
+    kind: Literal["custom"] = Field(description="Selected by network=custom.")
+    target: ImportPath = Field(description="Import path of the class, as in my_module:MyNetwork.")
+    kwargs: Kwargs = Field(description="Further keyword arguments; null for none.")

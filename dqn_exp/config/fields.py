@@ -70,6 +70,15 @@ def refuse_other_paths(name: str) -> str:
     return name
 
 
+def refuse_other_import_paths(path: str) -> str:
+    """Raises an error unless a text is an import path."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", path):
+        raise PydanticCustomError("not_an_import_path", "expected module:Name")
+    return path
+
+
+ImportPath = Annotated[str, AfterValidator(refuse_other_import_paths)]
+Kwargs = Annotated[dict[str, Any], AfterValidator(refuse_other_names)] | None
 Integer = Annotated[int, BeforeValidator(_refuse_other_than_integers)]
 Number = Annotated[float, BeforeValidator(_refuse_lookalikes), Field(allow_inf_nan=False)]
 Seed = Annotated[Integer, Field(ge=0, lt=2**63)]

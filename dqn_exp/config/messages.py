@@ -37,6 +37,28 @@ EXPECTED = {
 """What pydantic's kinds of errors mean to the user, with the names of their contexts."""
 
 
+ALIASES = {
+    **dict.fromkeys(("lr", "alpha", "step_size"), "agent.learning_rate"),
+    **dict.fromkeys(("discount", "discount_factor"), "agent.gamma"),
+    **dict.fromkeys(("eps", "exploration"), "agent.epsilon"),
+    **dict.fromkeys(("target_update", "target_update_interval", "target_update_freq",
+                     "target_network_frequency", "sync_every"), "agent.target_update_period"),
+    **dict.fromkeys(("tau", "polyak"), "agent.target_update_tau"),
+    **dict.fromkeys(("train_freq", "train_frequency", "update_every"), "agent.train_every"),
+    **dict.fromkeys(("n_steps", "nstep"), "agent.n_step"),
+    **dict.fromkeys(("buffer_size", "replay_size", "memory_size"), "buffer.capacity"),
+    **dict.fromkeys(("hidden", "hidden_size", "hidden_dim", "layers"), "network.hidden_sizes"),
+    **dict.fromkeys(("steps", "timesteps", "total_timesteps", "max_steps", "budget"),
+                    "trainer.total_steps"),
+    **dict.fromkeys(("episodes", "num_episodes", "n_episodes"), "trainer.total_episodes"),
+    **dict.fromkeys(("env_id", "env_name", "environment"), "env.id"),
+    **dict.fromkeys(("threads", "n_jobs", "num_workers"), "num_threads"),
+    **dict.fromkeys(("seeds", "random_seed"), "seed"),
+    **dict.fromkeys(("gpu", "cuda"), "device"),
+}  # fmt: skip
+"""Keys of other programs, and what they are called here."""
+
+
 def to_line(detail: ErrorDetails) -> str:
     """Returns the message for an error that pydantic found in a config."""
     key = ".".join(_path(detail))
@@ -100,6 +122,8 @@ def suggest(key: str) -> str:
     known = known_keys()
     if known.get(key):
         return f" It belongs to {known[key]}."
+    if alias := ALIASES.get(key.rsplit(".", 1)[-1].lower()):
+        return f" Did you mean {alias}?"
     # Of keys with the same last part, the one in the outermost group.
     outermost_last = sorted(known, key=lambda name: -name.count("."))
     last_names = {name.rsplit(".", 1)[-1]: name for name in outermost_last}

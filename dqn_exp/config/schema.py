@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from dqn_exp.config.agent_schema import AgentConfig, ConvConfig, MLPConfig
+from dqn_exp.config.agent_schema import AgentConfig, ConvConfig, CustomNetworkConfig, MLPConfig
 from dqn_exp.config.fields import (
     Count,
+    ImportPath,
+    Kwargs,
     NoEffect,
     NoEffectMark,
     Period,
@@ -64,8 +66,19 @@ class PrioritizedConfig(Section):
     )
 
 
-BufferConfig = UniformConfig | PrioritizedConfig
-NetworkConfig = MLPConfig | ConvConfig
+class CustomBufferConfig(Section):
+    """A replay buffer of the user's own module."""
+
+    kind: Literal["custom"] = Field(description="Selected by buffer=custom.")
+    capacity: PerRun[Count] = Field(
+        description="Capacity in transitions; the oldest are overwritten."
+    )
+    target: ImportPath = Field(description="Import path of the class, as in my_module:MyBuffer.")
+    kwargs: Kwargs = Field(description="Further keyword arguments; null for none.")
+
+
+BufferConfig = UniformConfig | PrioritizedConfig | CustomBufferConfig
+NetworkConfig = MLPConfig | ConvConfig | CustomNetworkConfig
 
 
 class EnvConfig(Section):
@@ -125,6 +138,9 @@ class LogConfig(Section):
     tensorboard: NoEffect[PerRun[StrictBool]] = Field(
         description="Whether an event file is written."
     )
+    metrics: NoEffect[list[ImportPath]] = Field(
+        description="Import paths of further metrics, as in [my_module:my_metric]."
+    )
     video: NoEffect[PerRun[StrictBool]] = Field(
         description="Whether an episode of the final policy is added to TensorBoard's images."
     )
@@ -155,6 +171,9 @@ class Config(Section):
     )
     report: NoEffect[PerRun[StrictBool]] = Field(
         description="Whether a report is written at the end of a sweep."
+    )
+    callbacks: NoEffect[list[ImportPath]] = Field(
+        description="Import paths of callbacks, as in [my_module:MyCallback]."
     )
     agent: AgentConfig
     network: Annotated[NetworkConfig, Field(discriminator="kind")]

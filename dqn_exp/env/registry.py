@@ -31,7 +31,8 @@ def find_spec(env_id: str) -> EnvSpec:
 
     Args:
         env_id: such as CartPole-v1, or my_module:MyEnv-v0, whose module registers the environment
-            when it is imported, or in its function `register_envs`. ALE/Pong-v5 is atari/pong-v5.
+            when it is imported, or in its function `register_envs`; or my_module:MyEnv, a class or
+            a function that returns the environment. ALE/Pong-v5 is atari/pong-v5.
 
     Raises:
         ValueError: If there is none, with the key.
@@ -42,6 +43,8 @@ def find_spec(env_id: str) -> EnvSpec:
     module = module or OWN_MODULES.get(name.partition("/")[0], "")
     if module:
         _register(module, name)
+    if module and name not in gymnasium.registry and callable(getattr(_import(module), name, None)):
+        return EnvSpec(name, entry_point=getattr(_import(module), name))
     try:
         return gymnasium.spec(name)
     except gymnasium.error.Error as error:

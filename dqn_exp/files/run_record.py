@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +47,7 @@ class RunRecord:
         config: Mapping[str, Any],
         earlier: EarlierFiles | None = None,
         token: str | None = None,
+        tell: Callable[..., None] = lambda event, *values: None,
     ) -> None:
         """Creates the files of a run, or truncates them to an earlier state.
 
@@ -56,6 +57,7 @@ class RunRecord:
             config: in plain containers.
             earlier: state to truncate the files to; None for new files.
             token: of the worker that owns the run; None outside workers.
+            tell: called with each event, on_episode, on_evaluation or on_end, and its values.
 
         Raises:
             OSError: If the files cannot be written.
@@ -65,7 +67,7 @@ class RunRecord:
         self.result = result
         self._config = dict(config)
         self._token = token
-        self._saved_best: int | None = None
+        self._tell, self._saved_best = tell, None
         check_ownership(directory, token)
         if earlier is not None:
             for name in COUNTS:
@@ -113,6 +115,8 @@ class RunRecord:
     def add_episode(self, *values: float) -> None:
         """Adds a finished training episode, in the order of the columns."""
         self._tables["episodes"].add(*values)
+        step, _, return_, length, _ = values
+        self._tell("on_episode", step, return_, length)
 
     def add_evaluation(
         self, step: int, seeds: IntArray, returns: Float64Array, lengths: IntArray
@@ -125,6 +129,7 @@ class RunRecord:
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
         count = len(seeds)
         self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
+        self._tell("on_evaluation", step, returns)
 
     def write_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
         """Replaces the frames `[T, H, W, c]` of an evaluation episode, seen at its steps `[T]`.
@@ -230,6 +235,8 @@ class RunRecord:
         except OSError as problem:
             self._give_up(problem)
         self._log_end()
+        if result.has_ended:
+            self._tell("on_end", result.status)
 
     def _log_end(self) -> None:
         result = self.result

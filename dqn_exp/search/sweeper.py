@@ -12,6 +12,7 @@ from hydra.core.utils import setup_globals
 from omegaconf import OmegaConf
 
 from dqn_exp.config.validation import to_config
+from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.directories import (
@@ -36,6 +37,7 @@ from dqn_exp.search.space import Space, read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
 from dqn_exp.sweep.confirm import FOLDER, confirm, is_confirmed
+from dqn_exp.sweep.dry_run import end_with_plan
 from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
@@ -116,6 +118,9 @@ def search(sweeper: Any, arguments: Sequence[str]) -> None:
     if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
         raise ConfigError(problems)
     first = check_corners(request)
+    if is_dry_run():
+        count = request.options.n_trials * request.options.seeds
+        end_with_plan([[first.checked] * count], is_remote=request.launching.is_remote)
     make_directory(directory, "hydra.sweep.dir")
     with lock_directory(directory, exclusive=True):
         if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import problems_of_sweep_directory, quote, shorten
 from dqn_exp.files.job_names import name_after
@@ -34,10 +35,12 @@ class CheckRun(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Ends the process with status 2 and one line per problem, if the run is invalid."""
         # Delayed: torch is slow to import.
-        from dqn_exp.sweep.single_run import check_run, claim_directory
+        from dqn_exp.sweep.single_run import check_run, claim_directory, plan_run
 
         try:
             problems = check_run(config)
+            if not problems and is_dry_run():
+                plan_run(config)
             if not problems:
                 claim_directory(config)
         except ConfigError as error:

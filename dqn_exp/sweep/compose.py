@@ -21,6 +21,7 @@ from dqn_exp.sweep.hydra_internals import (
 )
 from dqn_exp.sweep.job import Job, make_job, title_of
 from dqn_exp.training.preflight import check_config
+from dqn_exp.training.progress import counted
 
 
 def compose_jobs(
@@ -48,7 +49,7 @@ def compose_jobs(
     jobs: list[Job] = []
     found: list[tuple[str, int]] = []
     with reading_once(context.config_loader):
-        for num, overrides in enumerate(job_overrides, first):
+        for num, overrides in enumerate(counted(job_overrides, "Composing job"), first):
             try:
                 jobs.append(compose_job(context.config_loader, master, overrides, num, swept))
             except ConfigError as error:

@@ -124,6 +124,13 @@ def launch_jobs(
     return [returns[job.num] for job in jobs]
 
 
+def plan_groups(options: InProcessOptions, jobs: Sequence[Job]) -> list[Sequence[Job]]:
+    """Returns the populations that would train, without starting workers."""
+    workers = getattr(options, "num_workers", None) or 1
+    usable = usable_bytes(options, jobs[0].checked)
+    return list(group_jobs(jobs, options.max_population_size, workers, usable))
+
+
 def make_executor(launcher: Launcher, options: InProcessOptions, first: Config) -> Executor:
     """Returns the executor of a launcher, for runs on the device of the first one.
 

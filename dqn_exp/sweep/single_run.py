@@ -19,6 +19,7 @@ from dqn_exp.files.directories import (
 )
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
+from dqn_exp.sweep.dry_run import end_with_plan
 from dqn_exp.sweep.hydra_internals import (
     problems_of_log_files,
     problems_of_subdirectory,
@@ -53,6 +54,15 @@ def check_run(config: DictConfig) -> list[str]:
     problems += problems_of_nesting(directory, "hydra.run.dir")
     problems += problems_of_subdirectory(config) + problems_of_log_files(config)
     return problems or check_config(checked)
+
+
+def plan_run(config: DictConfig) -> None:
+    """Prints what a run would do, and ends the process.
+
+    Args:
+        config: composed, with Hydra's node.
+    """
+    end_with_plan([[to_config(resolved_values(config))]], is_remote=False)
 
 
 def claim_directory(config: DictConfig) -> None:

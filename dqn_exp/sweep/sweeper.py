@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
+from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import (
     make_directory,
@@ -21,9 +22,10 @@ from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.result import Result, read_result
 from dqn_exp.files.sweep_table import SweepTable
 from dqn_exp.sweep.compose import compose_jobs
+from dqn_exp.sweep.dry_run import end_with_plan
 from dqn_exp.sweep.expansion import expand
 from dqn_exp.sweep.job import Job
-from dqn_exp.sweep.launcher import begin_sweep, launch_jobs
+from dqn_exp.sweep.launcher import begin_sweep, launch_jobs, plan_groups
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
 from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
 
@@ -52,6 +54,11 @@ def sweep(sweeper: PopulationSweeper, arguments: Sequence[str]) -> list[Sequence
             first=0,
             is_remote=options.is_remote,
             swept=swept,
+        )
+    if is_dry_run():
+        end_with_plan(
+            [[job.checked for job in group] for group in plan_groups(options, jobs)],
+            is_remote=options.is_remote,
         )
     make_directory(directory, "hydra.sweep.dir")
     with lock_directory(directory, exclusive=True), naming_jobs(swept, len(overrides)):

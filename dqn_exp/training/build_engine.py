@@ -25,6 +25,8 @@ from dqn_exp.config.agent_schema import (
     AdamConfig,
     CategoricalConfig,
     ConvConfig,
+    CustomNetworkConfig,
+    CustomTargetConfig,
     MunchausenTargetConfig,
     QuantileConfig,
     RMSPropConfig,
@@ -50,6 +52,7 @@ from dqn_exp.network.mlp import MLP
 from dqn_exp.network.noisy import NoisyWeights, PlainWeights, init_scales
 from dqn_exp.network.parallel import ParallelConvNet
 from dqn_exp.training.build_native import make_native_engine
+from dqn_exp.training.custom import make_custom
 
 
 def make_engine(
@@ -101,6 +104,18 @@ def _make_torch_engine(configs: Configs, parts: EngineParts) -> TorchEngine:
 def make_network(configs: Configs, shape: EnvShape, num_outputs: int) -> Network:
     """Builds the network that maps observations to `num_outputs` (K) per action."""
     section = configs[0].network
+    if isinstance(section, CustomNetworkConfig):
+        network: Network = make_custom(
+            "network.target",
+            section,
+            shape.num_features,
+            section.hidden_sizes,
+            shape.num_actions,
+            num_outputs=num_outputs,
+            activation=section.activation,
+            dueling=section.dueling,
+        )
+        return network
     if isinstance(section, ConvConfig):
         assert shape.frames is not None
         return ConvNet(
@@ -153,7 +168,11 @@ def make_value(configs: Configs) -> Value:
 
 def make_target_rule(configs: Configs, value: Value) -> TargetRule:
     """Builds the rule that targets follow."""
-    match configs[0].agent.target.kind:
+    target = configs[0].agent.target
+    if isinstance(target, CustomTargetConfig):
+        rule: TargetRule = make_custom("agent.target.target", target, value)
+        return rule
+    match target.kind:
         case "double":
             return DoubleTarget(value)
         case "munchausen":

@@ -4,30 +4,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-import torch
 
 from dqn_exp.agent.engine import Engine
 from dqn_exp.agent.native.engine import NativeEngine
-from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.n_step import NStep
-from dqn_exp.buffer.prioritized import PrioritizedBuffer
-from dqn_exp.buffer.uniform import UniformBuffer
-from dqn_exp.config.per_run_arrays import Configs, sections, to_bools, to_floats, to_ints
-from dqn_exp.config.schema import PrioritizedConfig
+from dqn_exp.config.per_run_arrays import Configs, to_bools, to_floats, to_ints
 from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.jit import announced_compilation
 from dqn_exp.core.machine import num_cores
 from dqn_exp.core.random_streams import Stream, evaluation_seeds
-from dqn_exp.core.schedule import Schedule
-from dqn_exp.core.transition import make_layout
-from dqn_exp.env.arguments import EnvShape
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.files.run_record import RunRecord
+from dqn_exp.training.build_buffer import make_buffer
 from dqn_exp.training.build_engine import make_engine, make_stream
 from dqn_exp.training.compiled_evaluation import CompiledEvaluation
 from dqn_exp.training.components import Components
+from dqn_exp.training.custom_metrics import CustomMetrics
 from dqn_exp.training.due import Timetable
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
@@ -53,7 +47,7 @@ def make_trainer(
     """Builds a population of runs of equal structure; the arguments are those of `Trainer`."""
     count, num_threads = len(configs), configs[0].num_threads or num_cores()
     env = make_vector_env(training_env(configs[0]), count, returns_frames=True)
-    buffer = _make_buffer(configs, env.shape)
+    buffer = make_buffer(configs, env.shape)
     engine = make_engine(configs, env.shape, buffer)
     n_step = NStep(count, env.shape.num_stored, configs[0].agent.n_step)
     episodes = Episodes(env, make_stream(configs, Stream.EPISODES, 1), count, buffer)
@@ -76,6 +70,7 @@ def make_trainer(
             evaluation=evaluation,
             compile=partial(_compile, engine, stepper, evaluation, should_stop),
             checks_scales=env.shape.frames is None and not configs[0].agent.normalize_observations,
+            custom_metrics=CustomMetrics(configs[0].log.metrics),
         ),
         records,
         _make_timetable(configs),
@@ -138,29 +133,4 @@ def _make_evaluation(
         reward_limits=to_floats(config.agent.reward_clip for config in configs),
         bootstrap_truncated=to_bools(config.agent.bootstrap_truncated for config in configs),
         frames=frames,
-    )
-
-
-def _make_buffer(configs: Configs, shape: EnvShape) -> UniformBuffer:
-    capacities = to_ints(config.buffer.capacity for config in configs)
-    n_step, device, frames = configs[0].agent.n_step, torch.device(configs[0].device), None
-    layout = make_layout(shape.num_stored, n_step)
-    if shape.frames is not None:
-        frames = FrameStore(capacities, shape.frames, n_step, device)
-    if configs[0].buffer.kind == "uniform":
-        return UniformBuffer(capacities, layout, device, frames)
-    buffers = sections((config.buffer for config in configs), PrioritizedConfig)
-    return PrioritizedBuffer(
-        capacities,
-        layout,
-        device,
-        frames,
-        priority_exponent=to_floats(buffer.priority_exponent for buffer in buffers),
-        priority_epsilon=to_floats(buffer.priority_epsilon for buffer in buffers),
-        importance_exponent=Schedule(
-            to_floats(buffer.importance_exponent for buffer in buffers),
-            to_floats(buffer.importance_exponent_end for buffer in buffers),
-            to_ints(buffer.importance_exponent_decay_steps for buffer in buffers),
-            np.zeros(len(buffers), dtype=np.bool_),
-        ),
     )

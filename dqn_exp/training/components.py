@@ -8,6 +8,7 @@ from dqn_exp.agent.engine import Engine
 from dqn_exp.agent.normalization import Normalization
 from dqn_exp.buffer.base import Buffer
 from dqn_exp.buffer.n_step import NStep
+from dqn_exp.training.custom_metrics import CustomMetrics
 from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.stretch import Stepper
@@ -31,3 +32,4 @@ class Components:
     evaluation: Evaluation
     compile: Callable[[], None]
     checks_scales: bool
+    custom_metrics: CustomMetrics

@@ -85,5 +85,5 @@ def _buffer_bytes(config: Config, shape: EnvShape) -> int:
     capacity = config.buffer.capacity
     frames = 0 if shape.frames is None else capacity * (shape.frames.num_bytes + BYTES_OF_LINKS)
     # A sum tree in double precision has two nodes for each of the next power of two.
-    tree = 2 * 8 * 2 ** math.ceil(math.log2(capacity)) if config.buffer.kind != "uniform" else 0
+    tree = 2 * 8 * 2 ** math.ceil(math.log2(capacity)) if config.buffer.kind == "prioritized" else 0
     return capacity * width * BYTES + tree + frames

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dqn_exp.agent.dqn import Agent
-from dqn_exp.agent.engine import Engine
-from dqn_exp.buffer.base import Buffer
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.transition import Transition
 from dqn_exp.files.tags import Tag
-from dqn_exp.training.episodes import Episodes
+from dqn_exp.training.components import Components
+from dqn_exp.training.custom_metrics import MetricInput
 from dqn_exp.training.evaluation import EvaluationEpisodes
 
 Column = npt.NDArray[Any]
@@ -28,10 +27,11 @@ MAX_COUNTED = 16_384
 class MetricCollector:
     """Collects the TensorBoard scalars of a population."""
 
-    def __init__(self, agent: Agent, engine: Engine, buffer: Buffer, episodes: Episodes) -> None:
-        """Takes the parts whose metrics are collected."""
-        self._agent, self._engine = agent, engine
-        self._buffer, self._episodes = buffer, episodes
+    def __init__(self, components: Components) -> None:
+        """Takes the parts whose metrics are collected, and metrics of the user."""
+        self._agent, self._engine = components.agent, components.engine
+        self._buffer, self._episodes = components.buffer, components.episodes
+        self._custom = components.custom_metrics
 
     def collect(
         self, rows: IntArray, steps: IntArray, seconds: Float64Array
@@ -57,7 +57,8 @@ class MetricCollector:
                 Tag.TERMINAL_SHARE: np.array([self._terminal_share(row) for row in rows]),
                 Tag.STEPS_PER_SECOND: steps[rows] / seconds[rows],
             }
-        return _by_row(columns)
+            custom = [self._custom_metrics(row, steps) for row in rows]
+        return [one | other for one, other in zip(_by_row(columns), custom, strict=True)]
 
     def evaluation_metrics(
         self, rows: IntArray, played: EvaluationEpisodes
@@ -86,6 +87,15 @@ class MetricCollector:
                 Tag.OVERESTIMATION: predicted - realised,
             }
         )
+
+    def _custom_metrics(self, row: int, steps: IntArray) -> dict[str, float]:
+        if not self._custom.live or not self._buffer.sizes[row]:
+            return {}
+        rows = np.array([row])
+        stored = self._buffer.read(self._buffer.spread(rows, NUM_PROBED))
+        values = self._engine.q_values(rows, stored.observation.cpu().numpy())[0]
+        transitions = Transition(*(part[0] for part in stored))
+        return self._custom.compute(MetricInput(int(steps[row]), transitions, values))
 
     def _diagnostics(self, rows: IntArray) -> dict[Tag, Column]:
         newest = self._engine.diagnostics(rows)._asdict()

@@ -17,7 +17,6 @@ from dqn_exp.training.episodes import Episodes
 from dqn_exp.training.segment import Worker, World
 from dqn_exp.training.thread_choice import ThreadChoice
 
-
 CACHE_BYTES = 8 * 2**20
 """Share of a processor's cache that a thread may fill with the parameters of a group. With more,
 each turn would fetch them from memory, which takes several times as long as learning itself."""

@@ -21,6 +21,7 @@ from dqn_exp.files.run_record import RunRecord
 from dqn_exp.files.tags import CHARTS, FINAL_METRICS, MOST_SELECTED, VIDEO
 from dqn_exp.training import provenance
 from dqn_exp.training.build_trainer import make_trainer
+from dqn_exp.training.callbacks import Callbacks, RunInfo
 from dqn_exp.training.monitor import NO_MONITOR, Monitor
 from dqn_exp.training.preflight import notes_on, shape_of, with_engine
 from dqn_exp.training.progress import Progress
@@ -207,7 +208,9 @@ def _resume(run: Run, result: Result, point: ResumePoint) -> _OpenRun:
     for name in (NEWEST, BEST, "result.json"):
         remove_remains(run.directory / name)
     set_aside_refused(run.directory, point)
-    record = RunRecord(run.directory, result, run.config.model_dump(), point.files, run.token)
+    config = run.config.model_dump()
+    callbacks = Callbacks(run.config.callbacks, RunInfo(run.directory, config))
+    record = RunRecord(run.directory, result, config, point.files, run.token, callbacks.tell)
     for reason in point.refused:
         record.log("Ignoring a checkpoint. %s", reason)
     if point.path is None:

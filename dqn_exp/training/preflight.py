@@ -16,7 +16,12 @@ from dqn_exp.env.arguments import EnvArguments, EnvShape
 from dqn_exp.env.gymnasium_env import limit_of
 from dqn_exp.env.rollout import check_visible
 from dqn_exp.env.trial import Trial, try_env
-from dqn_exp.training.build_engine import make_network
+from dqn_exp.network.base import Network
+from dqn_exp.training.build_buffer import make_buffer
+from dqn_exp.training.build_engine import make_network, make_target_rule, make_value
+from dqn_exp.training.callbacks import problems_of_callbacks
+from dqn_exp.training.custom import problems_of_custom
+from dqn_exp.training.custom_metrics import problems_of_metrics
 from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, parts_of, to_text
 
 MEMORY_SHARE = 0.9
@@ -47,6 +52,8 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     trial = try_config(config)
     problems = [*trial.problems]
     problems += _problems_of_name(config.env)
+    problems += problems_of_callbacks(config.callbacks)
+    problems += problems_of_metrics(config.log.metrics)
     if config.eval.env_kwargs and trial.shape is not None:
         problems += _problems_of_evaluation(config, trial.shape)
     if config.log.video and not problems:
@@ -55,8 +62,10 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
         return problems
     problems += check_device(config.device)
     if trial.shape is not None and not problems:
-        problems += _problems_of_images(config, trial.shape) or _problems_of_memory(
-            config, trial.shape
+        problems += (
+            _problems_of_images(config, trial.shape)
+            or [*problems_of_custom(config, trial.shape, _make_parts)]
+            or _problems_of_memory(config, trial.shape)
         )
     return problems
 
@@ -123,6 +132,16 @@ def _known_devices() -> str:
 def usable_memory(device: str) -> float:
     """Returns the bytes that runs on a device may take together; infinite if not known."""
     return MEMORY_SHARE * free_memory() if torch.device(device).type == "cpu" else math.inf
+
+
+def _make_parts(config: Config, shape: EnvShape) -> tuple[Network, int]:
+    """Makes the parts that may be the user's own; returns the network and its outputs (K)."""
+    small = config.buffer.model_copy(update={"capacity": min(config.buffer.capacity, 1_000)})
+    config = config.model_copy(update={"buffer": small})
+    value = make_value([config])
+    make_target_rule([config], value)
+    make_buffer([config], shape)
+    return make_network([config], shape, value.num_outputs), value.num_outputs
 
 
 def _problems_of_name(env: EnvConfig) -> Iterator[str]:

@@ -6,13 +6,15 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import IO, Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, NamedTuple, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 BAR_SECONDS = 0.2
 FIRST_LINE_SECONDS, MAX_LINE_SECONDS = 10.0, 120.0
@@ -168,6 +170,22 @@ def make_progress(is_shown: bool) -> Progress:
     if not is_shown:
         return NoProgress()
     return ProgressBar() if _terminal_width() > 0 or _is_notebook() else ProgressLines()
+
+
+def counted(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """Yields items, and shows how many there have been: on a terminal in place, else in the log.
+
+    Args:
+        items: that take long.
+        what: is done with each, as in "Composing job".
+    """
+    form, next_line = "{desc} {n} of {total}", time.perf_counter() + FIRST_LINE_SECONDS
+    shown = tqdm(items, what, leave=False, disable=None, bar_format=form, delay=0.5)
+    for number, item in enumerate(shown, 1):
+        yield item
+        if shown.disable and time.perf_counter() > next_line:
+            log.info("%s %d of %d.", what, number, len(items))
+            next_line = time.perf_counter() + FIRST_LINE_SECONDS
 
 
 def _open_bar(file: IO[str], share: float) -> "tqdm[Any]":

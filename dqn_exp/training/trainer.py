@@ -77,9 +77,7 @@ class Trainer(PerRunState):
         self._ended_steps = 0
         self._began = time.perf_counter()
         self._next_flush = self._began + FLUSH_SECONDS
-        self._metrics = MetricCollector(
-            components.agent, components.engine, components.buffer, components.episodes
-        )
+        self._metrics = MetricCollector(components)
         self._schedule = CheckpointSchedule(count)
         self._best = BestPolicies(components.agent, components.normalization)
 
