@@ -8,6 +8,10 @@ from dqn_exp.config.messages import as_yaml, known_keys, suggest
     [
         ("agent.gama", " Did you mean agent.gamma?"),
         ("gamma", " Did you mean agent.gamma?"),
+        ("lr", " Did you mean agent.learning_rate?"),
+        ("agent.lr", " Did you mean agent.learning_rate?"),
+        ("buffer_size", " Did you mean buffer.capacity?"),
+        ("total_timesteps", " Did you mean trainer.total_steps?"),
         ("agent.optimizer.decay", " It belongs to agent/optimizer=rmsprop."),
         # agent.epsilon is another key, of every agent.
         ("agent.optimizer.epsilon", " It belongs to agent/optimizer=adam."),

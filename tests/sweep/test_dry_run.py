@@ -63,7 +63,7 @@ def test_a_rehearsal_is_of_runs_that_learn_and_leaves_nothing(monkeypatch, tmp_p
         return train_population(runs, *arguments)
 
     monkeypatch.setattr(dry_run, "train_population", train)
-    config = make_config(agent__learning_starts=100_000, agent__batch_size=8)
+    config = make_config(agent__learning_starts=5_000, agent__batch_size=8)
     assert dry_run.measure_rate([config, config]) > 100
     assert [run.config.agent.learning_starts for run in rehearsed] == [16, 16]
     assert not any(run.directory.exists() for run in rehearsed)

@@ -60,3 +60,24 @@ def test_a_bar_shows_the_same_and_lets_the_log_through(monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert "3/4 runs live, ? run-steps/s, training return none yet" in shown
     assert "25%" in shown and "3/4 runs live, 100 run-steps/s, training return 12.3" in shown
+
+
+def test_counted_items_are_logged_where_there_is_no_terminal(monkeypatch, caplog):
+    monkeypatch.setattr(progress, "FIRST_LINE_SECONDS", -1.0)
+    with caplog.at_level(logging.INFO):
+        assert list(progress.counted([7, 8], "Composing job")) == [7, 8]
+    assert [one.getMessage() for one in caplog.records] == [
+        "Composing job 1 of 2.",
+        "Composing job 2 of 2.",
+    ]
+
+
+def test_a_notebook_gets_a_bar(monkeypatch):
+    class Shell:
+        kernel = object()
+
+    ipython = type("IPython", (), {"get_ipython": staticmethod(Shell)})
+    monkeypatch.setitem(progress.sys.modules, "IPython", ipython)
+    bar = make_progress(True)
+    assert isinstance(bar, ProgressBar)
+    bar.close()
