@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dqn_exp.cli import run_command
-from dqn_exp.report import add_rank_by, write
+from dqn_exp.report import add_rank_by, finite, write
 
 DESCRIPTION = """\
 Compares runs and sweeps of several directories on one page, with the statistics of a report. Equal
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--output", type=Path, help="directory of the page; default: outputs/comparisons/TIME"
     )
-    parser.add_argument("--threshold", type=float, help="as in dqn_exp.report")
+    parser.add_argument("--threshold", type=finite, help="as in dqn_exp.report")
     add_rank_by(parser)
     options = parser.parse_args(arguments)
     output = options.output or Path(f"outputs/comparisons/{datetime.now():%Y-%m-%d_%H-%M-%S}")

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import dqn_exp
 from dqn_exp.cli import run_command
 from dqn_exp.files.directories import shorten
 
@@ -11,8 +12,8 @@ FORMATS = ("csv", "parquet", "latex", "wandb", "mlflow")
 
 DESCRIPTION = """\
 Exports the results of runs and sweeps: csv and parquet write the tables of settings, runs, episodes
-and evaluations; latex writes the table of settings; wandb and mlflow write offline runs of these
-trackers, which their own commands upload."""
+and evaluations; latex writes the table of settings; wandb writes offline runs to upload with
+`wandb sync`; mlflow writes a local tracking store to view with `mlflow ui`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,11 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Writes the files, and prints where they are."""
-    # Delayed, so that --help is instant.
-    from dqn_exp.api.exporting import write_export
-
     output = options.output or options.directories[0] / "export" / options.format
-    for line in write_export(options.directories, options.format, output):
+    # The package imports its API when it is used, so --help is instant.
+    results = dqn_exp.Results(*options.directories)
+    for line in results.export(options.format, output):
         print(line)  # noqa: T201  (The output of the command.)
     print(f"The results are in {shorten(output.absolute())}.")  # noqa: T201
 

@@ -1,6 +1,7 @@
 """Writes the report of a sweep: `python -m dqn_exp.report DIR`."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("directories", nargs="+", type=Path, help="directories of sweeps or runs")
     parser.add_argument(
         "--threshold",
-        type=float,
+        type=finite,
         help="return to reach, for steps to threshold; default: that of the registered environment",
     )
     add_rank_by(parser)
@@ -28,6 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     output = options.output or options.directories[0] / "report"
     run_command(lambda: write(options, output))
+
+
+def finite(text: str) -> float:
+    """Returns the number of an option."""
+    if not math.isfinite(number := float(text)):
+        raise argparse.ArgumentTypeError(f"expected a finite number, got {text}")
+    return number
 
 
 def add_rank_by(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import unquote, urlparse
 
+import numpy as np
 import pytest
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 
 from dqn_exp.analysis.report import write_report
+from dqn_exp.files.job_list import JOURNAL, JobEntry, begin_job_list
 from scripts.browser import IS_INSTALLED, browser, complaints, resize
-from tests.sweep_files import noise, write_sweep
+from tests.conftest import config_values
+from tests.sweep_files import noise, write_run, write_sweep
 
 pytestmark = [
     pytest.mark.skipif(not IS_INSTALLED, reason="There is no chromium with chromedriver."),
@@ -130,7 +133,7 @@ def test_the_table_is_exported_as_it_is_filtered(page, tmp_path, kind):
     page.find_element(By.CSS_SELECTOR, f"[data-export={kind}]").click()
     suffix = {"csv": "csv", "latex": "tex", "markdown": "md"}[kind]
     path = tmp_path / f"settings.{suffix}"
-    wait_for(path.exists)
+    wait_for(lambda: path.exists() and path.stat().st_size)
     text = path.read_text()
     if kind == "csv":
         rows = list(csv.DictReader(text.splitlines()))
@@ -206,11 +209,62 @@ def test_the_slider_leaves_the_best_settings(page):
     assert min(heights) > 0.85 and grey["x"].count(None) == 9
 
 
-def test_a_key_that_spans_magnitudes_is_drawn_on_a_log_axis(page):
+def test_values_of_a_grid_are_in_order_and_importance_is_that_of_the_returns(page):
     script = "return document.querySelectorAll('[data-chart=slice]')[1].layout.xaxis.categoryarray"
     assert [float(value) for value in page.execute_script(script)] == [1e-4, 1e-3, 1e-2]
     bars = page.execute_script("return document.querySelector('[data-chart=importance]').data[0]")
     assert bars["y"] == ["learning_rate", "gamma"] and bars["x"][1] > bars["x"][0]
+
+
+def test_a_search_of_24_trials_has_log_axes_a_history_and_its_pruned_trials(tmp_path):
+    rng = np.random.default_rng(0)
+    rates = (10 ** rng.uniform(-4, -2, 24)).tolist()
+    gammas = rng.uniform(0.9, 0.99, 24).tolist()
+    swept = {
+        "agent.learning_rate": rates,
+        "agent.gamma": gammas,
+        "agent.epsilon": rng.uniform(0, 0.1, 24).tolist(),
+    }
+    write_trials(tmp_path / "s", swept)
+    write_report([tmp_path / "s"], tmp_path / "s/report")
+    with browser(1_200, 900) as driver:
+        driver.get((tmp_path / "s/report/index.html").as_uri())
+        wait_for(lambda: len(driver.find_elements(By.CSS_SELECTOR, ".chart .main-svg")) >= 8)
+        slices = driver.execute_script(
+            "return [...document.querySelectorAll('[data-chart=slice]')].map(one => "
+            "[one.dataset.key, one.layout.xaxis.type, one.data.flatMap(trace => trace.x).length])"
+        )
+        assert [(key, kind) for key, kind, _ in slices] == [
+            ("agent.learning_rate", "log"),
+            ("agent.gamma", "linear"),
+            ("agent.epsilon", "linear"),
+        ]
+        assert {count for *_, count in slices} == {24}
+        pruned, done, best = traces(driver, "history")
+        assert (len(pruned["x"]), len(done["x"])) == (16, 8)
+        assert best["y"] == sorted(best["y"])
+        places = [trace["x"].count(None) for trace in traces(driver, "parallel")]
+        assert sum(places) == 24
+        assert len(column(driver, "gamma")) == 24
+        assert complaints(driver) == []
+
+
+def write_trials(folder, swept) -> None:
+    """Writes a search of 24 trials with two seeds, of which eight have completed."""
+    entries = []
+    for num in range(48):
+        trial, seed = divmod(num, 2)
+        values = {key: column[trial] for key, column in swept.items()} | {"seed": seed}
+        nested = {key.replace(".", "__"): value for key, value in values.items()}
+        texts = {key: str(value) for key, value in values.items()}
+        name, level = f"{num:02d}_trial", 100 * values["agent.gamma"]
+        status = "completed" if trial % 3 == 0 else "pruned"
+        curve = {100: level / 2, 200: level} if status == "completed" else {100: level / 2}
+        entries.append(JobEntry(num, name, name, [], texts, {}, config_values(**nested)))
+        write_run(folder / name, curve, status, seed=seed)
+    task = ["agent.learning_rate=tag(log,interval(1e-4,1e-2))", "agent.gamma=interval(0.9,0.99)"]
+    begin_job_list(folder, {"overrides": {"task": task, "hydra": []}}, entries)
+    (folder / JOURNAL).touch()
 
 
 def test_a_setting_leads_to_its_runs_films_and_command(page, sweep):

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,15 +32,30 @@ FILMS = (".mp4", ".gif", ".webm")
 Link = Callable[[Path], str]
 
 
+class PageContext(NamedTuple):
+    """What the charts of all groups of a page share.
+
+    Attributes:
+        ranking: of the settings.
+        log_keys: keys that were searched on a logarithmic scale.
+        num_groups: of the page, which share its size.
+        link: returns the address of a path.
+        command: returns the command that repeats a setting.
+    """
+
+    ranking: Ranking
+    log_keys: frozenset[str]
+    num_groups: int
+    link: Link
+    command: Callable[[Setting], str]
+
+
 def make_chart_data(
     group: Group,
     curves: Sequence[Curve],
     marginals: Marginals,
-    ranking: Ranking,
-    log_keys: frozenset[str],
     importances: Sequence[Importance],
-    link: Link,
-    command: Callable[[Setting], str],
+    page: PageContext,
 ) -> dict[str, Any]:
     """Returns what the charts of a group show, in plain containers.
 
@@ -48,22 +63,20 @@ def make_chart_data(
         group: the settings.
         curves: of the settings with scores, in their order.
         marginals: estimates by key and value.
-        ranking: of the settings.
-        log_keys: keys that were searched on a logarithmic scale.
         importances: of the keys.
-        link: returns the address of a path.
-        command: returns the command that repeats a setting.
+        page: that the charts are on.
     """
-    ranks = ranks_of(group.settings, ranking)
+    ranks = ranks_of(group.settings, page.ranking)
     by_setting = dict(zip((id(one) for one in group.scored), curves, strict=True))
-    points = max(12, MAX_POINTS // max(1, len(group.settings)))
-    run_points = max(12, MAX_POINTS // max(1, len(group.runs)))
+    most = MAX_POINTS // page.num_groups
+    points = max(12, most // max(1, len(group.settings)))
+    run_points = max(12, most // max(1, len(group.runs)))
     places = {id(one): place for place, one in enumerate(in_order_of_runs(group))}
     return {
         "keys": [
-            _key(group, key, log_keys, marginals) for key in group.keys if key != SOURCE
+            _key(group, key, page.log_keys, marginals) for key in group.keys if key != SOURCE
         ],
-        "threshold": group.threshold,
+        "threshold": None if group.threshold is None else _number(float(group.threshold)),
         "importances": [
             {"key": one.key, "values": rounded([one.value, one.low, one.high])}
             for one in importances
@@ -79,9 +92,9 @@ def make_chart_data(
                 "isPruned": setting.num_pruned > 0,
                 "curve": _curve(by_setting.get(id(setting)), points),
                 "training": _training(setting, min(points, NUM_TRAINING_POINTS)),
-                "runs": [_run(run, link, min(run_points, NUM_TRAINING_POINTS))
+                "runs": [_run(run, page.link, min(run_points, NUM_TRAINING_POINTS))
                          for run in setting.runs],
-                "command": command(setting),
+                "command": page.command(setting),
             }
             for setting, rank in zip(group.settings, ranks, strict=True)
         ],

@@ -1,4 +1,4 @@
-"""Runs whose returns can be compared: of one environment, budget and way of evaluation."""
+"""Runs whose returns can be compared: with one environment, budget and evaluation protocol."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,8 @@ from dqn_exp.analysis.swept_keys import SOURCE, find_keys, shorten_keys, value_o
 CONDITIONS = (
     *("env.id", "env.max_episode_steps", "env.kwargs"),
     *("trainer.total_steps", "trainer.total_episodes", "trainer.stop_at_return"),
-    *("eval.episodes", "eval.max_episode_steps", "eval.env_kwargs"),
+    *("eval.every_steps", "eval.episodes", "eval.max_episode_steps"),
+    *("eval.env_kwargs", "eval.seed"),
 )
 """Keys, and prefixes of keys, that must be equal for returns to be compared."""
 

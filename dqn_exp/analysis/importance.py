@@ -65,6 +65,11 @@ def importances(
     return sorted(found, key=lambda one: one.value, reverse=True)
 
 
+def num_known(settings: Sequence[Setting]) -> int:
+    """Returns how many settings have an evaluation."""
+    return sum(bool(np.isfinite(one.last_return)) for one in settings)
+
+
 def _shares(
     settings: Sequence[Setting], keys: Sequence[str], log_keys: frozenset[str], seed: int
 ) -> Mapping[str, float]:

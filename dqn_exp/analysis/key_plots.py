@@ -81,6 +81,8 @@ def sensitivity(group: Group, key: str, estimates: Mapping[str, Estimate]) -> Pl
         f"{intervals}.{dots}",
         draw,
         note="bars: 95 % bootstrap intervals" if has_intervals else "",
+        kind="sensitivity",
+        key=key,
     )
 
 
@@ -103,6 +105,8 @@ def scatter(group: Group, key: str, log_keys: frozenset[str]) -> Plot:
         "Each dot is the IQM of the final returns of one setting.",
         draw,
         note="each dot: IQM of a setting",
+        kind="sensitivity",
+        key=key,
     )
 
 

@@ -31,7 +31,7 @@ def _lines(
     if content["commands"]:
         yield f"\n## How to reproduce\n\n{content['commands_note']}\n"
     yield from (f"\n```bash\n{command}\n```\n" for command in content["commands"])
-    yield "\n## What was run\n\n"
+    yield "\n## Run details\n\n"
     yield from (f"- {name}: {value}\n" for name, value in content["facts"])
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from dqn_exp.analysis import text, verdict
 from dqn_exp.analysis.aggregates import Curve, make_curve
-from dqn_exp.analysis.chart_data import make_chart_data
+from dqn_exp.analysis.chart_data import PageContext, make_chart_data
 from dqn_exp.analysis.comparable import Group
 from dqn_exp.analysis.frames_plot import make_frames_plot
-from dqn_exp.analysis.importance import Importance, importances
+from dqn_exp.analysis.importance import Importance, importances, num_known
 from dqn_exp.analysis.key_plots import make_marginals
 from dqn_exp.analysis.markdown_page import to_markdown_page
 from dqn_exp.analysis.page_files import PLOTS, begin_page, remove_plots, render_page, write_text
@@ -26,6 +26,9 @@ from dqn_exp.core.extras import MissingExtraError
 NUM_SHORT_ROWS = 5
 """Best settings beside their picture, above the full table."""
 
+MOST_EMBEDDED = 3
+"""Groups up to which static pictures are part of the page; with more, it refers to their files."""
+
 COMMANDS_NOTE = "Run from the same working directory, with the versions below."
 
 TABLE_NOTE = """\
@@ -34,10 +37,10 @@ height of the learning curve. Steps to a threshold are the median of the first e
 reaches it; the number of runs that reach it is in brackets."""
 
 IMPORTANCE_NOTE = """\
-Share of the variance of the returns of {count} settings that each of {keys} keys explains by \
-itself, by functional ANOVA on a random forest. Bars span several forests: where they overlap, the \
-order means nothing. A key that was searched in a narrow range looks unimportant, and pruned \
-settings count with their last evaluation."""
+Fraction of the variance in return across {count} settings that each of {keys} keys explains on its \
+own (functional ANOVA with a random forest). Error bars show the range over several forests; where \
+they overlap, the order is not meaningful. A narrow search range makes a key look unimportant. \
+Pruned settings contribute their last evaluation."""
 
 
 class Report(NamedTuple):
@@ -104,19 +107,17 @@ def _make_section(
     log_keys = frozenset(key for source in report.sources for key in source.log_keys)
     marginals = make_marginals(group) if group.scored else {}
     plots = make_plots(group, curves, marginals, log_keys) if group.scored else []
-    if (frames := make_frames_plot(group.settings)) is not None:
+    if group.scored and (frames := make_frames_plot(group.settings)) is not None:
         plots.append(frames._replace(note=note_of(group)))
     if len(report.groups) > 1:
         plots = [plot._replace(name=f"group{number + 1}_{plot.name}") for plot in plots]
+    is_embedded = len(report.groups) <= MOST_EMBEDDED
     columns = make_columns(group, report.ranking)
     importance, remark = _importance(group, log_keys)
-    data = make_chart_data(
-        group,
-        curves,
-        marginals,
+    page = PageContext(
         report.ranking,
         log_keys,
-        importance,
+        len(report.groups),
         partial(text.link, sources=report.sources, prefix=report.prefix),
         partial(text.command_of, sources=report.sources),
     )
@@ -132,8 +133,8 @@ def _make_section(
         "markdown": to_markdown(group.settings, columns),
         "best": group.settings[0].label,
         "improvements": list(verdict.improvements(group, report.ranking)),
-        "plots": [write_plot(plot, folder) for plot in plots],
-        "data": data,
+        "plots": [write_plot(plot, folder, is_embedded=is_embedded) for plot in plots],
+        "data": make_chart_data(group, curves, marginals, importance, page),
         "importance_note": remark,
         "is_search": any(source.is_search for source in report.sources),
     }
@@ -144,7 +145,7 @@ def _importance(group: Group, log_keys: frozenset[str]) -> tuple[list[Importance
     keys = [key for key in group.keys if key != SOURCE]
     try:
         return importances(group.settings, keys, log_keys), IMPORTANCE_NOTE.format(
-            count=len(group.settings), keys=len(keys)
+            count=num_known(group.settings), keys=len(keys)
         )
     except MissingExtraError as error:
         return [], f"The importance of the keys needs an optional package. {error}"

@@ -15,38 +15,47 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)  # It tells of each fon
 
 FORMATS = ("svg", "png", "pdf")
 
-INTERACTIVE = ("settings", "curves", "sensitivity", "returns", "loss", "values")
-"""First words of the names of plots that the page draws itself."""
-
 
 class Embedded(NamedTuple):
-    """A plot as the page embeds it, as data URLs for light and dark pages.
+    """A plot as a page shows it.
 
-    The URLs are empty if the page draws the plot itself.
+    Attributes:
+        name: of its files.
+        title: of the plot.
+        caption: what it shows.
+        kind: of the plot.
+        key: that it is about, if any.
+        light: address of the picture for light pages; empty if the page draws the plot itself.
+        dark: likewise for dark pages.
     """
 
     name: str
     title: str
     caption: str
+    kind: str
+    key: str
     light: str
     dark: str
 
 
-def write_plot(plot: Plot, directory: Path) -> Embedded:
-    """Writes the files of a plot, and returns its form in a page."""
+def write_plot(plot: Plot, directory: Path, *, is_embedded: bool = True) -> Embedded:
+    """Writes the files of a plot, and returns its form in a page.
+
+    Args:
+        plot: to be written.
+        directory: of the files.
+        is_embedded: whether pictures are part of the page; otherwise, it refers to the files.
+    """
     light = _to_bytes(plot, LIGHT, *FORMATS)
     for suffix, content in zip(FORMATS, light, strict=True):
         write_atomically(directory / f"{plot.name}.{suffix}", content)
     addresses = ("", "")
-    if not is_interactive(plot.name):
+    if plot.kind == "static" and is_embedded:
         (dark,) = _to_bytes(plot, DARK, "svg")
         addresses = (_to_address(light[0]), _to_address(dark))
-    return Embedded(plot.name, plot.title, plot.caption, *addresses)
-
-
-def is_interactive(name: str) -> bool:
-    """Returns whether the page draws a plot itself."""
-    return name.rsplit("group", 1)[-1].lstrip("0123456789_").startswith(INTERACTIVE)
+    elif plot.kind == "static":
+        addresses = (f"{directory.name}/{plot.name}.svg",) * 2
+    return Embedded(plot.name, plot.title, plot.caption, plot.kind, plot.key, *addresses)
 
 
 def _to_bytes(plot: Plot, theme: Theme, *formats: str) -> list[bytes]:

@@ -63,6 +63,8 @@ class Plot(NamedTuple):
         draw: draws it on axes, in the colours of a theme.
         size: width and height in inches; by default the width of a column of a paper.
         note: what the picture itself says of its data.
+        kind: of the plot, by which a page that draws it itself knows it.
+        key: that it is about, if any.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Plot(NamedTuple):
     draw: Draw
     size: tuple[float, float] = (3.5, 2.7)
     note: str = ""
+    kind: str = "static"
+    key: str = ""
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def make_plots(
 
 def note_of(group: Group) -> str:
     """Returns the environment and the number of seeds, as a picture names them."""
-    counts = sorted({len(setting.scores) for setting in group.scored})
+    counts = sorted({len(setting.scores) for setting in group.scored}) or [0]
     count = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return f"{value_of(group.runs[0], 'env.id')}, n = {count} seed{'s' * (count != '1')}"
 
@@ -104,6 +104,7 @@ def _forest(group: Group) -> Plot:
         draw,
         (5.2, 1.5 + 0.25 * len(shown)),
         f"large dots: IQM, small dots: seeds{bars}",
+        kind="settings",
     )
 
 
@@ -135,6 +136,7 @@ def _curves(group: Group, curves: Sequence[Curve]) -> Plot:
         draw,
         (3.5, 2.75 + 0.15 * min(len(settings), NUM_NAMED)),
         f"lines: IQM{f', bands: {INTERVALS}' * has_intervals}{others}",
+        kind="curves",
     )
 
 

@@ -1,4 +1,4 @@
-"""What settings are ranked by."""
+"""Ranking criteria for settings."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -17,12 +17,14 @@ class Ranking(NamedTuple):
 
     Attributes:
         phrase: names the measure in a sentence.
+        statistic: over the seeds, in brackets.
         measures: of a setting, the decisive one first; larger is better.
         sample: `[n]` values of the runs of a setting; larger is better.
         estimate: of the decisive measure, as it is shown.
     """
 
     phrase: str
+    statistic: str
     measures: tuple[Callable[[Setting], float], ...]
     sample: Callable[[Setting], Float64Array]
     estimate: Callable[[Setting], Estimate]
@@ -56,24 +58,28 @@ def _certain(value: float) -> Estimate:
 RANKINGS = {
     "iqm": Ranking(
         "final return",
+        "IQM over",
         (_iqm, _minimum, _area),
         lambda one: one.scores,
         lambda one: one.iqm,
     ),
     "area": Ranking(
         "area under the learning curve",
+        "IQM over",
         (_area, _iqm, _minimum),
         lambda one: one.heights,
         lambda one: statistics.estimate_iqm([one.heights]),
     ),
     "steps": Ranking(
         "number of steps to the threshold",
+        "median over",
         (_quickness, _iqm, _minimum),
         lambda one: -one.reached,
         lambda one: _certain(one.steps_to_threshold),
     ),
     "min": Ranking(
-        "final return of the worst run",
+        "final return",
+        "worst of",
         (_minimum, _iqm, _area),
         lambda one: one.scores,
         lambda one: _certain(one.minimum),
@@ -92,8 +98,8 @@ def check_threshold(ranking: Ranking, threshold: float | None) -> None:
     """
     if ranking is RANKINGS["steps"] and threshold is None:
         raise ConfigError(
-            ["--rank-by steps: expected a return to reach, and the environment has none registered."
-             " Set it with --threshold."]
+            ["--rank-by steps: needs a return to reach, but the environment does not define one. "
+             "Set it with --threshold."]
         )  # fmt: skip
 
 

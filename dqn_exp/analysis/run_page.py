@@ -18,6 +18,16 @@ from dqn_exp.analysis.run_reader import RunFiles, Source, read_evaluation_spread
 from dqn_exp.analysis.table import to_text
 from dqn_exp.files.event_reader import read_scalars
 
+PHRASES = {
+    "completed": "The run completed after {steps} steps.",
+    "running": "The run is at step {steps}, or was killed there.",
+    "failed": "The run failed at step {steps}.",
+    "diverged": "The run diverged at step {steps}.",
+    "pruned": "The run was pruned at step {steps}.",
+    "interrupted": "The run was interrupted at step {steps}.",
+}
+"""How a run ended, by status."""
+
 
 def write_run_page(source: Source, directory: Path, made: str, prefix: str) -> Path:
     """Writes the page of a run; returns its path.
@@ -60,10 +70,9 @@ def describe(run: RunFiles) -> str:
     """Returns how a run ended and what it has reached."""
     spread, result = read_evaluation_spread(run.directory), run.result
     if result is None:
-        return "The run has not begun."
-    ended = f"The run is {run.status} at step {result.steps:,}."
-    if run.status == "completed":
-        ended = f"The run completed after {result.steps:,} steps."
+        return "The run has not started."
+    form = PHRASES.get(run.status, "The run stopped at step {steps} ({status}).")
+    ended = form.format(steps=f"{result.steps:,}", status=run.status)
     error = f" {result.error}" if result.error else ""
     if not len(spread):
         return f"{ended}{error} It has not been evaluated."

@@ -108,7 +108,7 @@ def to_plot(chart: Chart, note: str) -> Plot:
         add_legend(axes, "")
 
     height = 2.5 + 0.15 * len(chart.lines)
-    return Plot(chart.name, chart.title, chart.caption, draw, (3.5, height), note)
+    return Plot(chart.name, chart.title, chart.caption, draw, (3.5, height), note, "lines")
 
 
 def moving_mean(values: Float64Array, window: int) -> Float64Array:

@@ -235,7 +235,9 @@ def _command_of(hydra: Mapping[str, Any]) -> list[str]:
     options = [text for folder in folders for text in ("--config-dir", folder)]
     if job.get("config_name", "config") != "config":
         options += ["--config-name", job["config_name"]]
-    return [*options, *overrides.get("task", []), *_of_user(overrides.get("hydra", []))]
+    # A name is that of a directory, which exists.
+    task = [one for one in overrides.get("task", []) if not one.startswith("name=")]
+    return [*options, *task, *_of_user(overrides.get("hydra", []))]
 
 
 def _of_user(overrides: Iterable[str]) -> Iterator[str]:

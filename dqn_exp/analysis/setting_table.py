@@ -32,7 +32,7 @@ def to_frame(groups: Sequence[Group]) -> "pd.DataFrame":
         for group in groups
         for setting, rank in zip(group.settings, ranks_of(group.settings), strict=True)
     ]
-    kinds = {"rank": "Int64", **dict.fromkeys(COUNTS, "int64")}
+    kinds = {"rank": "Int64", **dict.fromkeys(COUNTS, "int64")} if rows else {}
     frame: pd.DataFrame = pandas.DataFrame(rows).astype(kinds)
     return frame
 

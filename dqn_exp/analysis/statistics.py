@@ -94,7 +94,8 @@ def probability_of_improvement(values: Float64Array, others: Float64Array) -> Es
         values: `[n]`, of the seeds of one setting.
         others: `[m]`, of the other.
     """
-    wins = np.heaviside(values[:, None] - others[None], 0.5)
+    # Compared, not subtracted, since values may be infinite.
+    wins = (values[:, None] > others) + 0.5 * (values[:, None] == others)
     value = float(wins.mean())
     if min(len(values), len(others)) < 2:
         return Estimate(*np.array([value, np.nan, np.nan]))

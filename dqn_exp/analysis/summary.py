@@ -23,7 +23,7 @@ def ranked_settings(directory: Path) -> list[Setting]:
         ConfigError: If the directory is not that of a sweep.
     """
     groups = [group.scored for group in make_groups(read_sources([directory]))]
-    deepest = max(len(group) for group in groups)
+    deepest = max((len(group) for group in groups), default=0)
     return [group[place] for place in range(deepest) for group in groups if place < len(group)]
 
 

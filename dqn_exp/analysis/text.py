@@ -193,10 +193,15 @@ def command_of(setting: Setting, sources: Sequence[Source]) -> str:
     if source.command is None:
         return ""
     kept = [one for one in source.command if not _is_replaced(one, run)]
-    swept = [f"{key}={value}" for key, value in run.swept.items() if key != "seed"]
+    if source.is_search:
+        kept.append("hydra/sweeper=population")  # A recipe may select the search.
+    written = {one.partition("=")[0].lstrip("+"): one.partition("=")[0] for one in source.command}
+    swept = [
+        f"{written.get(key, key)}={value}" for key, value in run.swept.items() if key != "seed"
+    ]
     seeds = sort_values(str(one.seed) for one in setting.runs if one.seed is not None)
     several = ["-m"] if len(seeds) > 1 else []
-    seed = [f"seed={','.join(seeds)}"] if source.is_sweep and seeds else []
+    seed = [f"seed={','.join(seeds)}"] if seeds else []
     return shlex.join(["python", "-m", "dqn_exp.train", *several, *kept, *swept, *seed])
 
 

@@ -25,18 +25,19 @@ def verdict(group: Group, ranking: Ranking = DEFAULT) -> str:
     best, count = scored[0], len(scored[0].scores)
     value = _value(best, ranking)
     if len(scored) == 1:
-        return f"The {ranking.phrase} of {best.label} is {value} ({_over(count)})."
+        return f"The {ranking.phrase} of {best.label} is {value} ({_over(count, ranking)})."
     tied = ranks_of(scored, ranking).count(1)
     if tied > 1:
         named = "; ".join(setting.label for setting in scored[: min(tied, NUM_RIVALS)])
         more = "; ..." if tied > NUM_RIVALS else ""
         return (
             f"Of {len(scored)} settings, {tied} are equally good, with a {ranking.phrase} of "
-            f"{value}: {named}{more}."
+            f"{value}: {named}{more}. {_saturated(scored) if ranking is DEFAULT else ''}".strip()
         )
     lead = f"The best of {len(scored)} settings is {best.label}, with a {ranking.phrase} of {value}"
     saturated = _saturated(scored) if ranking is DEFAULT else ""
-    return f"{lead} ({_over(count)}). {saturated}{_left_out(best)}{_how_certain(scored, ranking)}"
+    remarks = f"{saturated}{_left_out(best)}{_how_certain(scored, ranking)}"
+    return f"{lead} ({_over(count, ranking)}). {remarks}"
 
 
 def improvements(group: Group, ranking: Ranking = DEFAULT) -> Iterator[tuple[str, str, str, str]]:
@@ -61,8 +62,8 @@ def _saturated(scored: Sequence[Setting]) -> str:
     if tied == 1:
         return ""
     return (
-        f"The final return is saturated: {tied} settings reach the same, and are ordered by their "
-        "worst run, then by the area under the learning curve. "
+        f"The final return is saturated: {tied} settings tie for the highest IQM, and ties are "
+        "broken by the worst run, then by the area under the learning curve. "
     )
 
 
@@ -92,13 +93,15 @@ def _how_certain(scored: Sequence[Setting], ranking: Ranking) -> str:
     return f"{comparison} (Mann-Whitney p = {p_value:.2g})."
 
 
-def _over(count: int) -> str:
-    return "one seed" if count == 1 else f"IQM over {count} seeds"
+def _over(count: int, ranking: Ranking) -> str:
+    return "one seed" if count == 1 else f"{ranking.statistic} {count} seeds"
 
 
 def _value(setting: Setting, ranking: Ranking) -> str:
     estimate = ranking.estimate(setting)
     value = to_text(float(estimate.value))
+    if np.isinf(estimate.value):
+        value = "more than the budget"
     if not estimate.has_interval:
         return value
     return f"{value} [{to_text(float(estimate.low))}, {to_text(float(estimate.high))}]"

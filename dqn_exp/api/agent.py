@@ -52,7 +52,7 @@ class Agent:
         """Returns the greedy action in an observation, or the actions `[M]` in several.
 
         Args:
-            observation: of the environment, of any type of numbers, or an array or a list of them;
+            observation: of the environment, of any numeric dtype, or an array or a list of them;
                 where the agent sees stacked frames, a stack `[S, ...]`, the newest one last.
 
         Raises:
@@ -146,8 +146,8 @@ def load(path: str | Path, *, best: bool = False) -> Agent:
     """Returns the agent of a run, or that of the best run of a sweep.
 
     Args:
-        path: directory of a run, a sweep or a search; the best run of a sweep is the one with the
-            highest final return of the best setting.
+        path: directory of a run, a sweep or a search; for a sweep, the run of the best setting that
+            has the highest final return is loaded.
         best: whether to load the checkpoint of the best evaluation instead of the newest one.
 
     Raises:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dqn_exp.analysis.comparable import make_groups
 from dqn_exp.analysis.latex import to_latex
-from dqn_exp.analysis.run_reader import RunFiles, read_episode_returns, read_sources
-from dqn_exp.api.results import Results
+from dqn_exp.analysis.run_reader import RunFiles, Source, read_episode_returns
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.extras import import_extra
 
@@ -21,39 +20,39 @@ MOST_IN_BATCH = 1_000
 """Metrics that MLflow takes at once."""
 
 
-def write_export(directories: Sequence[Path], form: str, output: Path) -> Iterator[str]:
-    """Writes results in a form, and yields what to type next.
+Tables = Callable[[], "dict[str, pd.DataFrame]"]
+
+
+def write_export(sources: Sequence[Source], tables: Tables, form: str, output: Path) -> list[str]:
+    """Writes results in the given form; returns hints for the next command.
 
     Args:
-        directories: of runs or sweeps.
+        sources: runs and sweeps.
+        tables: returns the tables of the results by name.
         form: one of `FORMS`.
         output: a new or empty directory.
 
     Raises:
-        ConfigError: If a directory is not that of a run or a sweep, or the output is not empty.
+        ConfigError: If the output is not empty.
         MissingExtraError: If a package of the form is not installed.
     """
-    sources = read_sources(directories)
     if output.exists() and any(output.iterdir()):
         raise ConfigError([f"--output: expected a new or empty directory, got {output}."])
     write = FORMS[form]
-    if form in TRACKERS:
-        import_extra(form, form)
+    for module, extra in NEEDS[form].items():
+        import_extra(module, extra)
     output.mkdir(parents=True, exist_ok=True)
-    yield from write([run for source in sources for run in source.runs], directories, output)
+    return write(sources, tables, output)
 
 
-def _write_csv(runs: Sequence[RunFiles], directories: Sequence[Path], output: Path) -> list[str]:
-    for name, table in _tables(directories).items():
+def _write_csv(sources: Sequence[Source], tables: Tables, output: Path) -> list[str]:
+    for name, table in tables().items():
         table.to_csv(output / f"{name}.csv", index=name == "runs")
     return []
 
 
-def _write_parquet(
-    runs: Sequence[RunFiles], directories: Sequence[Path], output: Path
-) -> list[str]:
-    import_extra("pyarrow", "parquet")
-    for name, table in _tables(directories).items():
+def _write_parquet(sources: Sequence[Source], tables: Tables, output: Path) -> list[str]:
+    for name, table in tables().items():
         columns = [key for key in table.columns if table[key].dtype == object]
         # Columns of a config may mix numbers, texts and lists.
         plain = table.astype(dict.fromkeys(columns, "str"))
@@ -61,16 +60,16 @@ def _write_parquet(
     return []
 
 
-def _write_latex(runs: Sequence[RunFiles], directories: Sequence[Path], output: Path) -> list[str]:
-    groups = make_groups(read_sources(directories))
+def _write_latex(sources: Sequence[Source], tables: Tables, output: Path) -> list[str]:
+    groups = make_groups(sources)
     (output / "settings.tex").write_text(to_latex(groups), encoding="utf-8")
     return []
 
 
-def _write_wandb(runs: Sequence[RunFiles], directories: Sequence[Path], output: Path) -> list[str]:
+def _write_wandb(sources: Sequence[Source], tables: Tables, output: Path) -> list[str]:
     wandb = import_extra("wandb", "wandb")
     settings = wandb.Settings(mode="offline", silent=True, console="off", disable_git=True)
-    for run in runs:
+    for run in _runs(sources):
         with wandb.init(
             project=PROJECT,
             name=run.name,
@@ -85,14 +84,14 @@ def _write_wandb(runs: Sequence[RunFiles], directories: Sequence[Path], output: 
     return [f"Upload them with: wandb sync {output}/wandb/offline-run-*"]
 
 
-def _write_mlflow(runs: Sequence[RunFiles], directories: Sequence[Path], output: Path) -> list[str]:
+def _write_mlflow(sources: Sequence[Source], tables: Tables, output: Path) -> list[str]:
     mlflow = import_extra("mlflow", "mlflow")
     store = f"sqlite:///{output.absolute()}/mlflow.db"
     client = mlflow.MlflowClient(tracking_uri=store)
     experiment = client.create_experiment(
         PROJECT, artifact_location=(output.absolute() / "files").as_uri()
     )
-    for run in runs:
+    for run in _runs(sources):
         tracked = client.create_run(experiment, run_name=run.name, tags={"group": _group_of(run)})
         number, now = tracked.info.run_id, int(time.time() * 1_000)
         history = [*_history(run), (0, _summary(run))]
@@ -109,26 +108,27 @@ def _write_mlflow(runs: Sequence[RunFiles], directories: Sequence[Path], output:
     return [f"View them with: mlflow ui --backend-store-uri {store}"]
 
 
-FORMS: dict[str, Callable[[Sequence[RunFiles], Sequence[Path], Path], list[str]]] = {
+FORMS: dict[str, Callable[[Sequence[Source], Tables, Path], list[str]]] = {
     "csv": _write_csv,
     "parquet": _write_parquet,
     "latex": _write_latex,
     "wandb": _write_wandb,
     "mlflow": _write_mlflow,
 }
-"""Forms by name."""
+"""Writers by the names of their formats."""
 
-TRACKERS = ("wandb", "mlflow")
+NEEDS = {
+    "csv": {"pandas": "notebook"},
+    "parquet": {"pandas": "parquet", "pyarrow": "parquet"},
+    "latex": {},
+    "wandb": {"wandb": "wandb"},
+    "mlflow": {"mlflow": "mlflow"},
+}
+"""Packages of each form, with the extras that install them."""
 
 
-def _tables(directories: Sequence[Path]) -> "dict[str, pd.DataFrame]":
-    results = Results(*directories)
-    return {
-        "settings": results.settings,
-        "runs": results.runs,
-        "episodes": results.episodes,
-        "evaluations": results.evaluations,
-    }
+def _runs(sources: Sequence[Source]) -> list[RunFiles]:
+    return [run for source in sources for run in source.runs]
 
 
 def _group_of(run: RunFiles) -> str:

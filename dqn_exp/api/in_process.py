@@ -1,4 +1,4 @@
-"""The training command, called in this process, which it leaves as it was."""
+"""Calls the training command in the current process, and restores global state afterwards."""
 
 import contextlib
 import io

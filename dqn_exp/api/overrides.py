@@ -1,6 +1,5 @@
-"""Settings of Python as overrides in Hydra's grammar."""
+"""Conversion of Python values to Hydra overrides."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ NOT_TEXTS = frozenset(("null", "true", "false", "nan", "inf"))
 
 
 def to_overrides(settings: Settings, *, sweeps: bool = False) -> list[str]:
-    """Returns overrides.
+    """Converts settings to Hydra overrides.
 
     Args:
         settings: to be translated; overrides are returned as they are.
@@ -46,14 +45,21 @@ def interval(low: float, high: float, *, log: bool = False, integer: bool = Fals
     """Returns a range of numbers for a search.
 
     Args:
-        low: least value.
-        high: largest value.
+        low: lower bound, inclusive.
+        high: upper bound, inclusive.
         log: whether values are sampled on a logarithmic scale.
         integer: whether they are integers.
     """
     text = f"interval({low},{high})"
     text = f"int({text})" if integer else text
     return f"tag(log,{text})" if log else text
+
+
+def quoted(text: str) -> str:
+    """Returns a text in the quotes of Hydra's grammar, where only quotes need a backslash."""
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return "'" + escaped.replace("${", "\\${") + "'"
 
 
 def _to_override(key: str, value: Any, sweeps: bool) -> str:
@@ -78,7 +84,7 @@ def _to_text(key: str, value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         is_plain = PLAIN.fullmatch(value) and value.lower() not in NOT_TEXTS
-        return value if is_plain else json.dumps(value, ensure_ascii=False)
+        return value if is_plain else quoted(value)
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"
     if isinstance(value, Mapping):

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from dqn_exp.analysis.aggregates import make_curve
 from dqn_exp.analysis.comparable import Group, make_groups
 from dqn_exp.analysis.key_plots import make_marginals
-from dqn_exp.analysis.plot_style import LIGHT, drawn
+from dqn_exp.analysis.plot_style import LIGHT, Plot, drawn
 from dqn_exp.analysis.plots import make_plots
 from dqn_exp.analysis.report import write_report
 from dqn_exp.analysis.run_reader import Source, read_sources
 from dqn_exp.analysis.run_tables import read_tables
 from dqn_exp.analysis.setting_table import to_frame, typed_values
 from dqn_exp.analysis.summary import best_lines
+from dqn_exp.api.exporting import FORMS, write_export
+from dqn_exp.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """Results of runs, read from their directories; tables are of pandas.
+    """Results of runs, read from their directories; tables are pandas DataFrames.
 
     Attributes:
         directory: absolute.
@@ -68,8 +70,8 @@ class Results:
     @property
     def best(self) -> dict[str, Any]:
         """Values of the best setting by key; empty without a completed run."""
-        scored = self._groups[0].scored
-        return typed_values(scored[0], self._groups[0].keys) if scored else {}
+        group = next((group for group in self._groups if group.scored), None)
+        return typed_values(group.scored[0], group.keys) if group else {}
 
     @property
     def confirmation(self) -> "Results":
@@ -81,18 +83,20 @@ class Results:
         return Results(self.directory / "confirmation")
 
     def plot(self, name: str = "curves") -> "Figure":
-        """Returns a picture of the report as a figure of matplotlib.
+        """Returns a plot from the report, as a Matplotlib figure.
 
         Args:
             name: of the picture, such as `settings`, `curves`, `profiles` or `sensitivity_gamma`.
 
         Raises:
-            ValueError: If there is no such picture, with the names of those that there are.
+            ValueError: If there is no such plot; the message lists the available names.
         """
-        group = self._groups[0]
-        curves = [make_curve(setting) for setting in group.scored]
-        plots = make_plots(group, curves, make_marginals(group), _log_keys(self._sources))
-        found = {plot.name: plot for plot in plots} if group.scored else {}
+        found: dict[str, Plot] = {}
+        for group in self._groups[:1]:
+            curves = [make_curve(setting) for setting in group.scored]
+            logs = _log_keys(self._sources)
+            plots = make_plots(group, curves, make_marginals(group), logs) if curves else []
+            found = {plot.name: plot for plot in plots}
         if name not in found:
             raise ValueError(f"name: expected one of {', '.join(found)}, got {name!r}.")
         with drawn(found[name], LIGHT) as figure:
@@ -108,6 +112,22 @@ class Results:
         folder = Path(output) if output is not None else self.directory / "report"
         return write_report(self._directories, folder, rank_by=rank_by)
 
+    def export(self, form: str = "csv", output: str | Path | None = None) -> list[str]:
+        """Writes the results as files of another program; returns hints for the next command.
+
+        Args:
+            form: csv, parquet, latex, wandb or mlflow.
+            output: new or empty directory; None for export/ and the form in that of the results.
+
+        Raises:
+            ConfigError: If the output is not empty, or the form is unknown.
+            MissingExtraError: If a package of the form is not installed.
+        """
+        if form not in FORMS:
+            raise ConfigError([f"form: expected one of {', '.join(FORMS)}, got {form!r}."])
+        folder = self.directory / "export" / form if output is None else Path(output)
+        return write_export(self._sources, self._all_tables, form, folder)
+
     def __repr__(self) -> str:
         """Returns the directory and the best settings."""
         lines = [f"Results of {self.directory}", *best_lines(self.directory)]
@@ -116,6 +136,9 @@ class Results:
     @cached_property
     def _tables(self) -> "dict[str, pd.DataFrame]":
         return read_tables(self._directories)
+
+    def _all_tables(self) -> "dict[str, pd.DataFrame]":
+        return {"settings": self.settings, **self._tables}
 
     @cached_property
     def _groups(self) -> list[Group]:

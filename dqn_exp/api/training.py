@@ -1,15 +1,14 @@
 """Training from Python: one run, a sweep, or a search."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dqn_exp.api.in_process import call
-from dqn_exp.api.overrides import Settings, to_overrides
+from dqn_exp.api.overrides import Settings, quoted, to_overrides
 from dqn_exp.api.results import Results
-from dqn_exp.core.errors import RunError
+from dqn_exp.core.errors import ConfigError, RunError
 
 
 def train(
@@ -25,7 +24,7 @@ def train(
 
     Raises:
         ConfigError: If the input is invalid; nothing has been created.
-        RunError: If the run failed or diverged; its `directory` holds what there is.
+        RunError: If the run failed or diverged; `error.directory` holds the partial results.
         KeyboardInterrupt: If it is interrupted; it has been saved, and can be resumed.
     """
     return _train(to_overrides(settings), "hydra.run.dir", directory, quiet)
@@ -82,11 +81,13 @@ def search(
 
 
 def _train(arguments: list[str], key: str, directory: str | Path | None, quiet: bool) -> Results:
-    path = Path(directory or f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}").absolute()
-    # Hydra reads quoted strings as JSON writes them.
-    place = f"{key}={json.dumps(str(path), ensure_ascii=False)}"
+    named = [one.partition("=")[2].strip("'") for one in arguments if one.startswith("name=")]
+    default = named[-1] if named else f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
+    path = Path(directory or f"outputs/{default}").absolute()
+    if "${" in str(path):
+        raise ConfigError([f"directory: expected a name without ${{, got {path}."])
     try:
-        call([*arguments, place], is_quiet=quiet)
+        call([*arguments, f"{key}={quoted(str(path))}"], is_quiet=quiet)
     except RunError as error:
         error.directory = path
         raise

@@ -1,4 +1,4 @@
-"""What it takes to watch a run, or the best run of a sweep."""
+"""Playback of a run, or of the best run of a sweep."""
 
 from dqn_exp.analysis.summary import best_run as best_run
 from dqn_exp.training.playback import PlaybackRequest as PlaybackRequest

@@ -73,7 +73,7 @@ def refuse_other_paths(name: str) -> str:
 def refuse_other_import_paths(path: str) -> str:
     """Raises an error unless a text is an import path."""
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", path):
-        raise PydanticCustomError("not_an_import_path", "expected module:Name")
+        raise PydanticCustomError("not_an_import_path", "expected an import path")
     return path
 
 

@@ -32,13 +32,14 @@ EXPECTED = {
     "model_attributes_type": "expected a group of keys",
     "dict_type": "expected a group of keys",
     "string_type": "expected a string",
+    "not_an_import_path": "expected an import path such as my_module:MyClass",
     "extreme": "expected a magnitude from 1e-30 to 1e30",
 }
 """What pydantic's kinds of errors mean to the user, with the names of their contexts."""
 
 
 ALIASES = {
-    **dict.fromkeys(("lr", "alpha", "step_size"), "agent.learning_rate"),
+    **dict.fromkeys(("lr", "step_size"), "agent.learning_rate"),
     **dict.fromkeys(("discount", "discount_factor"), "agent.gamma"),
     **dict.fromkeys(("eps", "exploration"), "agent.epsilon"),
     **dict.fromkeys(("target_update", "target_update_interval", "target_update_freq",
@@ -122,7 +123,9 @@ def suggest(key: str) -> str:
     known = known_keys()
     if known.get(key):
         return f" It belongs to {known[key]}."
-    if alias := ALIASES.get(key.rsplit(".", 1)[-1].lower()):
+    group, _, name = key.rpartition(".")
+    alias = ALIASES.get(name.lower(), "")
+    if alias and group in ("", alias.rpartition(".")[0]):
         return f" Did you mean {alias}?"
     # Of keys with the same last part, the one in the outermost group.
     outermost_last = sorted(known, key=lambda name: -name.count("."))

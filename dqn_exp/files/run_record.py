@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,7 +128,7 @@ class RunRecord:
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
         count = len(seeds)
         self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
-        self._tell("on_evaluation", step, returns)
+        self._tell("on_evaluation", step, returns.copy())
 
     def write_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
         """Replaces the frames `[T, H, W, c]` of an evaluation episode, seen at its steps `[T]`.
@@ -205,15 +204,22 @@ class RunRecord:
             tables={name: list(table.mark) for name, table in self._tables.items()},
             state=state,
         )
-        if best is not None and self._saved_best != best["steps"]:
-            # Whenever it is written, it is the same.
-            policy = replace(checkpoint, state=best, counts={}, tables={})
-            save_policy(self.directory, policy)
-            self._saved_best = best["steps"]
+        self._save_best(best)
         save_checkpoint(self.directory, checkpoint, keeps_previous=not is_last)
         self.result.write(self.directory)
 
-    def finish(self, status: Status, error: str | None = None) -> None:
+    def _save_best(self, best: dict[str, Any] | None) -> None:
+        """Writes the best policy, unless it has been written; whenever it is, it is the same."""
+        if best is None or self._saved_best == best["steps"]:
+            return
+        config, result = self._config, self.result
+        policy = Checkpoint(config, result.config_hash, config["engine"], {}, {}, best)
+        save_policy(self.directory, policy)
+        self._saved_best = best["steps"]
+
+    def finish(
+        self, status: Status, error: str | None = None, best: dict[str, Any] | None = None
+    ) -> None:
         """Writes everything and the result, whose counts are already set.
 
         A run whose files cannot be written has failed; that is logged on the console.
@@ -228,6 +234,7 @@ class RunRecord:
             if self._events is not None and result.has_ended:
                 self._events.end_hparams(status == "completed")
             self.flush()
+            self._save_best(best)
             result.write(self.directory)
         except OwnershipError as problem:
             result.status, result.error, result.objective = "failed", str(problem), None

@@ -3,10 +3,12 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dqn_exp.files.atomic_file import write_atomically
+from dqn_exp.files.atomic_file import remove_remains, write_atomically
+from dqn_exp.files.job_list import JobEntry
+from dqn_exp.files.result import Result, read_result
 
 
 class SweepTable:
@@ -42,6 +44,34 @@ class SweepTable:
         writer.writerow(["job", "dir", "status", "objective", *self.swept])
         writer.writerows(row for _, row in sorted(self._rows.items()))
         write_atomically(self._path, text.getvalue().encode())
+
+
+def rebuild_table(
+    directory: Path, swept: Sequence[str], entries: Iterable[JobEntry]
+) -> tuple[SweepTable, dict[int, Result]]:
+    """Writes the table of a sweep anew from the files of its runs, which no process trains.
+
+    Args:
+        directory: of the sweep.
+        swept: keys that distinguish the runs.
+        entries: the jobs.
+
+    Returns:
+        The table, and the results of the jobs that have ended by number.
+    """
+    remove_remains(directory / "sweep.csv")
+    table, ended = SweepTable(directory, swept), {}
+    for entry in entries:
+        place = directory / entry.directory
+        table.add(entry.num, place, list(entry.swept.values()))
+        if (result := read_result(place)) is not None:
+            # The result of a killed run says that it is running.
+            status = "interrupted" if result.status == "running" else result.status
+            table.update(entry.num, status, result.objective)
+            if result.has_ended:
+                ended[entry.num] = result
+    table.write()
+    return table, ended
 
 
 class NoTable:

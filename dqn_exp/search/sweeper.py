@@ -14,7 +14,6 @@ from omegaconf import OmegaConf
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
-from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.directories import (
     make_directory,
     problems_of_sweep_directory,
@@ -29,8 +28,7 @@ from dqn_exp.files.job_list import (
 )
 from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
-from dqn_exp.files.result import Result, read_result
-from dqn_exp.files.sweep_table import SweepTable
+from dqn_exp.files.sweep_table import SweepTable, rebuild_table
 from dqn_exp.search.options import SearchOptions, to_search_options
 from dqn_exp.search.search import Search, SearchParts, describe_best, describe_trials
 from dqn_exp.search.space import Space, read_space
@@ -119,8 +117,11 @@ def search(sweeper: Any, arguments: Sequence[str]) -> None:
         raise ConfigError(problems)
     first = check_corners(request)
     if is_dry_run():
-        count = request.options.n_trials * request.options.seeds
-        end_with_plan([[first.checked] * count], is_remote=request.launching.is_remote)
+        jobs = [first] * request.options.seeds
+        usable = usable_bytes(request.launching, first.checked)
+        groups = [[job.checked for job in group] for group in _split(request, usable, jobs)]
+        remote = request.launching.is_remote
+        end_with_plan(groups, is_remote=remote, num_trials=request.options.n_trials)
     make_directory(directory, "hydra.sweep.dir")
     with lock_directory(directory, exclusive=True):
         if problems := problems_of_sweep_directory(directory, "hydra.sweep.dir"):
@@ -181,7 +182,7 @@ def carry_out(request: Request, first: Job) -> None:
     directory, options, launcher = request.directory, request.options, request.launcher
     budget = budget_of(first)
     study = open_study(directory, options, budget)
-    table, results = make_table(directory, request.swept)
+    table, results = rebuild_table(directory, request.swept, read_job_list(directory)[1])
     launcher.table = table
     executor = make_executor(launcher, request.launching, first.checked)
     usable = usable_bytes(request.launching, first.checked) / executor.num_workers
@@ -241,22 +242,6 @@ def budget_of(job: Job) -> Budget:
     assert last is not None
     every = job.checked.eval.every_steps
     return Budget(min(every or last, last), last, job.checked.eval.episodes)
-
-
-def make_table(directory: Path, swept: Sequence[str]) -> tuple[SweepTable, dict[int, Result]]:
-    """Returns the table of a sweep and the results of jobs that have ended, from its files."""
-    remove_remains(directory / "sweep.csv")
-    table, results = SweepTable(directory, swept), {}
-    for entry in read_job_list(directory)[1]:
-        place = directory / entry.directory
-        table.add(entry.num, place, list(entry.swept.values()))
-        if (result := read_result(place)) is not None:
-            status = "interrupted" if result.status == "running" else result.status
-            table.update(entry.num, status, result.objective)
-            if result.has_ended:
-                results[entry.num] = result
-    table.write()
-    return table, results
 
 
 def _one_seed(options: SearchOptions) -> SearchOptions:

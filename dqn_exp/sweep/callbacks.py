@@ -20,6 +20,9 @@ OUR_SWEEPER = "hydra_plugins.dqn_population.population_sweeper.PopulationSweeper
 """Checks the directory itself, while no other process can use it."""
 
 
+OUR_SWEEPERS = (OUR_SWEEPER, "hydra_plugins.dqn_population.search_sweeper.SearchSweeper")
+
+
 class BadInputExit(SystemExit):
     """Ends the process with status 2; Hydra turns other errors of a callback into warnings."""
 
@@ -57,6 +60,8 @@ class CheckRun(Callback):
         It also makes the names of job directories hold the swept values only, with every sweeper.
         """
         directory = Path(config.hydra.sweep.dir).absolute()
+        if is_dry_run() and config.hydra.sweeper.get("_target_") not in OUR_SWEEPERS:
+            raise BadInputExit(["--dry-run: expected hydra/sweeper=population or search."])
         if config.hydra.sweeper.get("_target_") != OUR_SWEEPER and (
             problems := problems_of_sweep_directory(directory, "hydra.sweep.dir")
         ):

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.config.schema import Config
+from dqn_exp.core.errors import RunError
 from dqn_exp.files.run_log import run_logs
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.preflight import shape_of, with_engine
@@ -28,23 +29,30 @@ class PlanEnd(SystemExit):
         super().__init__(0)
 
 
-def end_with_plan(groups: Sequence[Sequence[Config]], *, is_remote: bool) -> None:
+def end_with_plan(
+    groups: Sequence[Sequence[Config]], *, is_remote: bool, num_trials: int | None = None
+) -> None:
     """Prints the plan of populations, and ends.
 
     Args:
         groups: the configs of the runs of each population.
         is_remote: whether they may train on other machines, whose speed is not known.
+        num_trials: of a search, each of these populations; None outside searches.
 
     Raises:
         PlanEnd: Always.
     """
-    for line in describe_plan(groups, is_remote=is_remote):
+    for line in describe_plan(groups, is_remote=is_remote, num_trials=num_trials):
         print(line, flush=True)  # noqa: T201  (The output of the command.)
     raise PlanEnd
 
 
-def describe_plan(groups: Sequence[Sequence[Config]], *, is_remote: bool) -> Iterator[str]:
-    """Yields a line for each population, and one for all."""
+def describe_plan(
+    groups: Sequence[Sequence[Config]], *, is_remote: bool, num_trials: int | None = None
+) -> Iterator[str]:
+    """Yields a line for each population, and one for all; the arguments are as above."""
+    if num_trials is not None:
+        yield f"Up to {num_trials} trials, each of these populations:"
     rate, total, is_known = 0.0, 0.0, not is_remote
     for number, group in enumerate(groups, 1):
         steps = [config.trainer.total_steps for config in group]
@@ -60,15 +68,21 @@ def describe_plan(groups: Sequence[Sequence[Config]], *, is_remote: bool) -> Ite
             total += sum(known) / rate
             yield f"  {rate:,.0f} steps per second of all runs, without evaluations."
     if is_known:
-        yield f"Expected time on this machine: about {tqdm.format_interval(total)}."
+        interval = tqdm.format_interval(total * (num_trials or 1))
+        pruning = "" if num_trials is None else ", without pruning and confirmation"
+        yield f"Expected time on this machine: about {interval}{pruning}."
     else:
         reason = "they may train on other machines" if is_remote else "a budget is in episodes"
         yield f"The expected time is not known, since {reason}."
-    yield "Nothing was trained or created."
+    yield "This was a dry run: no results were written."
 
 
 def measure_rate(configs: Sequence[Config]) -> float:
-    """Returns the steps per second of all runs of a population that learn, in a rehearsal."""
+    """Returns the steps per second of all runs of a population that learn, in a rehearsal.
+
+    Raises:
+        RunError: If they fail.
+    """
     logger = logging.getLogger("dqn_exp")
     level = logger.level
     began: list[float] = []
@@ -84,6 +98,8 @@ def measure_rate(configs: Sequence[Config]) -> float:
             results = train_population(runs, lambda results: None, should_stop, NoProgress())
         finally:
             logger.setLevel(level)
+    if problems := [result.error for result in results if result.error] or not began:
+        raise RunError(f"A rehearsal of the runs failed: {problems}")
     seconds = max(began[-1] - began[0], 1e-3)
     return max(1.0, sum(result.steps for result in results) / seconds)
 
@@ -96,7 +112,8 @@ def _rehearsed(config: Config, folder: Path) -> Run:
         "agent": config.agent.model_copy(update={"learning_starts": starts}),
         "eval": config.eval.model_copy(update={"every_steps": None, "episodes": 1}),
         "checkpoint": config.checkpoint.model_copy(update={"every_steps": None}),
-        "log": config.log.model_copy(update={"tensorboard": False, "video": False}),
+        "log": config.log.model_copy(update={"tensorboard": False, "video": False, "metrics": []}),
+        "callbacks": [],
     }
     return Run(config.model_copy(update=update), folder, {})
 

@@ -12,11 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_sources
-from dqn_exp.files.atomic_file import remove_remains
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
-from dqn_exp.files.result import read_result
-from dqn_exp.files.sweep_table import NoTable, SweepTable
+from dqn_exp.files.sweep_table import NoTable, SweepTable, rebuild_table
 from dqn_exp.sweep.compose import check_machine
 from dqn_exp.sweep.extension import (
     Extension,
@@ -188,18 +186,12 @@ def _make_table(sweep: SavedSweep, plan: ResumePlan) -> SweepTable | NoTable:
     """Rebuilds the table of a sweep from the results of its runs."""
     if not sweep.is_sweep:
         return NoTable()
-    remove_remains(sweep.directory / "sweep.csv")
-    table = SweepTable(sweep.directory, list(sweep.entries[0].swept) if sweep.entries else [])
     places = {job.entry.num: job.entry.directory for job in plan}
-    for entry in sweep.entries:
-        directory = sweep.directory / places.get(entry.num, entry.directory)
-        table.add(entry.num, directory, list(entry.swept.values()))
-        if (result := read_result(directory)) is not None:
-            # No process trains here, even if the result of a killed run says so.
-            status = "interrupted" if result.status == "running" else result.status
-            table.update(entry.num, status, result.objective)
-    table.write()
-    return table
+    entries = [
+        entry._replace(directory=places.get(entry.num, entry.directory)) for entry in sweep.entries
+    ]
+    swept = list(sweep.entries[0].swept) if sweep.entries else []
+    return rebuild_table(sweep.directory, swept, entries)[0]
 
 
 def _failure(job: PlannedJob, directory: Path) -> str:

@@ -47,12 +47,35 @@ class BestPolicies(PerRunState):
                 self.parameters[run] = self._agent.online[run]
                 self._normalization.load_state_dict(run, self._current.state_dict(run))
 
-    def policy(self, run: int) -> dict[str, Any] | None:
-        """Returns the policy of a run as the state of a checkpoint; None before an evaluation."""
-        if self.steps[run] < 0:
+    def best(self, run: int, step: int, newest: float | None) -> tuple[int, float] | None:
+        """Returns the step and mean return of the best evaluation of a run; None without one.
+
+        Args:
+            run: row of the run.
+            step: of the run now.
+            newest: mean return of an evaluation at this step; None if there is none. At the end of
+                a budget, it may be one that a run with a larger budget does not make, so it is no
+                part of the saved state.
+        """
+        if newest is not None and newest > self.returns[run]:
+            return step, newest
+        return None if self.steps[run] < 0 else (int(self.steps[run]), float(self.returns[run]))
+
+    def policy(self, run: int, step: int, newest: float | None) -> dict[str, Any] | None:
+        """Returns the policy of the best evaluation as the state of a checkpoint.
+
+        Args:
+            run: as for `best`.
+            step: as for `best`.
+            newest: as for `best`.
+        """
+        found = self.best(run, step, newest)
+        if found is None:
             return None
-        normalization = self._normalization.state_dict(run)
-        engine: dict[str, Any] = {"agent": {"online": self.parameters[run].clone()}}
-        if normalization:
+        is_current = found[0] != self.steps[run]
+        parameters = self._agent.online[run] if is_current else self.parameters[run]
+        source = self._current if is_current else self._normalization
+        engine: dict[str, Any] = {"agent": {"online": parameters.clone()}}
+        if normalization := source.state_dict(run):
             engine["normalization"] = normalization
-        return {"steps": self.steps[run], "engine": engine}
+        return {"steps": found[0], "engine": engine}

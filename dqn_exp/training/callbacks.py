@@ -1,4 +1,4 @@
-"""Callbacks of the user, which are told what happens to a run, outside the hot path."""
+"""User-defined callbacks, called on the events of a run, outside the hot path."""
 
 import logging
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ KEY = "callbacks"
 
 
 class RunInfo(NamedTuple):
-    """What a callback is told of a run.
+    """Run information passed to callbacks.
 
     Attributes:
         directory: of the run.
@@ -29,9 +29,9 @@ class RunInfo(NamedTuple):
 class Callback:
     """Base class of callbacks; each method may be overridden.
 
-    An object is made per run, without arguments. An error in it is logged, and ends the callback,
-    not the run. A callback must not change results: runs that resume are not told again what they
-    were told before.
+    Each run creates its own instance, without arguments. An exception in a callback is logged and
+    disables it; the run continues. After a run was killed and resumed, events that came after its
+    newest checkpoint are repeated.
     """
 
     def on_episode(self, run: RunInfo, step: int, return_: float, length: int) -> None:
@@ -73,14 +73,14 @@ class Callbacks:
             run: that they are told of.
         """
         self._run = run
-        self._live = [_make(path) for path in paths]
+        self._live = [_find(path)() for path in paths]
 
     def tell(self, event: str, *values: Any) -> None:
         """Calls a method of all callbacks; one that raises an error is not called again."""
         for callback in self._live[:]:
             try:
                 getattr(callback, event)(self._run, *values)
-            except Exception as error:  # Foreign code may raise any error.
+            except (Exception, SystemExit) as error:  # Foreign code may raise any error.
                 self._live.remove(callback)
                 name = type(callback).__name__
                 log.exception("%s.%s raised %s; it is not called again.", name, event, place(error))
@@ -91,17 +91,14 @@ def problems_of_callbacks(paths: Iterable[str]) -> list[str]:
     problems: list[str] = []
     for path in paths:
         try:
-            _make(path)
+            _find(path)
         except ConfigError as error:
             problems += error.problems
     return problems
 
 
-def _make(path: str) -> Callback:
+def _find(path: str) -> type[Callback]:
     kind = import_object(KEY, path)
     if not (isinstance(kind, type) and issubclass(kind, Callback)):
         raise ConfigError([f"{KEY}: expected a subclass of dqn_exp.Callback, got {path}."])
-    try:
-        return kind()
-    except Exception as error:  # Foreign code may raise any error.
-        raise ConfigError([f"{KEY}: making {path} raised {place(error)}."]) from error
+    return kind

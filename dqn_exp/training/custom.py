@@ -30,7 +30,7 @@ def make_custom(key: str, section: Section, *arguments: Any, **named: Any) -> An
     try:
         return found(*arguments, **named, **(section.kwargs or {}))
     except (Exception, SystemExit) as error:  # Foreign code may raise any error.
-        raise ConfigError([f"{key}: making {section.target} raised {place(error)}."]) from error
+        raise ConfigError([f"{key}: creating {section.target} raised {place(error)}."]) from error
 
 
 def problems_of_custom(
@@ -54,7 +54,7 @@ def problems_of_custom(
         yield from error.problems
         return
     except (Exception, SystemExit) as error:  # Foreign code may raise any error.
-        yield f"network.target: computing outputs raised {place(error)}."
+        yield f"network.target: the forward pass raised {place(error)}."
         return
     if found != expected:
         yield (

@@ -1,7 +1,7 @@
 """Metrics of the user's own modules, logged with all others."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from dqn_exp.core.arrays import Float32Array
@@ -17,7 +17,7 @@ GROUP = "custom"
 
 
 class MetricInput(NamedTuple):
-    """What a metric is computed from.
+    """Inputs of a metric.
 
     Attributes:
         step: of the run.
@@ -34,33 +34,43 @@ Metric = Callable[[MetricInput], float]
 
 
 class CustomMetrics:
-    """Metrics by name; one that raises an error is logged and not computed again."""
+    """Metrics by name; where one raises an error, the value is left out."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         """Takes the import paths of functions."""
-        self.live = {path.rpartition(":")[2]: _find(path) for path in paths}
+        self.all = {_name(path): _find(path) for path in paths}
+        self._failed: set[str] = set()
 
     def compute(self, given: MetricInput) -> dict[str, float]:
         """Returns the values by tag."""
         values = {}
-        for name, metric in list(self.live.items()):
+        for name, metric in self.all.items():
             try:
                 values[f"{GROUP}/{name}"] = float(metric(given))
             except Exception as error:  # Foreign code may raise any error.
-                del self.live[name]
-                log.exception("The metric %s raised %s; it is left out.", name, place(error))
+                if name not in self._failed:
+                    log.exception("Metric %s raised %s; its value is left out.", name, place(error))
+                self._failed.add(name)
         return values
 
 
-def problems_of_metrics(paths: Iterable[str]) -> list[str]:
+def problems_of_metrics(paths: Sequence[str]) -> list[str]:
     """Returns what is wrong with metrics, before anything trains."""
-    problems: list[str] = []
+    names = [_name(path) for path in paths]
+    problems = [
+        f"{KEY}: expected one metric of each name, got {name} twice."
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
     for path in paths:
         try:
             _find(path)
         except ConfigError as error:
             problems += error.problems
     return problems
+
+
+def _name(path: str) -> str:
+    return path.rpartition(":")[2]
 
 
 def _find(path: str) -> Metric:

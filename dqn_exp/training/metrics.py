@@ -89,7 +89,7 @@ class MetricCollector:
         )
 
     def _custom_metrics(self, row: int, steps: IntArray) -> dict[str, float]:
-        if not self._custom.live or not self._buffer.sizes[row]:
+        if not self._custom.all or not self._buffer.sizes[row]:
             return {}
         rows = np.array([row])
         stored = self._buffer.read(self._buffer.spread(rows, NUM_PROBED))

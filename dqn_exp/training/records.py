@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dqn_exp.core.arrays import IntArray
+from dqn_exp.core.arrays import Float64Array, IntArray
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.files.run_record import RunRecord, add_episodes
 from dqn_exp.training.episodes import FinishedEpisodes
@@ -46,6 +46,11 @@ class Records(PerRunState):
         """Adds scalars of rows `[M]`, given the runs' own steps `[N]`."""
         for row, values in zip(rows, all_values, strict=True):
             self[row].add_scalars(int(steps[row]), values)
+
+    def newest_returns(self, rows: IntArray) -> Float64Array:
+        """Returns the mean returns `[M]` of the newest evaluations of rows; NaN without one."""
+        newest = [self[row].result.eval_return_mean for row in rows.tolist()]
+        return np.array(newest, dtype=np.float64)
 
     def flush(self) -> dict[int, Exception]:
         """Writes what all live runs have collected; returns errors by row."""

@@ -163,6 +163,8 @@ class Trainer(PerRunState):
             self._records.add_scalars(rows, self.steps, values)
         evaluated = np.flatnonzero((due.evaluated | due.over) & ~diverged)
         errors |= self._evaluate(evaluated)
+        kept = np.array([r for r in np.flatnonzero(due.evaluated) if r not in errors], dtype=int)
+        self._best.add_evaluation(kept, self.steps[kept], self._records.newest_returns(kept))
         due.over[evaluated] |= self._is_good(evaluated)
         ended: Ended = {
             row: ("diverged", f"Loss or parameters not finite at step {self.steps[row]}.")
@@ -176,8 +178,15 @@ class Trainer(PerRunState):
 
     def _is_good(self, rows: IntArray) -> BoolArray:
         """Returns which rows `[M]` have reached the return at which they stop."""
-        newest = [self._records[row].result.eval_return_mean for row in rows.tolist()]
-        return self._timetable.is_good(rows, np.array(newest, dtype=np.float64))
+        return self._timetable.is_good(rows, self._records.newest_returns(rows))
+
+    def _best_policy(self, row: int) -> dict[str, Any] | None:
+        return self._best.policy(row, int(self.steps[row]), self._return_now(row))
+
+    def _return_now(self, row: int) -> float | None:
+        """Returns the mean return of an evaluation at the current step of a run, if any."""
+        is_new = self.evaluated_at[row] == self.steps[row]
+        return self._records[row].result.eval_return_mean if is_new else None
 
     def _pruned(self) -> Ended:
         """Returns the runs that the monitor prunes."""
@@ -209,10 +218,6 @@ class Trainer(PerRunState):
                 run = int(self._records.runs[row])
                 self._monitor.add_evaluation(run, step, played.returns[index])
         self.evaluated_at[rows] = self.steps[rows]
-        means = [
-            np.nan if i in played.errors else played.returns[i].mean() for i in range(len(rows))
-        ]
-        self._best.add_evaluation(rows, self.steps[rows], np.array(means))
         errors = {int(rows[index]): error for index, error in played.errors.items()}
         return errors | self._write_filmstrips(rows, played)
 
@@ -235,7 +240,7 @@ class Trainer(PerRunState):
             try:
                 if self._agent.is_finite(row):
                     self._count(row)
-                    best = self._best.policy(row)
+                    best = self._best_policy(row)
                     self._records[row].save(self.state_dict(row), best, is_last=is_last)
             except Exception as error:  # Of its files, or of the state of its environment.
                 errors[row] = error
@@ -263,7 +268,7 @@ class Trainer(PerRunState):
     def _finish(self, row: int, status: Status, error: str | None = None) -> None:
         record = self._records[row]
         self._count(row)
-        record.finish(status, error)
+        record.finish(status, error, self._best_policy(row))
         self._ended_steps += record.result.steps
         self.retire(row)
 
@@ -272,9 +277,8 @@ class Trainer(PerRunState):
         result.steps, result.episodes = int(self.steps[row]), int(self._episodes.counts[row])
         result.updates = int(self._agent.updates[row])
         result.seconds = round(float(self._seconds[row]), 3)
-        if self._best.steps[row] >= 0:
-            result.best_return_mean = float(self._best.returns[row])
-            result.best_step = int(self._best.steps[row])
+        if best := self._best.best(row, int(self.steps[row]), self._return_now(row)):
+            result.best_step, result.best_return_mean = best
 
     @property
     def _seconds(self) -> Float64Array:

@@ -14,6 +14,8 @@ from tests.sweep_files import lines_of, read_groups, report_of, rows_of, write_s
         ("env.id", ["CartPole-v1", "Acrobot-v1"]),
         ("trainer.total_steps", [100, 200]),
         ("eval.episodes", [5, 10]),
+        ("eval.every_steps", [50, 100]),
+        ("eval.seed", [0, 1]),
         ("env.max_episode_steps", [200, 500]),
     ],
 )
@@ -50,7 +52,7 @@ def test_a_comparison_does_not_rank_runs_of_different_budgets_either(tmp_path):
 
 
 def test_keys_that_make_no_difference_to_returns_do_not_divide(tmp_path):
-    swept = {"eval.every_steps": [50, 100], "env.frame_stack": [1, 4], "seed": [0, 1]}
+    swept = {"num_threads": [1, 2], "env.frame_stack": [1, 4], "seed": [0, 1]}
     write_sweep(tmp_path / "s", swept, lambda v: {100: 5.0})
     (group,) = read_groups(tmp_path / "s")
     assert group.label == "" and len(group.settings) == 4

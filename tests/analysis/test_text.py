@@ -1,6 +1,7 @@
 """What a report says about its runs."""
 
 import yaml
+from markupsafe import escape
 
 from tests.sweep_files import (
     SWEPT,
@@ -93,4 +94,4 @@ def test_the_command_names_the_folder_of_configs(tmp_path):
     (tmp_path / "r/.hydra/hydra.yaml").write_text(yaml.safe_dump({"hydra": hydra}))
     report_of([tmp_path / "r"])
     line = "python -m dqn_exp.train --config-dir '/my conf' --config-name other seed=3"
-    assert f"```bash\n{line}\n```" in lines_of(tmp_path / "r")
+    assert f"<pre>{escape(line)}</pre>" in page_of(tmp_path / "r")

@@ -4,6 +4,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -78,11 +79,13 @@ def test_mlflow_has_the_runs_with_their_settings_and_curves(sweep, capsys):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_wandb_has_an_offline_run_for_each(tmp_path, capsys, monkeypatch):
+def test_wandb_has_an_offline_run_for_each(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     write_sweep(tmp_path / "s", {"agent.gamma": [0.9], "seed": [0]}, returns_of_gamma)
-    export.main([str(tmp_path / "s"), "--format", "wandb"])
-    assert "Upload them with: wandb sync" in capsys.readouterr().out
+    # In a process of its own: the package patches sys.exit.
+    command = [sys.executable, "-m", "dqn_exp.export", "s", "--format", "wandb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Upload them with: wandb sync" in done.stdout
     (run,) = (tmp_path / "s/export/wandb/wandb").glob("offline-run-*")
     (record,) = run.glob("run-*.wandb")
     content = record.read_bytes()

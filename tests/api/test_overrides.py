@@ -14,6 +14,7 @@ from dqn_exp.core.errors import ConfigError
         *(0.99, 1e-5, 3, True, None, "cpu", "my module, 1='x'", "null", "0.5", "a=b", "", "ü"),
         *([64, 64], [], {"size": 4, "map_name": "4x4"}, "ALE/Pong-v5", "my_module:MyEnv-v0"),
         *(["a b", None], {"nested": {"a": [1.5]}}),
+        *("C:\\runs", "x\ny", "it's", "a\\'b", "end\\", 'say "no"', "a\\\\"),
     ],
 )
 def test_hydra_reads_the_value_that_was_given(value):

@@ -65,6 +65,19 @@ def test_a_sweep_has_tables_of_the_right_types(folder, capsys):
     assert results.best == {"agent.gamma": float(means.idxmax())}
 
 
+def test_a_name_is_that_of_the_directory(folder):
+    results = dqn_exp.train({**SHORT, "name": "mine"}, quiet=True)
+    assert results.directory == folder / "outputs/mine" and len(results.runs) == 1
+
+
+@pytest.mark.parametrize("name", ["a\\b", "it's"])
+def test_directories_of_any_name(folder, name):
+    results = dqn_exp.train(SHORT, directory=name, quiet=True)
+    assert results.directory == folder / name and len(results.runs) == 1
+    with pytest.raises(dqn_exp.ConfigError, match="directory: expected a name without"):
+        dqn_exp.train(SHORT, directory="${x}")
+
+
 def test_a_directory_is_made_by_default(folder):
     results = dqn_exp.train(short("seed=5"), quiet=True)
     assert results.directory.parent.parent == folder / "outputs"

@@ -99,7 +99,7 @@ def test_contradictions_are_problems(overrides, beginning):
         ((), {"buffer__priority_exponent": 0.5}, "buffer.priority_exponent: unknown key. It belongs to buffer=prioritized."),
         (("buffer=prioritized",), {"buffer__priority_exponent": 1.5}, "buffer.priority_exponent: expected at most 1, got 1.5."),
         (("buffer=prioritized",), {"buffer__priority_exponnt": 1.5}, "buffer.priority_exponnt: unknown key. Did you mean buffer.priority_exponent?"),
-        ((), {"buffer__kind": "oldest"}, "buffer.kind: expected 'uniform' or 'prioritized', got 'oldest'."),
+        ((), {"buffer__kind": "oldest"}, "buffer.kind: expected 'uniform' or 'prioritized' or 'custom', got 'oldest'."),
         ((), {"agent__value": "categorical"}, "agent.value: expected a group of keys, got 'categorical'. Select it with agent/value=categorical."),
         ((), {"agent__optimizer__decay": 0.9}, "agent.optimizer.decay: unknown key. It belongs to agent/optimizer=rmsprop."),
     ],
@@ -132,7 +132,11 @@ OPTIONS = [
     (),
     ("buffer=prioritized", "agent/value=categorical", "agent/optimizer=rmsprop"),
     ("agent/value=quantile", "agent/target=munchausen", "network=conv"),
+    ("agent/target=custom", "network=custom", "buffer=custom"),
 ]
+
+
+CUSTOM = dict.fromkeys(("agent__target__target", "network__target", "buffer__target"), "m:C")
 
 
 def test_no_key_is_missing_without_being_told():
@@ -141,7 +145,7 @@ def test_no_key_is_missing_without_being_told():
         for key, option in known_keys().items():
             if option and option not in options and not (options == () and option.endswith("adam")):
                 continue
-            changed = config_values(*options)
+            changed = config_values(*options, **CUSTOM if "network=custom" in options else {})
             remove(changed, key)
             with pytest.raises(ConfigError, match=rf"^{key}: missing"):
                 to_config(changed)
@@ -163,7 +167,9 @@ def test_every_option_of_every_group_makes_a_config():
     options = [(g, path.stem) for g in groups for path in (conf_dir() / g).glob("*.yaml")]
     assert len(options) >= 18
     for group, option in options:
-        make_config(f"{group}={option}")
+        # The import path of a custom component has no default.
+        key = f"{group}.target".replace("/", "__").replace(".", "__")
+        make_config(f"{group}={option}", **({key: "m:C"} if option == "custom" else {}))
 
 
 def test_building_a_config_leaves_the_values_unchanged():

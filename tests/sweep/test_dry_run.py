@@ -26,7 +26,9 @@ def test_a_sweep_tells_its_populations_engine_and_time_and_leaves_nothing(comman
     ]
     assert len([line for line in lines if re.match(r"  [\d,]+ steps per second", line)]) == 2
     assert "Expected time on this machine: about 00:0" in ended.out
-    assert lines[-1] == "Nothing was trained or created." and files_below(tmp_path) == {}
+    assert (
+        lines[-1] == "This was a dry run: no results were written." and files_below(tmp_path) == {}
+    )
 
 
 def test_a_run_and_a_search_tell_theirs_and_bad_input_is_found(command, tmp_path):
@@ -40,7 +42,11 @@ def test_a_run_and_a_search_tell_theirs_and_bad_input_is_found(command, tmp_path
         *("--dry-run", "-m", "hydra/sweeper=search", "agent.gamma=interval(0.9,0.99)"),
         *("hydra.sweeper.n_trials=4", "hydra.sweeper.seeds=2"),
     )
-    assert ended.status == 0 and "Population 1: 8 runs, 160 steps each." in ended.out
+    assert ended.status == 0 and "Up to 4 trials, each of these populations:" in ended.out
+    assert "Population 1: 2 runs, 160 steps each." in ended.out
+    assert "without pruning and confirmation." in ended.out
+    ended = command("--dry-run", "-m", "hydra/sweeper=basic", "seed=1,2")
+    assert ended.status == 2 and "--dry-run: expected hydra/sweeper=population" in ended.err
     assert files_below(tmp_path) == {}
 
 

@@ -70,18 +70,31 @@ def test_the_best_policy_plays_as_it_did_in_its_evaluation(tmp_path, engine, nor
     assert not all(is_last)  # Otherwise the test would show nothing.
 
 
+def test_a_run_that_diverges_keeps_its_best_policy(tmp_path):
+    trained = {"agent__learning_starts": 500, "agent__learning_rate": 1e30}
+    config = make_config(**{**SETTINGS, **trained}, checkpoint__every_steps=None)
+    (result,) = train_in_folders([config], [tmp_path])
+    assert result.status == "diverged" and result.best_step is not None
+    assert load_trained_policy(tmp_path, is_best=True).step == result.best_step
+    assert result.best_return_mean == pytest.approx(means_of(tmp_path)[result.best_step])
+
+
 def test_the_best_policy_is_the_same_after_an_interruption(tmp_path):
     config = make_config(**SETTINGS)
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
     train_in_folders([config], [tmp_path / "whole"])
     asked = itertools.count()
-    train_in_folders([config], [tmp_path / "broken"], lambda: next(asked) == 700)
+    train_in_folders([config], [tmp_path / "broken"], lambda: next(asked) == 1_400)
     assert read_result(tmp_path / "broken").status == "interrupted"
+    interrupted_at = read_result(tmp_path / "broken").steps
     train_in_folders([config], [tmp_path / "broken"])
     whole, broken = (load_checkpoint(tmp_path / name / BEST) for name in ("whole", "broken"))
     assert whole.counts == broken.counts == {} and whole.config == broken.config
     assert int(whole.state["steps"]) == int(broken.state["steps"])
     parameters = [one.state["engine"]["agent"]["online"] for one in (whole, broken)]
     assert torch.equal(*parameters)
-    assert read_result(tmp_path / "whole").best_step == read_result(tmp_path / "broken").best_step
+    results = [read_result(tmp_path / name) for name in ("whole", "broken")]
+    assert results[0].best_step == results[1].best_step
+    # Before the interruption: the resumed run has not made it itself.
+    assert results[0].best_step <= interrupted_at

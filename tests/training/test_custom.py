@@ -119,10 +119,16 @@ def test_a_component_that_changes_nothing_has_the_results_of_that_of_the_package
         ("network=custom", "network__target", f"{HERE}:Failing", "RuntimeError: not today"),
         ("network=custom", "network__target", f"{HERE}:WrongShape", "expected outputs of shape"),
         ("agent/target=custom", "agent__target__target", f"{HERE}:Failing", "agent.target.target:"),
-        ("buffer=custom", "buffer__target", f"{HERE}:Failing", "buffer.target: making"),
+        ("buffer=custom", "buffer__target", f"{HERE}:Failing", "buffer.target: creating"),
         (None, "callbacks", [f"{HERE}:SameMLP"], "expected a subclass of dqn_exp.Callback"),
         (None, "callbacks", [f"{HERE}:Nothing"], "callbacks: tests.training.test_custom has no"),
         (None, "log__metrics", [f"{HERE}:HERE"], "log.metrics: expected a function"),
+        (
+            None,
+            "log__metrics",
+            [f"{HERE}:mean_value", f"{HERE}:mean_value"],
+            "expected one me",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_component_is_said_before_anything_trains(option, key, path, said):
@@ -148,7 +154,7 @@ def test_metrics_are_logged_and_an_error_ends_only_the_metric(tmp_path, caplog):
     assert [one.step for one in events.Scalars("custom/mean_value")] == [100, 200]
     assert np.isfinite(events.Scalars("custom/mean_value")[-1].value)
     assert "custom/failing_metric" not in events.Tags()["scalars"]
-    assert "The metric failing_metric raised RuntimeError: not today" in caplog.text
+    assert "Metric failing_metric raised RuntimeError: not today" in caplog.text
 
 
 def test_callbacks_are_told_what_the_files_hold_and_an_error_ends_only_the_callback(

@@ -132,8 +132,8 @@ function drawParallel(place, data, state) {
   const apart = one => 0.03 * ((0.618 * one.index) % 1 - 0.5);
   const heights = one => [...data.keys.map((key, place) => position(key, one.values[place]) + apart(one)), height(one.last)];
   const bins = [{rows: all.slice(count), color: css("--line")}];
-  const tones = RANKED[theme()], step = Math.ceil(count / tones.length);
-  for (let bin = tones.length - 1; bin >= 0; bin--) bins.push({rows: all.slice(bin * step, Math.min(count, (bin + 1) * step)), color: tones[bin]});
+  const tones = RANKED[theme()], level = one => Math.min(tones.length - 1, Math.floor((1 - Math.max(0, Math.min(1, height(one.last)))) * tones.length));
+  for (let bin = tones.length - 1; bin >= 0; bin--) bins.push({rows: all.slice(0, count).filter(one => level(one) === bin), color: tones[bin]});
   const traces = bins.filter(bin => bin.rows.length).map(bin => ({
     x: bin.rows.flatMap(() => [...columns.keys(), null]), y: bin.rows.flatMap(one => [...heights(one), null]),
     text: bin.rows.flatMap(one => [...columns.map(() => `${escaped(one.label)}<br>return ${digits(one.last)}${one.isPruned ? " when pruned" : ""}`), null]),
@@ -154,7 +154,7 @@ function drawParallel(place, data, state) {
 }
 
 function drawSlice(place, data, state) {
-  const number = Number(place.dataset.key), key = data.keys[number], all = valued(data);
+  const number = data.keys.findIndex(one => one.key === place.dataset.key), key = data.keys[number], all = valued(data);
   const isCategory = !key.isNumeric || key.marginals.length > 0;
   const at = text => isCategory ? String(text) : Number(text);
   const named = (rows, symbol, tone) => ({x: rows.map(one => at(one.values[number])), y: rows.map(one => one.last), mode: "markers",
@@ -210,7 +210,7 @@ const EXPORTS = {
   csv: rows => [rows.map(row => row.map(cell => /[",\n]/.test(cell) ? `"${cell.replace(/"/g, '""')}"` : cell).join(",")).join("\n") + "\n", "settings.csv", "text/csv"],
   markdown: rows => [rows.map((row, place) => `| ${row.map(cell => cell.replace(/\|/g, "\\|")).join(" | ")} |\n` + (place ? "" : `|${" --- |".repeat(row.length)}\n`)).join(""), "settings.md", "text/markdown"],
   latex: rows => {
-    const safe = cell => cell.replace(/[\\{}]/g, "\\$&").replace(/[_%&#$]/g, "\\$&").replace(/[~^]/g, "\\$&{}");
+    const safe = cell => cell.replace(/[\\{}_%&#$~^]/g, letter => ({"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}[letter] || "\\" + letter));
     const [heading, ...body] = rows.map(row => row.map(safe).join(" & ") + " \\\\\n");
     return [`\\begin{tabular}{l${"r".repeat(rows[0].length - 1)}}\n\\hline\n${heading}\\hline\n${body.join("")}\\hline\n\\end{tabular}\n`, "settings.tex", "text/x-tex"];
   },
@@ -302,7 +302,9 @@ function begin(section) {
     find(".count").textContent = filter.value ? `${rows.filter(row => !row.hidden).length} of ${rows.length}` : "";
   });
   section.querySelectorAll("[data-export]").forEach(button => button.addEventListener("click", () => {
-    const cells = row => [...row.cells].slice(1).map(cell => cell.textContent.trim());
+    // Numbers as they are in CSV, rounded elsewhere.
+    const isCsv = button.dataset.export === "csv";
+    const cells = row => [...row.cells].slice(1).map(cell => isCsv && cell.dataset.value !== undefined && cell.textContent.trim() !== "-" && !cell.textContent.includes(" to ") ? cell.dataset.value : cell.textContent.trim());
     save(EXPORTS[button.dataset.export]([cells(table.tHead.rows[0]), ...[...body.rows].filter(row => !row.hidden).map(cells)]));
   }));
   find(".kind")?.addEventListener("change", event => { state.kind = event.target.value; redraw("curves"); });
