@@ -37,10 +37,10 @@ height of the learning curve. Steps to a threshold are the median of the first e
 reaches it; the number of runs that reach it is in brackets."""
 
 IMPORTANCE_NOTE = """\
-Fraction of the variance in return across {count} settings that each of {keys} keys explains on its \
-own (functional ANOVA with a random forest). Error bars show the range over several forests; where \
-they overlap, the order is not meaningful. A narrow search range makes a key look unimportant. \
-Pruned settings contribute their last evaluation."""
+Fraction of the variance in return across {count} settings that each of {keys} keys explains \
+alone (functional ANOVA with a random forest). Error bars show the range over several forests; \
+where they overlap, the order is not meaningful. A narrow search range makes a key look \
+unimportant. Pruned settings contribute their last evaluation."""
 
 
 class Report(NamedTuple):
