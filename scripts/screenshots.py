@@ -47,15 +47,16 @@ def take_report(directory: Path) -> None:
         driver.get((directory / "report/index.html").absolute().as_uri())
         time.sleep(1)
         driver.save_screenshot(str(DOCS / "report.png"))
-        script = "document.querySelector('.plots').scrollIntoView()"
+        script = "document.querySelector('[data-chart=curves]').scrollIntoView()"
         driver.execute_script(script)
         time.sleep(1)
         driver.save_screenshot(str(DOCS / "report_pictures.png"))
 
 
 def take_tensorboard(directory: Path) -> None:
-    """Captures TensorBoard: the table of hyperparameters beside the time series page."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(directory)]
+    """Captures TensorBoard's time series of the settings."""
+    logs = directory / "report/tensorboard"
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
     command += ["--port", str(PORT), "--load_fast", "false"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
