@@ -252,8 +252,8 @@ def test_workers_take_trials_and_prune_them(tmp_path):
 @pytest.mark.parametrize(
     "pruner",
     [
-        "wilcoxon",
-        *(pytest.param(one, marks=pytest.mark.slow) for one in ("hyperband", "median", "none")),
+        pytest.param(one, marks=pytest.mark.slow)
+        for one in ("hyperband", "median", "none", "wilcoxon")
     ],
 )
 def test_every_pruner_works(pruner, search, tmp_path):

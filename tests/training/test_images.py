@@ -49,7 +49,7 @@ AGENTS = {
     "rainbow": (RAINBOW, {**DEEP, **RAINBOW_KEYS}),
     "quantiles": (("agent/value=quantile",), {**CONV, "agent__value__num_quantiles": 5}),
 }
-SHORT = ("no hidden layer", "two convolutions, stack")
+SHORT = ("two convolutions, stack",)
 each = pytest.mark.parametrize(
     "name",
     [name if name in SHORT else pytest.param(name, marks=pytest.mark.slow) for name in AGENTS],
