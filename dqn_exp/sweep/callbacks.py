@@ -80,7 +80,9 @@ class CheckRun(Callback):
 
         directory = Path(config.hydra.sweep.dir)
         try:
-            for line in summary.best_lines(directory):
+            # The best settings of a search were told when they were confirmed.
+            told = (directory / "confirmation").exists()
+            for line in () if told else summary.best_lines(directory):
                 log.info(line)
             log.info("Writing the report.")
             page = report.write_report([directory], directory / "report")

@@ -148,7 +148,7 @@ function drawParallel(place, data, state) {
     shown.forEach(value => tick(place, position(key, value), key.isNumeric ? digits(Number(value)) : value));
   });
   [low, (low + high) / 2, high].forEach(value => tick(columns.length - 1, height(value), digits(value)));
-  draw(place, traces, {height: 380, shapes, annotations, xaxis: {tickvals: [...columns.keys()], ticktext: columns.map(name => escaped(shortened(name, 18))), showgrid: false, range: [-0.1, columns.length - 0.9]},
+  draw(place, traces, {height: 380, shapes, annotations, xaxis: {tickvals: [...columns.keys()], ticktext: columns.map(name => escaped(shortened(name, 18))), showgrid: false, range: [-0.35, columns.length - 0.75]},
     yaxis: {visible: false, range: [-0.1, 1.08]}, margin: {l: 8, r: 8, t: 12, b: 50}});
   state.among.textContent = `${count} of ${all.length} settings`;
 }
@@ -167,7 +167,7 @@ function drawSlice(place, data, state) {
       hovertemplate: `${escaped(key.name)} = %{x}: %{y:.4~g}<extra></extra>`});
   }
   const type = isCategory ? {type: "category", categoryorder: "array", categoryarray: key.values, tickvals: key.values, ticktext: key.values.map(one => escaped(shortened(key.isNumeric ? digits(Number(one)) : one, 18)))}
-    : {type: key.isLog ? "log" : "linear"};
+    : {type: key.isLog ? "log" : "linear", exponentformat: "none"};
   draw(place, traces.filter(one => one.x.length), {height: 300, xaxis: {title: {text: escaped(key.key)}, ...type}, yaxis: {title: {text: "return"}}});
 }
 
