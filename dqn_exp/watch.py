@@ -13,9 +13,9 @@ from dqn_exp.core.errors import ConfigError, EpisodeError, RunError
 from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
-Plays episodes with the greedy policy of a run, or of the best run of a sweep, and prints their
-returns. By default these are the episodes of the run's own evaluations. Videos need no screen, but
-pip install 'dqn-exp[video]'."""
+Plays episodes with the greedy policy of a run, or of a sweep's run with the best final return, and
+prints their returns. By default these are the episodes of the run's own evaluations. Videos need no
+screen, but pip install 'dqn-exp[video]'."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--gif", type=Path, metavar="FILE.gif", help="write a smaller GIF")
     parser.add_argument("--human", action="store_true", help="show a window")
     parser.add_argument(
-        "--best", action="store_true", help="play the policy of the best evaluation, not the last"
+        "--best",
+        action="store_true",
+        help="play the policy of the run's best evaluation, not its last",
     )
     parser.add_argument(
         "--failed", action="store_true", help="play the episode in which the environment failed"

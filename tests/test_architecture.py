@@ -26,7 +26,7 @@ IMPORTS = {
     "analysis": {"core", "config", "files"},
     "sweep": {"core", "training", "analysis", "config", "files"},
     "search": {"core", "training", "analysis", "config", "files", "sweep"},
-    "api": {"core", "env", "training", "analysis", "files", "sweep"},
+    "api": {"core", "env", "training", "analysis", "files", "sweep", "search"},
 }
 """Folder -> folders that it may import, besides itself."""
 

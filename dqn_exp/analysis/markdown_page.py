@@ -21,6 +21,8 @@ def _lines(
     title: str, content: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     yield f"# {title}\n\n{content['made']}\n"
+    if content["confirmation"]:
+        yield f"\nConfirmed with fresh seeds: [report]({content['confirmation']}).\n"
     for section in sections:
         yield from _section(section, content["table_note"])
     if content["troubles"]:

@@ -16,7 +16,7 @@ from dqn_exp.analysis.markdown_page import to_markdown_page
 from dqn_exp.analysis.page_files import PLOTS, begin_page, remove_plots, render_page, write_text
 from dqn_exp.analysis.plot_files import write_plot
 from dqn_exp.analysis.plots import make_plots, note_of
-from dqn_exp.analysis.ranking import Ranking
+from dqn_exp.analysis.ranking import DEFAULT, Ranking
 from dqn_exp.analysis.run_reader import Source
 from dqn_exp.analysis.setting_events import FOLDER, write_setting_events
 from dqn_exp.analysis.swept_keys import SOURCE
@@ -93,6 +93,7 @@ def _content(report: Report) -> dict[str, Any]:
         "made": report.made,
         "facts": list(text.facts(report.sources, report.groups)),
         "troubles": list(text.troubles(report.sources, report.prefix)),
+        "confirmation": text.confirmation_of(report.sources, report.prefix),
         "commands": text.commands(report.sources),
         "commands_note": COMMANDS_NOTE,
         "table_note": TABLE_NOTE,
@@ -125,7 +126,7 @@ def _make_section(
         "label": group.label,
         "verdict": verdict.verdict(group, report.ranking),
         "subtitle": text.subtitle(group),
-        "notes": list(text.notes(group)),
+        "notes": [*_note_on(report.ranking), *text.notes(group)],
         "columns": columns,
         "rows": to_cells(group.settings, columns),
         "short_columns": (short := [one for one in columns if one.is_short]),
@@ -138,6 +139,11 @@ def _make_section(
         "importance_note": remark,
         "is_search": any(source.is_search for source in report.sources),
     }
+
+
+def _note_on(ranking: Ranking) -> list[str]:
+    """Returns what readers should know of a ranking that is not the default."""
+    return [] if ranking is DEFAULT else [f"Settings are ranked by the {ranking.phrase}."]
 
 
 def _importance(group: Group, log_keys: frozenset[str]) -> tuple[list[Importance], str]:

@@ -29,6 +29,11 @@ class Ranking(NamedTuple):
     sample: Callable[[Setting], Float64Array]
     estimate: Callable[[Setting], Estimate]
 
+    @property
+    def article(self) -> str:
+        """Indefinite article of the phrase."""
+        return "an" if self.phrase[0] in "aeiou" else "a"
+
 
 def _iqm(setting: Setting) -> float:
     return float(setting.iqm.value)

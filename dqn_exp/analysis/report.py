@@ -10,6 +10,7 @@ from dqn_exp.analysis.page import Report, write_page
 from dqn_exp.analysis.ranking import RANKINGS
 from dqn_exp.analysis.run_page import write_run_page
 from dqn_exp.analysis.run_reader import read_sources
+from dqn_exp.core.errors import ConfigError
 
 
 def write_report(
@@ -30,9 +31,11 @@ def write_report(
         rank_by: name of the ranking of the settings.
 
     Raises:
-        ConfigError: If a directory is not that of a run or a sweep, or a ranking by steps has no
-            threshold.
+        ConfigError: If a directory is not that of a run or a sweep, the ranking is unknown, or a
+            ranking by steps has no threshold.
     """
+    if rank_by not in RANKINGS:
+        raise ConfigError([f"rank_by: expected one of {', '.join(RANKINGS)}, got {rank_by!r}."])
     output = Path(os.path.abspath(output))
     sources, ranking = read_sources(directories), RANKINGS[rank_by]
     made = f"Written on {datetime.now():%Y-%m-%d at %H:%M} by dqn_exp."

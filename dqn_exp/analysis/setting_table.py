@@ -40,4 +40,5 @@ def to_frame(groups: Sequence[Group]) -> "pd.DataFrame":
 def typed_values(setting: Setting, keys: Sequence[str]) -> dict[str, Any]:
     """Returns the values of keys of a setting, of the types that the config gives them."""
     config = setting.runs[0].config
-    return {key: config.get(key, setting.values[key]) for key in keys}
+    swept = setting.runs[0].swept
+    return {key: config.get(key, setting.values.get(key, swept.get(key))) for key in keys}

@@ -13,6 +13,9 @@ from dqn_exp.files.job_list import NAME
 
 NUM_SHOWN = 3
 
+CONFIRMATION = "confirmation"
+"""Folder of the best settings of a sweep, trained with fresh seeds."""
+
 
 def ranked_settings(directory: Path) -> list[Setting]:
     """Returns the settings of a sweep that have completed runs, the best one first.
@@ -43,15 +46,16 @@ def best_run(directory: Path) -> Path:
 
 
 def best_lines(directory: Path) -> Iterator[str]:
-    """Yields a line for each of the best settings, if there are several."""
+    """Yields a line for each of the best settings, if there are several or they were confirmed."""
+    is_confirmed = directory.name == CONFIRMATION
     for group in make_groups(read_sources([directory])):
-        if len(group.scored) > 1:
-            yield from _lines_of(group)
+        if len(group.scored) > 1 or is_confirmed:
+            yield from _lines_of(group, ", confirmed with fresh seeds," if is_confirmed else "")
 
 
-def _lines_of(group: Group) -> Iterator[str]:
+def _lines_of(group: Group, remark: str) -> Iterator[str]:
     where = f" with {group.label}" if group.label else ""
-    yield f"Best settings{where} by the IQM of their final returns, with 95 % intervals:"
+    yield f"Best settings{where}{remark} by the IQM of their final returns, with 95 % intervals:"
     ranks = ranks_of(group.scored)
     for rank, setting in [*zip(ranks, group.scored, strict=True)][:NUM_SHOWN]:
         count = len(setting.scores)

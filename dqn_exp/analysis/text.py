@@ -175,6 +175,12 @@ def link(path: Path, sources: Sequence[Source], prefix: str) -> str:
     return prefix + quote(str(path.relative_to(directory)), safe="/=,")
 
 
+def confirmation_of(sources: Sequence[Source], prefix: str) -> str:
+    """Returns the address of the report of a confirmation, empty if there is none."""
+    page = sources[0].directory / "confirmation/report/index.html"
+    return link(page, sources, prefix) if page.exists() else ""
+
+
 def commands(sources: Sequence[Source]) -> list[str]:
     """Returns the commands that repeat the training."""
     return [

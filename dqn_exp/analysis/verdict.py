@@ -26,15 +26,15 @@ def verdict(group: Group, ranking: Ranking = DEFAULT) -> str:
     value = _value(best, ranking)
     if len(scored) == 1:
         return f"The {ranking.phrase} of {best.label} is {value} ({_over(count, ranking)})."
-    tied = ranks_of(scored, ranking).count(1)
+    tied, what = ranks_of(scored, ranking).count(1), f"{ranking.article} {ranking.phrase}"
     if tied > 1:
         named = "; ".join(setting.label for setting in scored[: min(tied, NUM_RIVALS)])
         more = "; ..." if tied > NUM_RIVALS else ""
         return (
-            f"Of {len(scored)} settings, {tied} are equally good, with a {ranking.phrase} of "
+            f"Of {len(scored)} settings, {tied} are equally good, with {what} of "
             f"{value}: {named}{more}. {_saturated(scored) if ranking is DEFAULT else ''}".strip()
         )
-    lead = f"The best of {len(scored)} settings is {best.label}, with a {ranking.phrase} of {value}"
+    lead = f"The best of {len(scored)} settings is {best.label}, with {what} of {value}"
     saturated = _saturated(scored) if ranking is DEFAULT else ""
     remarks = f"{saturated}{_left_out(best)}{_how_certain(scored, ranking)}"
     return f"{lead} ({_over(count, ranking)}). {remarks}"

@@ -11,6 +11,7 @@ from gymnasium.wrappers import FrameStackObservation
 from dqn_exp.analysis.run_reader import flatten
 from dqn_exp.analysis.summary import best_run
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.random_streams import evaluation_seeds
 from dqn_exp.env.gymnasium_env import action_space_of, encoding_of, make_env
 from dqn_exp.env.images import Images
@@ -151,7 +152,11 @@ def load(path: str | Path, *, best: bool = False) -> Agent:
         best: whether to load the checkpoint of the best evaluation instead of the newest one.
 
     Raises:
-        ConfigError: If the directory is not that of a run or a sweep.
-        ValueError: If the run has no checkpoint.
+        ConfigError: If the directory is not that of a run or a sweep, or there is no checkpoint.
     """
-    return Agent(best_run(Path(path).absolute()), is_best=best)
+    directory = best_run(Path(path).absolute())
+    if not (directory / "checkpoint.pt").exists():
+        raise ConfigError(
+            [f"{path}: expected the directory of a run or a sweep with a checkpoint."]
+        )
+    return Agent(directory, is_best=best)

@@ -86,6 +86,8 @@ def _to_text(key: str, value: Any) -> str:
         is_plain = PLAIN.fullmatch(value) and value.lower() not in NOT_TEXTS
         return value if is_plain else quoted(value)
     if callable(value) and hasattr(value, "__qualname__"):
+        if "<" in value.__qualname__:
+            raise TypeError(f"{key}: expected a function or class at the top level of a module.")
         return f"{value.__module__}:{value.__qualname__}"
     if isinstance(value, Mapping):
         inner = (f"{_to_text(key, str(k))}:{_to_text(key, one)}" for k, one in value.items())

@@ -69,9 +69,15 @@ class Results:
 
     @property
     def best(self) -> dict[str, Any]:
-        """Values of the best setting by key; empty without a completed run."""
+        """Values of the swept keys of the best setting; empty without a completed run.
+
+        Of several groups that cannot be compared, it is that of the first.
+        """
         group = next((group for group in self._groups if group.scored), None)
-        return typed_values(group.scored[0], group.keys) if group else {}
+        if group is None:
+            return {}
+        swept = [key for key in group.scored[0].runs[0].swept if key != "seed"]
+        return typed_values(group.scored[0], list(dict.fromkeys([*swept, *group.keys])))
 
     @property
     def confirmation(self) -> "Results":
@@ -89,7 +95,7 @@ class Results:
             name: of the picture, such as `settings`, `curves`, `profiles` or `sensitivity_gamma`.
 
         Raises:
-            ValueError: If there is no such plot; the message lists the available names.
+            ConfigError: If there is no such plot; the message lists the available names.
         """
         found: dict[str, Plot] = {}
         for group in self._groups[:1]:
@@ -98,7 +104,7 @@ class Results:
             plots = make_plots(group, curves, make_marginals(group), logs) if curves else []
             found = {plot.name: plot for plot in plots}
         if name not in found:
-            raise ValueError(f"name: expected one of {', '.join(found)}, got {name!r}.")
+            raise ConfigError([f"name: expected one of {', '.join(found)}, got {name!r}."])
         with drawn(found[name], LIGHT) as figure:
             return figure
 

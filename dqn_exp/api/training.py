@@ -9,6 +9,7 @@ from dqn_exp.api.in_process import call
 from dqn_exp.api.overrides import Settings, quoted, to_overrides
 from dqn_exp.api.results import Results
 from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.search.options import SearchOptions
 
 
 def train(
@@ -74,6 +75,10 @@ def search(
         RunError: If no trial has completed.
         KeyboardInterrupt: If it is interrupted; it can be resumed.
     """
+    known = SearchOptions.model_fields
+    if unknown := sorted(set(options or {}) - set(known)):
+        expected = ", ".join(known)
+        raise ConfigError([f"options: expected some of {expected}, got {', '.join(unknown)}."])
     named = {f"hydra.sweeper.{name}": value for name, value in (options or {}).items()}
     sweeper = "hydra/sweeper=search"
     overrides = [*to_overrides(space, sweeps=True), *to_overrides(named)]

@@ -81,7 +81,8 @@ def test_other_rankings_have_other_winners(tmp_path, name, best):
     write_sweep(tmp_path / "s", swept, lambda v: curves[v["agent.gamma"]](v["seed"]))
     report_of([tmp_path / "s"], threshold=55.0, rank_by=name)
     assert rows_of(tmp_path / "s")[0]["agent.gamma"] == best
-    said = f"The best of 3 settings is gamma={best}, with a {RANKINGS[name].phrase} of "
+    ranking = RANKINGS[name]
+    said = f"The best of 3 settings is gamma={best}, with {ranking.article} {ranking.phrase} of "
     assert said in lines_of(tmp_path / "s")
     # The best one beats the others by what it is ranked by.
     if name == "area":

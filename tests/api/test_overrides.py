@@ -60,6 +60,8 @@ def test_what_is_no_setting_is_refused():
         to_overrides("seed=1")
     with pytest.raises(TypeError, match=r"agent\.gamma: expected a number"):
         to_overrides({"agent.gamma": object()})
+    with pytest.raises(TypeError, match="at the top level of a module"):
+        to_overrides({"env.id": lambda: None})
     with pytest.raises(ConfigError, match="seed: expected at least one value"):
         to_overrides({"seed": []}, sweeps=True)
     assert to_overrides(["seed=1"]) == ["seed=1"]

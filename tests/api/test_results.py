@@ -30,6 +30,8 @@ def test_pictures_are_figures_and_the_report_is_a_page(tmp_path):
     with pytest.raises(ValueError, match="expected one of settings, curves, sensitivity_gamma"):
         results.plot("nothing")
     assert results.report() == tmp_path / "s/report/index.html"
+    with pytest.raises(ConfigError, match="rank_by: expected one of iqm, area, steps, min"):
+        results.report(rank_by="speed")
 
 
 def test_groups_that_cannot_be_compared_have_their_own_ranks(tmp_path):

@@ -145,3 +145,6 @@ def test_a_search(folder):
     assert len(results.settings) == 3 and results.settings["n"].tolist() == [2, 2, 2]
     assert set(results.best) == {"agent.gamma", "agent.n_step"}
     assert results.confirmation.runs["seed"].tolist() == [2, 3]
+    assert results.confirmation.best == results.best
+    with pytest.raises(dqn_exp.ConfigError, match=r"options: expected some of .*got trials"):
+        dqn_exp.search(space, options={"trials": 3})
