@@ -17,7 +17,7 @@ from dqn_exp.analysis.page_files import PLOTS, begin_page, remove_plots, render_
 from dqn_exp.analysis.plot_files import write_plot
 from dqn_exp.analysis.plots import make_plots, note_of
 from dqn_exp.analysis.ranking import DEFAULT, Ranking
-from dqn_exp.analysis.run_reader import Source
+from dqn_exp.analysis.run_reader import Source, log_keys_of
 from dqn_exp.analysis.setting_events import FOLDER, write_setting_events
 from dqn_exp.analysis.swept_keys import SOURCE
 from dqn_exp.analysis.table import make_columns, to_cells, to_csv, to_markdown
@@ -105,7 +105,7 @@ def _make_section(
 ) -> dict[str, Any]:
     """Returns what the page shows of a group, and writes its plots."""
     number = report.groups.index(group)
-    log_keys = frozenset(key for source in report.sources for key in source.log_keys)
+    log_keys = log_keys_of(report.sources)
     marginals = make_marginals(group) if group.scored else {}
     plots = make_plots(group, curves, marginals, log_keys) if group.scored else []
     if group.scored and (frames := make_frames_plot(group.settings)) is not None:

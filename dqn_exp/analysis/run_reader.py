@@ -97,6 +97,11 @@ def read_sources(directories: Sequence[Path]) -> list[Source]:
     return [_read_source(directory, os.path.relpath(directory, parent)) for directory in absolute]
 
 
+def log_keys_of(sources: Iterable[Source]) -> frozenset[str]:
+    """Returns the keys that any of the sources searched on a logarithmic scale."""
+    return frozenset(key for source in sources for key in source.log_keys)
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns the values of nested mappings by dotted key."""
     flat: dict[str, Any] = {}

@@ -9,12 +9,9 @@ from dqn_exp.analysis.ranking import ranks_of
 from dqn_exp.analysis.run_reader import read_sources
 from dqn_exp.analysis.table import to_text
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.files.job_list import NAME
+from dqn_exp.files.job_list import CONFIRMATION, NAME
 
 NUM_SHOWN = 3
-
-CONFIRMATION = "confirmation"
-"""Folder of the best settings of a sweep, trained with fresh seeds."""
 
 
 def ranked_settings(directory: Path) -> list[Setting]:

@@ -18,6 +18,7 @@ from dqn_exp.analysis.swept_keys import (
     value_of,
 )
 from dqn_exp.files.directories import shorten
+from dqn_exp.files.job_list import CONFIRMATION
 
 SWEEPER = ("hydra/sweeper", "hydra.sweeper")
 """Keys of what makes many settings, which one setting has no use for."""
@@ -177,7 +178,7 @@ def link(path: Path, sources: Sequence[Source], prefix: str) -> str:
 
 def confirmation_of(sources: Sequence[Source], prefix: str) -> str:
     """Returns the address of the report of a confirmation, empty if there is none."""
-    page = sources[0].directory / "confirmation/report/index.html"
+    page = sources[0].directory / CONFIRMATION / "report/index.html"
     return link(page, sources, prefix) if page.exists() else ""
 
 

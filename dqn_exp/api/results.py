@@ -10,12 +10,13 @@ from dqn_exp.analysis.key_plots import make_marginals
 from dqn_exp.analysis.plot_style import LIGHT, Plot, drawn
 from dqn_exp.analysis.plots import make_plots
 from dqn_exp.analysis.report import write_report
-from dqn_exp.analysis.run_reader import Source, read_sources
+from dqn_exp.analysis.run_reader import log_keys_of, read_sources
 from dqn_exp.analysis.run_tables import read_tables
 from dqn_exp.analysis.setting_table import to_frame, typed_values
 from dqn_exp.analysis.summary import best_lines
 from dqn_exp.api.exporting import FORMS, write_export
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.job_list import CONFIRMATION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,7 @@ class Results:
         Raises:
             ConfigError: If they were not confirmed.
         """
-        return Results(self.directory / "confirmation")
+        return Results(self.directory / CONFIRMATION)
 
     def plot(self, name: str = "curves") -> "Figure":
         """Returns a plot from the report, as a Matplotlib figure.
@@ -100,7 +101,7 @@ class Results:
         found: dict[str, Plot] = {}
         for group in self._groups[:1]:
             curves = [make_curve(setting) for setting in group.scored]
-            logs = _log_keys(self._sources)
+            logs = log_keys_of(self._sources)
             plots = make_plots(group, curves, make_marginals(group), logs) if curves else []
             found = {plot.name: plot for plot in plots}
         if name not in found:
@@ -149,7 +150,3 @@ class Results:
     @cached_property
     def _groups(self) -> list[Group]:
         return make_groups(self._sources)
-
-
-def _log_keys(sources: list[Source]) -> frozenset[str]:
-    return frozenset(key for source in sources for key in source.log_keys)

@@ -2,6 +2,7 @@
 
 import importlib
 import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,22 @@ def import_object(key: str, path: str) -> Any:
             raise ConfigError([f"{key}: {module} has no {name}."])
         found = getattr(found, part)
     return found
+
+
+def problems_of_paths(paths: Iterable[str], find: Callable[[str], object]) -> list[str]:
+    """Returns what is wrong with import paths.
+
+    Args:
+        paths: to be tried.
+        find: returns the object of a path, or raises ConfigError.
+    """
+    problems: list[str] = []
+    for path in paths:
+        try:
+            find(path)
+        except ConfigError as error:
+            problems += error.problems
+    return problems
 
 
 def place(error: BaseException) -> str:

@@ -10,6 +10,9 @@ from dqn_exp.files.atomic_file import sync_directory, write_atomically
 
 FORMAT = 2
 NAME = "jobs.jsonl"
+CONFIRMATION = "confirmation"
+"""Folder of the best settings of a sweep, trained with fresh seeds."""
+
 JOURNAL = "study.journal"
 """Journal of a search, beside the list."""
 

@@ -21,6 +21,7 @@ from dqn_exp.files.directories import (
     shorten,
 )
 from dqn_exp.files.job_list import (
+    CONFIRMATION,
     JobEntry,
     add_to_job_list,
     begin_job_list,
@@ -34,7 +35,7 @@ from dqn_exp.search.search import Search, SearchParts, describe_best, describe_t
 from dqn_exp.search.space import Space, read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
-from dqn_exp.sweep.confirm import FOLDER, confirm, is_confirmed
+from dqn_exp.sweep.confirm import confirm, is_confirmed
 from dqn_exp.sweep.dry_run import end_with_plan
 from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
@@ -214,7 +215,7 @@ def carry_out(request: Request, first: Job) -> None:
     conclude(request, study)
     task = launcher.task_function
     if is_confirmed(directory):
-        resume_sweep(ResumeRequest(directory / FOLDER, [], False), task)
+        resume_sweep(ResumeRequest(directory / CONFIRMATION, [], False), task)
     elif options.finalists:
         confirm(directory, options.finalists, options.fresh_seeds, [], task)
 

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import problems_of_sweep_directory, quote, shorten
+from dqn_exp.files.job_list import CONFIRMATION
 from dqn_exp.files.job_names import name_after
 from dqn_exp.sweep.hydra_internals import swept_keys
 
@@ -81,7 +82,7 @@ class CheckRun(Callback):
         directory = Path(config.hydra.sweep.dir)
         try:
             # The best settings of a search were told when they were confirmed.
-            told = (directory / "confirmation").exists()
+            told = (directory / CONFIRMATION).exists()
             for line in () if told else summary.best_lines(directory):
                 log.info(line)
             log.info("Writing the report.")

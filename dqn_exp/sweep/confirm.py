@@ -17,7 +17,7 @@ from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.summary import best_lines, ranked_settings
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.directories import quote
-from dqn_exp.files.job_list import NAME, JobEntry, begin_job_list
+from dqn_exp.files.job_list import CONFIRMATION, NAME, JobEntry, begin_job_list
 from dqn_exp.files.job_names import job_directory_name, naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.sweep.job import key_of, title_of
@@ -25,8 +25,6 @@ from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
 from dqn_exp.sweep.saved_sweep import SavedSweep, read_saved_sweep, split_changes
 
 log = logging.getLogger(__name__)
-
-FOLDER = "confirmation"
 
 
 def confirm(
@@ -47,7 +45,7 @@ def confirm(
         RunError: At the end, if a run has not completed.
         KeyboardInterrupt: If it is interrupted.
     """
-    saved, folder = read_saved_sweep(directory), directory / FOLDER
+    saved, folder = read_saved_sweep(directory), directory / CONFIRMATION
     split_changes(saved.hydra.launcher, overrides)  # Refuses what would change results.
     if is_confirmed(directory):
         again = f"python -m dqn_exp.resume {quote(folder)}"
@@ -71,7 +69,7 @@ def confirm(
 
 def is_confirmed(directory: Path) -> bool:
     """Returns whether the best settings of a sweep are, or were, trained again."""
-    return (directory / FOLDER / NAME).exists()
+    return (directory / CONFIRMATION / NAME).exists()
 
 
 def make_entries(saved: SavedSweep, settings: Sequence[Setting], num_seeds: int) -> list[JobEntry]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.core.import_path import import_object, place
+from dqn_exp.core.import_path import import_object, place, problems_of_paths
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +88,7 @@ class Callbacks:
 
 def problems_of_callbacks(paths: Iterable[str]) -> list[str]:
     """Returns what is wrong with callbacks, before anything trains."""
-    problems: list[str] = []
-    for path in paths:
-        try:
-            _find(path)
-        except ConfigError as error:
-            problems += error.problems
-    return problems
+    return problems_of_paths(paths, _find)
 
 
 def _find(path: str) -> type[Callback]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.core.import_path import import_object, place
+from dqn_exp.core.import_path import import_object, place, problems_of_paths
 from dqn_exp.core.transition import Transition
 
 log = logging.getLogger(__name__)
@@ -57,16 +57,11 @@ class CustomMetrics:
 def problems_of_metrics(paths: Sequence[str]) -> list[str]:
     """Returns what is wrong with metrics, before anything trains."""
     names = [_name(path) for path in paths]
-    problems = [
-        f"{KEY}: expected one metric of each name, got {name} twice."
-        for name in sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    return [
+        *(f"{KEY}: expected one metric of each name, got {name} twice." for name in repeated),
+        *problems_of_paths(paths, _find),
     ]
-    for path in paths:
-        try:
-            _find(path)
-        except ConfigError as error:
-            problems += error.problems
-    return problems
 
 
 def _name(path: str) -> str:
