@@ -13,7 +13,7 @@ from tests.agent.test_torch_engine import B, make_batch, make_engine
 
 HIDDEN, ACTIONS, FEATURES = [12, 6], 2, 4
 V_MIN, V_MAX, ATOMS, QUANTILES = -3.0, 4.0, 11, 5
-RATE, UPDATES, PERIOD = 3e-3, 25, 10
+RATE, UPDATES, PERIOD = 3e-3, 12, 5
 
 VALUES: dict[str, tuple[tuple[str, ...], dict, int]] = {
     "scalar": ((), {}, 1),

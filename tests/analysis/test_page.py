@@ -35,7 +35,7 @@ def test_all_pictures_are_there_and_in_the_page(tmp_path, all_formats):
     assert before == {p.name: p.read_bytes() for p in (tmp_path / "s/report/plots").iterdir()}
 
 
-def test_pictures_of_an_earlier_report_are_taken_away(tmp_path, all_formats):
+def test_pictures_of_an_earlier_report_are_taken_away(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
     report_of([tmp_path / "s"])
     for path in (tmp_path / "s").glob("*epsilon=0.[12]*"):
@@ -47,7 +47,7 @@ def test_pictures_of_an_earlier_report_are_taken_away(tmp_path, all_formats):
     (tmp_path / "s/jobs.jsonl").write_text("\n".join(jobs) + "\n")
     report_of([tmp_path / "s"])
     found = {path.name for path in (tmp_path / "s/report/plots").iterdir()}
-    assert "notes.txt" in found and "curves.png" in found
+    assert "notes.txt" in found and "curves.svg" in found
     assert not any("epsilon" in name for name in found)
 
 

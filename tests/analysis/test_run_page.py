@@ -13,6 +13,7 @@ from tests.sweep_files import write_single
 SMALL = {
     "agent__learning_starts": 20,
     "agent__batch_size": 8,
+    "engine": "torch",
     "eval__every_steps": 50,
     "log__every_steps": 50,
     "log__tensorboard": True,

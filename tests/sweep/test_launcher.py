@@ -12,7 +12,7 @@ from tests.conftest import results_of
 
 
 def test_structures_become_populations_of_bounded_size(command, tmp_path):
-    sweep = ("-m", "seed=range(5)", "network.hidden_sizes=[8],[9,3]")
+    sweep = ("-m", "seed=range(5)", "network.hidden_sizes=[8],[9,3]", "engine=torch")
     ended = command(*sweep, "hydra.sweep.dir=a", "hydra.launcher.max_population_size=3")
     assert "Training 10 runs as 4 populations." in ended.out
     ended = command(*sweep, "hydra.sweep.dir=b")

@@ -40,7 +40,7 @@ AT_THE_EDGE = (
 unit is on for one of them and off for the other whatever computes it. They are given data of which
 none does that."""
 
-SOME = random.Random(0).sample(ALL, 3)
+SOME = random.Random(0).sample(ALL, 2)
 
 
 def make_trainers(tmp_path, switches: dict, count: int = 2, **settings) -> list[Trainer]:
@@ -200,7 +200,7 @@ DUELING_DOUBLE = {**DOUBLE, "network__dueling": True}
 
 @pytest.mark.parametrize(
     ("switches", "hidden_sizes"),
-    some_of([({}, [128]), (DUELING_DOUBLE, [64, 32])], [{}, DUELING_DOUBLE], [[128], [64, 32]]),
+    some_of([({}, [128])], [{}, DUELING_DOUBLE], [[128], [64, 32]]),
 )
 def test_each_of_a_thousand_updates_is_that_of_torch_at_full_size(tmp_path, switches, hidden_sizes):
     """Each from the same state: a unit at the edge of 0 has no part in the next comparison."""
