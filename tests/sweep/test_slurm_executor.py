@@ -3,7 +3,11 @@
 import os
 import sys
 
+import pytest
+
 from tests.sweep.executors import SWEEP, check_same, run
+
+pytestmark = pytest.mark.xdist_group("executors")
 
 FAKE_SLURM = {
     # What submitit calls, for a cluster of one machine that begins every job at once.
