@@ -108,6 +108,7 @@ def test_agents_that_see_images_act_as_in_their_evaluations(tmp_path, stack):
 def test_observations_that_are_flattened_are_given_as_the_environment_has_them(tmp_path):
     config = make_config(
         env__id="Taxi-v4",
+        engine="torch",
         network__hidden_sizes=[8],
         trainer__total_steps=100,
         trainer__total_episodes=None,

@@ -15,6 +15,8 @@ from tests.training.test_population import check_staggered, make_bare_trainer
 
 image_envs.gymnasium.spec("Pictures-v0")  # Registered by the import.
 
+pytestmark = pytest.mark.xdist_group("images")  # They share compiled code.
+
 SMALL = {
     "env__id": "Pictures-v0",
     "agent__batch_size": 8,

@@ -14,6 +14,8 @@ from dqn_exp.core.compile_time import Static
 from dqn_exp.network.layers import Linear
 from tests.kernels import callable_kernel
 
+pytestmark = pytest.mark.xdist_group("dense")  # Each process compiles its kernels.
+
 GENERATOR = np.random.default_rng(0)
 RELU = Static(Spec("relu", is_deep=True))
 forward, gradient, input_deltas, apply_slopes = map(

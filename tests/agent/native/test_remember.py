@@ -15,6 +15,8 @@ from dqn_exp.core.transition import Transition, make_layout
 from dqn_exp.training.segment import RECORD
 from tests.kernels import callable_kernel
 
+pytestmark = pytest.mark.xdist_group("remember")  # Each process compiles its kernels.
+
 SPEC = Static(Spec("relu", is_deep=False))
 remember = callable_kernel(native.remember)
 NUM_FEATURES = 3
