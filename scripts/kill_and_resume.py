@@ -30,6 +30,7 @@ COMMON = (
     "log.every_steps=500",
     "log.progress=false",
     "num_threads=1",
+    "report=false",
 )
 FILES = ("episodes.csv", "evaluations.csv", "checkpoint.pt")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

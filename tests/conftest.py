@@ -42,7 +42,7 @@ RAINBOW = (
     *("agent/value=categorical", "agent/target=double", "buffer=prioritized", "agent.n_step=3"),
     *("network.dueling=true", "network.noisy=true"),
 )
-COMPILED_AHEAD = ((), RAINBOW, (*RAINBOW, "env.id=tests.probes:ProbeDelayedReward-v0"))
+COMPILED_AHEAD = ((), RAINBOW)
 """Agents that are compiled when a session starts, the first of which most tests use."""
 COMPILING = pytest.StashKey[
     tuple[list[subprocess.Popen[bytes]], tempfile.TemporaryDirectory[str]]

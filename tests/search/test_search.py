@@ -203,7 +203,8 @@ def test_a_search_that_was_moved_goes_on_in_its_directory(searched, tmp_path, mo
 
 def test_values_that_exclude_each_other_are_a_failed_trial(search, tmp_path):
     exclusive = ("agent/target=greedy,munchausen", "agent.n_step=1,3", "engine=torch")
-    ended = search(*exclusive, "hydra.sweeper.sampler=random", "hydra.sweeper.seeds=1")
+    few = ("trainer.total_steps=500", "hydra.sweeper.sampler=random", "hydra.sweeper.seeds=1")
+    ended = search(*exclusive, *few)
     assert ended.status == 0, ended
     for trial in study_in(tmp_path / "s").trials:
         is_bad = (

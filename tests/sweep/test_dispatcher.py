@@ -35,7 +35,7 @@ def test_a_population_that_fails_does_not_stop_the_next(command, tmp_path):
 
     probes.register()
     sweep = ("-m", "env.id=ProbeCounting-v0", "env.max_episode_steps=8", "hydra.sweep.dir=s")
-    ended = command(*sweep, "+env.kwargs.is_broken_at=8,null", "seed=1,2")
+    ended = command(*sweep, "+env.kwargs.is_broken_at=8,null", "seed=1,2", "engine=torch")
     assert ended.status == 1
     rows = table_of(tmp_path / "s")
     assert [row["status"] for row in rows] == ["failed", "failed", "completed", "completed"]

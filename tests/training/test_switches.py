@@ -13,9 +13,9 @@ from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.network.mlp import MLP
 from tests import probes
-from tests.conftest import results_of, some_of
+from tests.conftest import COMPILES_ALL, results_of, some_of
 from tests.stepping import tick
-from tests.switches import ALL, COMPILED, COVERING, PLAIN, POSSIBLE_PAIRS, Switches
+from tests.switches import ALL, COMPILED, COVERING, PLAIN, POSSIBLE_PAIRS, RAINBOW, Switches
 from tests.training.test_population import assert_equal_states, check_staggered, make_bare_trainer
 from tests.training.test_probes import CASES, PROBE
 
@@ -76,6 +76,8 @@ TELLING = ("DelayedReward", "ObservationActionReward")
 def test_every_probe_is_learned(train, switches, case):
     name, num_actions, truth = case
     options = {"env__id": f"Probe{name}-v0", "network__noisy_sigma": 0.1, **PROBE}
+    if switches == RAINBOW and not COMPILES_ALL:  # Other environments are other code.
+        options["engine"] = "torch"
     configs = [switches.config(seed=seed, **options) for seed in range(2)]
     for folder, config in zip(train(configs, name), configs, strict=True):
         parameters = load_checkpoint(folder / NEWEST).state["engine"]["agent"]["online"]

@@ -186,7 +186,8 @@ def test_a_thousand_updates_are_those_of_torch_with_what_is_not_a_switch(tmp_pat
     check_equal(tmp_path, {**network, **OTHERS[name]})
 
 
-@pytest.mark.parametrize("dueling", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("dueling", [False, True])
 def test_a_thousand_updates_are_those_of_torch_at_full_size_where_nothing_is_cut_off(
     tmp_path, dueling
 ):
