@@ -42,7 +42,7 @@ RAINBOW = (
     *("agent/value=categorical", "agent/target=double", "buffer=prioritized", "agent.n_step=3"),
     *("network.dueling=true", "network.noisy=true"),
 )
-COMPILED_AHEAD = ((), RAINBOW)
+COMPILED_AHEAD = ((), ("network.hidden_sizes=[9,3]",), RAINBOW)
 """Agents that are compiled when a session starts, the first of which most tests use."""
 COMPILING = pytest.StashKey[
     tuple[list[subprocess.Popen[bytes]], tempfile.TemporaryDirectory[str]]

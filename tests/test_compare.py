@@ -5,6 +5,7 @@ import re
 import pytest
 
 from dqn_exp import compare
+from dqn_exp.analysis import plot_files
 from dqn_exp.analysis.report import write_report
 from dqn_exp.core.errors import ConfigError
 from tests.sweep_files import SWEPT, returns_of, write_single, write_sweep
@@ -12,6 +13,7 @@ from tests.sweep_files import SWEPT, returns_of, write_single, write_sweep
 
 def test_a_comparison_overlays_runs_and_sweeps(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plot_files, "FORMATS", ("svg",))
     write_sweep(tmp_path / "a", SWEPT, returns_of)
     write_single(tmp_path / "b", {100: 5.0, 300: 200.0}, agent__n_step=3)
     compare.main(["a", "b", "--output", "c"])

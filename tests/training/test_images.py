@@ -58,6 +58,31 @@ each = pytest.mark.parametrize(
 )
 
 
+def make_population(count: int, engine: str, **overrides: object) -> list[Config]:
+    # Compiled code is that of "two convolutions, stack", which takes seconds to compile.
+    options = ("buffer=prioritized",) if engine == "torch" else ()
+    overrides = {"network__activation": "tanh", **overrides}
+    return [
+        make_run(
+            *options,
+            engine=engine,
+            seed=seed,
+            agent__gamma=0.9 + 0.01 * seed,
+            buffer__capacity=60 + 20 * (seed % 3),
+            **{"trainer__total_steps": 150 - 11 * (seed % 4), **DEEP, **ODD, **overrides},
+        )
+        for seed in range(count)
+    ]
+
+
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_alone_is_the_same_among_others_and_on_several_threads(train, engine):
+    together = train(make_population(7, engine, num_threads=4), "together")
+    for row in (0, 4):
+        config = make_population(7, engine, num_threads=4)[row]
+        assert results_of(train([config], f"alone {row}")[0]) == results_of(together[row])
+
+
 @each
 def test_updates_of_compiled_code_are_those_of_torch(tmp_path, name):
     options, keys = AGENTS[name]
@@ -100,31 +125,6 @@ def test_frames_are_stored_as_whole_observations_would_be(train, engine):
     (first,), (second,) = train([images], "images"), train([vectors], "vectors")
     for name in ("episodes.csv", "evaluations.csv"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
-
-
-def make_population(count: int, engine: str, **overrides: object) -> list[Config]:
-    # Compiled code is that of "two convolutions, stack", which takes seconds to compile.
-    options = ("buffer=prioritized",) if engine == "torch" else ()
-    overrides = {"network__activation": "tanh", **overrides}
-    return [
-        make_run(
-            *options,
-            engine=engine,
-            seed=seed,
-            agent__gamma=0.9 + 0.01 * seed,
-            buffer__capacity=60 + 20 * (seed % 3),
-            **{"trainer__total_steps": 150 - 11 * (seed % 4), **DEEP, **ODD, **overrides},
-        )
-        for seed in range(count)
-    ]
-
-
-@pytest.mark.parametrize("engine", ["native", "torch"])
-def test_a_run_alone_is_the_same_among_others_and_on_several_threads(train, engine):
-    together = train(make_population(7, engine, num_threads=4), "together")
-    for row in (0, 4):
-        config = make_population(7, engine, num_threads=4)[row]
-        assert results_of(train([config], f"alone {row}")[0]) == results_of(together[row])
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])
