@@ -47,7 +47,8 @@ TASKS = {
         *("env.id=LunarLander-v3", "network.hidden_sizes=[64,64]", "agent.batch_size=32"),
         *("trainer.total_steps=1_500_000", "agent.target_update_period=200"),
         *("agent.learning_rate=1e-4", "agent.learning_rate_end=null"),
-        *("agent.learning_rate_decay_steps=null",),
+        "agent.learning_rate_decay_steps=null",
+        "hydra/launcher=population_processes",  # Box2D steps one environment at a time.
     ),
 }
 """What differs from the recipes of CartPole."""
