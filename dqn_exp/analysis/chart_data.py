@@ -12,7 +12,7 @@ from dqn_exp.analysis.aggregates import Curve, Setting
 from dqn_exp.analysis.comparable import Group
 from dqn_exp.analysis.importance import Importance
 from dqn_exp.analysis.key_plots import Marginals
-from dqn_exp.analysis.ranking import Ranking, ranks_of
+from dqn_exp.analysis.ranking import ranks_of
 from dqn_exp.analysis.run_reader import RunFiles, read_episode_returns
 from dqn_exp.analysis.swept_keys import (
     SOURCE,
@@ -36,14 +36,12 @@ class PageContext(NamedTuple):
     """What the charts of all groups of a page share.
 
     Attributes:
-        ranking: of the settings.
         log_keys: keys that were searched on a logarithmic scale.
         num_groups: of the page, which share its size.
         link: returns the address of a path.
         command: returns the command that repeats a setting.
     """
 
-    ranking: Ranking
     log_keys: frozenset[str]
     num_groups: int
     link: Link
@@ -66,7 +64,7 @@ def make_chart_data(
         importances: of the keys.
         page: that the charts are on.
     """
-    ranks = ranks_of(group.settings, page.ranking)
+    ranking, ranks = group.ranking, ranks_of(group.settings, group.ranking)
     by_setting = dict(zip((id(one) for one in group.scored), curves, strict=True))
     most = MAX_POINTS // page.num_groups
     points = max(12, most // max(1, len(group.settings)))
@@ -76,6 +74,11 @@ def make_chart_data(
         "keys": [
             _key(group, key, page.log_keys, marginals) for key in group.keys if key != SOURCE
         ],
+        "ranking": {
+            "phrase": ranking.phrase,
+            "statistic": ranking.statistic,
+            "isOfFinalReturns": ranking.is_of_final_returns,
+        },
         "threshold": None if group.threshold is None else _number(float(group.threshold)),
         "importances": [
             {"key": one.key, "values": rounded([one.value, one.low, one.high])}
@@ -86,7 +89,8 @@ def make_chart_data(
                 "label": setting.label,
                 "values": [setting.values[key] for key in group.keys if key != SOURCE],
                 "rank": rank if len(setting.scores) else None,
-                "iqm": rounded([*setting.iqm]),
+                "estimate": rounded([*ranking.estimate(setting)]) if len(setting.scores) else [],
+                "dots": rounded(ranking.values(setting)),
                 "last": _number(setting.last_return),
                 "order": places[id(setting)],
                 "isPruned": setting.num_pruned > 0,

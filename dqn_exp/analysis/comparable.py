@@ -27,12 +27,14 @@ class Group(NamedTuple):
         keys: in which the settings differ.
         settings: the best one first.
         threshold: return to reach; None for none.
+        ranking: of the settings.
     """
 
     label: str
     keys: list[str]
     settings: list[Setting]
     threshold: float | None
+    ranking: Ranking = DEFAULT
 
     @property
     def runs(self) -> list[RunFiles]:
@@ -91,7 +93,7 @@ def _make_group(
     own = [key for key in keys if key == SOURCE or len({value_of(run, key) for run in runs}) > 1]
     reach = _registered_threshold(runs) if threshold is None else threshold
     check_threshold(ranking, reach)
-    return Group(label, own, rank(make_settings(runs, own, reach), ranking), reach)
+    return Group(label, own, rank(make_settings(runs, own, reach), ranking), reach, ranking)
 
 
 def _is_condition(key: str) -> bool:

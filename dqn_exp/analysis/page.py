@@ -51,7 +51,6 @@ class Report(NamedTuple):
         made: line with the time of the report.
         sources: runs and sweeps.
         groups: settings that can be compared, at least one.
-        ranking: of the settings.
         prefix: of links from the report to the directory of the first source.
     """
 
@@ -59,7 +58,6 @@ class Report(NamedTuple):
     made: str
     sources: Sequence[Source]
     groups: Sequence[Group]
-    ranking: Ranking
     prefix: str
 
 
@@ -82,7 +80,7 @@ def write_page(report: Report, directory: Path) -> Path:
     remove_plots(directory, earlier - {one.name for part in sections for one in part["plots"]})
     write_setting_events(report.groups, curves, directory / FOLDER)
     content = _content(report)
-    write_text(directory / "settings.csv", to_csv(report.groups, report.ranking))
+    write_text(directory / "settings.csv", to_csv(report.groups))
     write_text(directory / "report.md", to_markdown_page(report.title, content, sections))
     return render_page(directory, "report.html.j2", **content, sections=sections)
 
@@ -113,10 +111,9 @@ def _make_section(
     if len(report.groups) > 1:
         plots = [plot._replace(name=f"group{number + 1}_{plot.name}") for plot in plots]
     is_embedded = len(report.groups) <= MOST_EMBEDDED
-    columns = make_columns(group, report.ranking)
+    columns = make_columns(group)
     importance, remark = _importance(group, log_keys)
     page = PageContext(
-        report.ranking,
         log_keys,
         len(report.groups),
         partial(text.link, sources=report.sources, prefix=report.prefix),
@@ -124,16 +121,16 @@ def _make_section(
     )
     return {
         "label": group.label,
-        "verdict": verdict.verdict(group, report.ranking),
+        "verdict": verdict.verdict(group),
         "subtitle": text.subtitle(group),
-        "notes": [*_note_on(report.ranking), *text.notes(group)],
+        "notes": [*_note_on(group.ranking), *text.notes(group)],
         "columns": columns,
         "rows": to_cells(group.settings, columns),
         "short_columns": (short := [one for one in columns if one.is_short]),
         "short_rows": to_cells(group.scored[:NUM_SHORT_ROWS], short),
         "markdown": to_markdown(group.settings, columns),
         "best": group.settings[0].label,
-        "improvements": list(verdict.improvements(group, report.ranking)),
+        "improvements": list(verdict.improvements(group)),
         "plots": [write_plot(plot, folder, is_embedded=is_embedded) for plot in plots],
         "data": make_chart_data(group, curves, marginals, importance, page),
         "importance_note": remark,

@@ -78,32 +78,34 @@ def _values_of(setting: Setting) -> str:
 
 
 def _forest(group: Group) -> Plot:
-    shown = group.scored[:NUM_IN_FOREST]
-    has_intervals = any(setting.iqm.has_interval for setting in shown)
+    shown, ranking = group.scored[:NUM_IN_FOREST], group.ranking
+    has_intervals = any(ranking.estimate(setting).has_interval for setting in shown)
 
     def draw(axes: Axes, theme: Theme) -> None:
         for place, setting in enumerate(shown):
-            spread = np.linspace(-0.2, 0.2, len(setting.scores)) if len(setting.scores) > 1 else 0.0
-            heights = np.broadcast_to(place + np.asarray(spread), setting.scores.shape)
-            axes.scatter(setting.scores, heights, s=12, color=theme.muted, alpha=0.8, lw=0)
-            value, low, high = (float(one) for one in setting.iqm)
+            values = ranking.values(setting)
+            spread = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else np.zeros(1)
+            axes.scatter(values, place + spread, s=12, color=theme.muted, alpha=0.8, lw=0)
+            value, low, high = (float(one) for one in ranking.estimate(setting))
             errors = np.nan_to_num([[value - low], [high - value]]).clip(min=0)
             line: dict[str, Any] = {"color": theme.series[0], "marker": "o", "capsize": 3}
             axes.errorbar([value], [place], xerr=errors, markersize=5, **line)
-        _mark_threshold(axes, theme, group.threshold, is_vertical=True)
+        if ranking.is_of_final_returns:
+            _mark_threshold(axes, theme, group.threshold, is_vertical=True)
         axes.set_yticks(range(len(shown)), [_values_of(setting) for setting in shown])
-        axes.set(xlabel=f"final {RETURN}", ylim=(len(shown) - 0.5, -0.5))
+        name = f"final {RETURN}" if ranking.is_of_final_returns else ranking.phrase
+        axes.set(xlabel=name, ylim=(len(shown) - 0.5, -0.5))
         axes.figure.suptitle(_names_of(group), x=0.02, ha="left", fontsize=8)
 
     bars = f"; bars: {INTERVALS}" if has_intervals else ""
     return Plot(
         "settings",
         "Best settings",
-        f"IQM of the final returns of each setting{', with its interval' * has_intervals}. Each "
-        "dot is a seed.",
+        f"The {ranking.phrase} of each setting ({ranking.statistic} its seeds)"
+        f"{', with its interval' * has_intervals}. Each small dot is a seed.",
         draw,
         (5.2, 1.5 + 0.25 * len(shown)),
-        f"large dots: IQM, small dots: seeds{bars}",
+        f"large dots: {ranking.statistic} the seeds, small dots: seeds{bars}",
         kind="settings",
     )
 

@@ -11,6 +11,8 @@ from dqn_exp.analysis.statistics import Estimate
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import ConfigError
 
+FINAL_RETURN = "final return"
+
 
 class Ranking(NamedTuple):
     """A measure that settings are ranked by, and others that break ties.
@@ -19,20 +21,31 @@ class Ranking(NamedTuple):
         phrase: names the measure in a sentence.
         statistic: over the seeds, in brackets.
         measures: of a setting, the decisive one first; larger is better.
-        sample: `[n]` values of the runs of a setting; larger is better.
+        values: `[n]`, of the runs of a setting, as they are shown.
         estimate: of the decisive measure, as it is shown.
+        sign: -1 if smaller values are better, otherwise 1.
     """
 
     phrase: str
     statistic: str
     measures: tuple[Callable[[Setting], float], ...]
-    sample: Callable[[Setting], Float64Array]
+    values: Callable[[Setting], Float64Array]
     estimate: Callable[[Setting], Estimate]
+    sign: int = 1
 
     @property
     def article(self) -> str:
         """Indefinite article of the phrase."""
         return "an" if self.phrase[0] in "aeiou" else "a"
+
+    @property
+    def is_of_final_returns(self) -> bool:
+        """Whether its values are final returns."""
+        return self.phrase == FINAL_RETURN
+
+    def sample(self, setting: Setting) -> Float64Array:
+        """Returns values `[n]` of the runs of a setting, of which larger ones are better."""
+        return self.sign * self.values(setting)
 
 
 def _iqm(setting: Setting) -> float:
@@ -62,7 +75,7 @@ def _certain(value: float) -> Estimate:
 
 RANKINGS = {
     "iqm": Ranking(
-        "final return",
+        FINAL_RETURN,
         "IQM over",
         (_iqm, _minimum, _area),
         lambda one: one.scores,
@@ -79,11 +92,12 @@ RANKINGS = {
         "number of steps to the threshold",
         "median over",
         (_quickness, _iqm, _minimum),
-        lambda one: -one.reached,
+        lambda one: one.reached,
         lambda one: _certain(one.steps_to_threshold),
+        sign=-1,
     ),
     "min": Ranking(
-        "final return",
+        FINAL_RETURN,
         "worst of",
         (_minimum, _iqm, _area),
         lambda one: one.scores,

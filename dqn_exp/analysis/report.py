@@ -51,7 +51,6 @@ def write_report(
             groups=make_groups(
                 sources, names_sources=compares, threshold=threshold, ranking=ranking
             ),
-            ranking=ranking,
             prefix=prefix,
         ),
         output,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.comparable import Group
-from dqn_exp.analysis.ranking import DEFAULT, Ranking, ranks_of
+from dqn_exp.analysis.ranking import Ranking, ranks_of
 from dqn_exp.analysis.swept_keys import shorten_keys
 from dqn_exp.files.job_names import shorten_number
 
@@ -66,7 +66,7 @@ SHORT = ("n", "iqm", "min")
 """Measures in the short table."""
 
 
-def to_csv(groups: Sequence[Group], ranking: Ranking = DEFAULT) -> str:
+def to_csv(groups: Sequence[Group]) -> str:
     """Returns all measures, unrounded; unknown ones are empty, unreached thresholds inf.
 
     Several groups have a column that names them, in front.
@@ -76,7 +76,7 @@ def to_csv(groups: Sequence[Group], ranking: Ranking = DEFAULT) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*(["group"] if len(groups) > 1 else []), *keys, "rank", *MEASURES])
     for group in groups:
-        ranks = ranks_of(group.settings, ranking)
+        ranks = ranks_of(group.settings, group.ranking)
         for setting, rank in zip(group.settings, ranks, strict=True):
             numbers = [measure(setting) for measure in MEASURES.values()]
             known = ["" if math.isnan(value) else repr(value) for value in numbers]
@@ -100,11 +100,11 @@ def to_cells(settings: Sequence[Setting], columns: Sequence[Column]) -> list[lis
     return [[_to_cell(setting, column) for column in columns] for setting in settings]
 
 
-def make_columns(group: Group, ranking: Ranking = DEFAULT) -> list[Column]:
+def make_columns(group: Group) -> list[Column]:
     """Returns the columns that are informative for the settings of a group."""
     settings, keys, threshold = group.settings, group.keys, group.threshold
     return [
-        _rank_column(settings, ranking),
+        _rank_column(settings, group.ranking),
         *(_key_column(key, shorten_keys(keys)[key]) for key in keys),
         _count_column("n", "Completed runs, one per seed.", "n"),
         *_return_columns(settings),

@@ -17,9 +17,9 @@ NUM_RIVALS = 4
 SIGNIFICANT = 0.05
 
 
-def verdict(group: Group, ranking: Ranking = DEFAULT) -> str:
+def verdict(group: Group) -> str:
     """Returns which setting of a group is best, and how certain that is."""
-    scored = group.scored
+    scored, ranking = group.scored, group.ranking
     if not scored:
         return "No run has completed yet."
     best, count = scored[0], len(scored[0].scores)
@@ -40,7 +40,7 @@ def verdict(group: Group, ranking: Ranking = DEFAULT) -> str:
     return f"{lead} ({_over(count, ranking)}). {remarks}"
 
 
-def improvements(group: Group, ranking: Ranking = DEFAULT) -> Iterator[tuple[str, str, str, str]]:
+def improvements(group: Group) -> Iterator[tuple[str, str, str, str]]:
     """Yields the best setting's probability of improvement over the next ones.
 
     Each item has the label of the other setting, the probability, its interval and the p-value.
@@ -49,11 +49,12 @@ def improvements(group: Group, ranking: Ranking = DEFAULT) -> Iterator[tuple[str
     scored = [setting for setting in group.settings if len(setting.scores) > 1]
     if not scored or scored[0] is not group.settings[0]:
         return
-    best = ranking.sample(scored[0])
+    sample = group.ranking.sample
+    best = sample(scored[0])
     for rival in scored[1 : 1 + NUM_RIVALS]:
-        probability = probability_of_improvement(best, ranking.sample(rival))
+        probability = probability_of_improvement(best, sample(rival))
         interval = f"{probability.low:.2f} to {probability.high:.2f}"
-        p_value = mann_whitney_p(best, ranking.sample(rival))
+        p_value = mann_whitney_p(best, sample(rival))
         yield rival.label, f"{probability.value:.2f}", interval, f"{p_value:.2g}"
 
 

@@ -6,7 +6,12 @@ import re
 import numpy as np
 import pytest
 
-from tests.sweep_files import SWEPT, page_of, report_of, returns_of, write_sweep
+from dqn_exp.analysis.aggregates import make_curve
+from dqn_exp.analysis.key_plots import make_marginals
+from dqn_exp.analysis.plot_style import LIGHT, drawn
+from dqn_exp.analysis.plots import make_plots
+from dqn_exp.analysis.ranking import RANKINGS
+from tests.sweep_files import SWEPT, page_of, read_groups, report_of, returns_of, write_sweep
 
 
 def data_of(folder) -> dict:
@@ -53,6 +58,56 @@ def test_charts_show_what_the_files_of_the_runs_hold(tmp_path):
     ]
     assert marginal[0] == "0.99"
     assert marginal[1] == pytest.approx(np.mean(sorted(scores)[3:-3]), rel=1e-4)
+
+
+def heights(values) -> list[float]:
+    """Mean heights of the curves of a setting, written out."""
+    curves = [returns_of({**values, "seed": seed}) for seed in range(5)]
+    return [(one[100] + 2 * one[200] + one[300]) / 4 for one in curves]
+
+
+def reached(values) -> list[int | None]:
+    """Steps at which the runs of a setting reach 60; None if they do not."""
+    curves = [returns_of({**values, "seed": seed}) for seed in range(5)]
+    return [min((step for step, one in each.items() if one >= 60), default=None) for each in curves]
+
+
+@pytest.mark.parametrize(
+    ("name", "dots", "phrase"),
+    [
+        ("iqm", lambda v: [returns_of({**v, "seed": s})[300] for s in range(5)], "final return"),
+        ("area", heights, "area under the learning curve"),
+        ("steps", reached, "number of steps to the threshold"),
+        ("min", lambda v: [returns_of({**v, "seed": s})[300] for s in range(5)], "final return"),
+    ],
+)
+def test_the_best_settings_are_drawn_by_what_they_are_ranked_by(tmp_path, name, dots, phrase):
+    write_sweep(tmp_path / "s", SWEPT, returns_of)
+    report_of([tmp_path / "s"], rank_by=name, threshold=60.0)
+    data = data_of(tmp_path / "s")
+    assert data["ranking"]["phrase"] == phrase
+    assert data["ranking"]["isOfFinalReturns"] == (phrase == "final return")
+    for setting in data["settings"]:
+        gamma, epsilon = (float(value) for value in setting["values"])
+        expected = dots({"agent.gamma": gamma, "agent.epsilon": epsilon})
+        assert setting["dots"] == [
+            value if value is None else pytest.approx(value, rel=1e-4) for value in expected
+        ]
+        ordered = sorted(np.inf if value is None else value for value in expected)
+        value = {"min": ordered[0], "steps": ordered[2]}.get(name, np.mean(ordered[1:4]))
+        assert setting["estimate"][0] == (
+            pytest.approx(value, rel=1e-4) if np.isfinite(value) else None
+        )
+    (group,) = read_groups(tmp_path / "s", ranking=RANKINGS[name], threshold=60.0)
+    plot = make_plots(
+        group, [make_curve(one) for one in group.scored], make_marginals(group), frozenset()
+    )[0]
+    with drawn(plot, LIGHT) as figure:
+        (axes,) = figure.axes
+        assert phrase in axes.get_xlabel()
+        found = [collection.get_offsets()[:, 0] for collection in axes.collections[:5:2]]
+        assert len(found[0]) == 5
+        np.testing.assert_allclose(found[0], RANKINGS[name].values(group.scored[0]))
 
 
 def test_a_page_of_a_thousand_runs_is_small(tmp_path):

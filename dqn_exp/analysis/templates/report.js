@@ -64,26 +64,28 @@ function drawForest(place, data) {
   shown.forEach((one, row) => {
     const runs = one.runs.filter(run => run.score !== null);
     runs.forEach((run, index) => {
-      dots.x.push(run.score);
+      dots.x.push(one.dots[index]);
       dots.y.push(row + (runs.length > 1 ? 0.3 * (index / (runs.length - 1) - 0.5) : 0));
       dots.text.push("seed " + run.seed);
     });
   });
-  const iqm = {
-    x: shown.map(one => one.iqm[0]), y: shown.map((_, row) => row), mode: "markers",
+  const {phrase, statistic} = data.ranking;
+  const estimates = {
+    x: shown.map(one => one.estimate[0]), y: shown.map((_, row) => row), mode: "markers",
     marker: {color: color(0), size: 11, symbol: "diamond"},
-    text: shown.map(one => `${escaped(one.label)}<br>IQM ${digits(one.iqm[0])}` +
-      (isKnown(one.iqm[1]) ? ` (${digits(one.iqm[1])} to ${digits(one.iqm[2])})` : "")),
+    text: shown.map(({label, estimate: [value, low, high]}) =>
+      `${escaped(label)}<br>${statistic} its seeds: ${digits(value)}` +
+      (isKnown(low) ? ` (${digits(low)} to ${digits(high)})` : "")),
     hovertemplate: "%{text}<extra></extra>",
     error_x: {type: "data", symmetric: false, color: color(0), thickness: 2, width: 5,
-      array: shown.map(one => isKnown(one.iqm[2]) ? one.iqm[2] - one.iqm[0] : 0),
-      arrayminus: shown.map(one => isKnown(one.iqm[1]) ? one.iqm[0] - one.iqm[1] : 0)},
+      array: shown.map(({estimate: [value, , high]}) => isKnown(high) ? high - value : 0),
+      arrayminus: shown.map(({estimate: [value, low]}) => isKnown(low) ? value - low : 0)},
   };
-  const marks = isNear(data, dots.x) ? threshold(data, true) : {};
+  const marks = data.ranking.isOfFinalReturns && isNear(data, dots.x) ? threshold(data, true) : {};
   const wide = place.clientWidth > 0 ? Math.floor(place.clientWidth / 6.8) : 60;
   const labels = shown.map((one, row) => ({text: escaped(`${one.rank}. ${fitting(one, wide)}`), x: 0, xref: "paper",
     y: row - 0.4, xanchor: "left", yanchor: "middle", showarrow: false, font: {size: 11}}));
-  draw(place, [dots, iqm], {height: 76 + 42 * shown.length, xaxis: {title: {text: "final return"}},
+  draw(place, [dots, estimates], {height: 76 + 42 * shown.length, xaxis: {title: {text: phrase}},
     yaxis: {visible: false, range: [shown.length - 0.5, -0.7]}, margin: {l: 8, r: 12, t: 18, b: 42},
     shapes: marks.shapes, annotations: [...labels, ...(marks.annotations || [])]});
 }
