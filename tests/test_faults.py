@@ -153,7 +153,7 @@ def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_agai
 
     sweep = short(
         "-m", "network.hidden_sizes=[8]", "buffer.capacity=300,10_000",
-        "trainer.total_steps=10_000", "checkpoint.every_steps=300", "eval.every_steps=5_000",
+        "trainer.total_steps=4_000", "checkpoint.every_steps=300", "eval.every_steps=2_000",
     )  # fmt: skip
     ended = {}
     for name, before in (("peace", None), ("full", limit)):

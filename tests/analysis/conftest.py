@@ -1,6 +1,6 @@
 import pytest
 
-from dqn_exp.analysis import plot_files
+from dqn_exp.analysis import page, plot_files
 
 
 @pytest.fixture(autouse=True)
@@ -8,6 +8,12 @@ def one_format(request, monkeypatch):
     """Writes pictures in one format only, which is faster, where a test is not about them."""
     if "all_formats" not in request.fixturenames:
         monkeypatch.setattr(plot_files, "FORMATS", ("svg",))
+
+
+@pytest.fixture
+def without_plots(monkeypatch):
+    """Writes reports without plots, which is faster, where a test is about their text."""
+    monkeypatch.setattr(page, "make_plots", lambda *_: [])
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.sweep_files import (
     write_sweep,
 )
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 
 def test_runs_that_differ_in_their_seeds_alone_are_a_setting(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)

@@ -30,10 +30,20 @@ def test_runs_of_other_conditions_have_a_ranking_of_their_own(tmp_path, key, val
     for group in groups:
         assert group.keys == ["agent.gamma"] and len(group.settings) == 2
         assert group.settings[0].values == {"agent.gamma": "0.98"}
+
+
+def test_a_report_ranks_runs_of_other_conditions_apart(tmp_path):
+    values = ["CartPole-v0", "Acrobot-v1"]
+    swept = {"env.id": values, "agent.gamma": [0.9, 0.98], "seed": [0, 1]}
+    write_sweep(
+        tmp_path / "s",
+        swept,
+        lambda v: {100: 100 * v["agent.gamma"] + 50 * (v["env.id"] == values[0])},
+    )
     report_of([tmp_path / "s"])
     rows = rows_of(tmp_path / "s")
     assert [(row["group"], row["agent.gamma"], row["rank"]) for row in rows] == [
-        (f"{name}={value}", gamma, rank)
+        (f"env.id={value}", gamma, rank)
         for value in values
         for gamma, rank in (("0.98", "1"), ("0.9", "2"))
     ]

@@ -5,6 +5,8 @@ import pytest
 
 from tests.sweep_files import SWEPT, report_of, returns_of, rows_of, write_sweep
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 
 def test_the_numbers_are_those_of_an_independent_calculation(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)

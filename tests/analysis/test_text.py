@@ -1,5 +1,6 @@
 """What a report says about its runs."""
 
+import pytest
 import yaml
 from markupsafe import escape
 
@@ -13,6 +14,8 @@ from tests.sweep_files import (
     write_single,
     write_sweep,
 )
+
+pytestmark = pytest.mark.usefixtures("without_plots")
 
 
 def test_a_sweep_with_gaps_shows_what_is_there_and_says_what_is_missing(tmp_path):

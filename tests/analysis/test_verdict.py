@@ -8,6 +8,8 @@ from dqn_exp.analysis.ranking import RANKINGS
 from tests.analysis.test_statistics import naive_mann_whitney_p
 from tests.sweep_files import lines_of, read_settings, report_of, rows_of, write_sweep
 
+pytestmark = pytest.mark.usefixtures("without_plots")
+
 SCORES = {0.9: [10, 20, 30, 40, 50], 0.98: [45, 60, 70, 80, 200], 0.99: [5, 20, 35, 45, 48]}
 
 

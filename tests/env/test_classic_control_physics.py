@@ -35,12 +35,14 @@ def play_both(
 @pytest.mark.parametrize(
     "env_id, kwargs, limit, num_actions, least_episodes",
     [
-        ("CartPole-v1", {}, 500, 2, 1_000),
+        pytest.param("CartPole-v1", {}, 500, 2, 1_000, marks=pytest.mark.slow),
         ("CartPole-v1", {}, 15, 2, 2_000),
         ("CartPole-v1", {"sutton_barto_reward": True}, 500, 2, 1_000),
         ("Acrobot-v1", {}, 500, 3, 60),
         ("MountainCar-v0", {}, 200, 3, 150),
-        ("MountainCar-v0", {"goal_velocity": 0.01}, 3_000, 3, 9),
+        pytest.param(
+            "MountainCar-v0", {"goal_velocity": 0.01}, 3_000, 3, 9, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(

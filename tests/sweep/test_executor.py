@@ -4,8 +4,6 @@ import pytest
 
 from tests.sweep.executors import LAUNCHERS, SWEEP, check_same, run
 
-pytestmark = pytest.mark.xdist_group("executors")  # They share a sweep to compare with.
-
 
 @pytest.mark.parametrize("name", ["processes", pytest.param("slurm", marks=pytest.mark.slow)])
 def test_24_runs_are_the_same_with_every_executor(tmp_path, in_process, name):

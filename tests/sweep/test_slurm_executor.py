@@ -3,11 +3,8 @@
 import os
 import sys
 
-import pytest
-
-from tests.sweep.executors import SWEEP, check_same, run
-
-pytestmark = pytest.mark.xdist_group("executors")
+from tests.command import table_of
+from tests.sweep.executors import run
 
 FAKE_SLURM = {
     # What submitit calls, for a cluster of one machine that begins every job at once.
@@ -36,7 +33,7 @@ FAKE_SLURM = {
 }
 
 
-def test_jobs_of_slurm_are_asked_for_as_the_options_say(tmp_path, in_process):
+def test_jobs_of_slurm_are_asked_for_as_the_options_say(tmp_path):
     bin_ = tmp_path / "bin"
     bin_.mkdir()
     for name, body in FAKE_SLURM.items():
@@ -47,16 +44,16 @@ def test_jobs_of_slurm_are_asked_for_as_the_options_say(tmp_path, in_process):
         (bin_ / name).write_text(f"#!{sys.executable}\n{head}{lines}\n")
         (bin_ / name).chmod(0o755)
     options = (
-        "hydra/launcher=population_slurm", "hydra.launcher.num_workers=3",
+        "hydra/launcher=population_slurm", "hydra.launcher.num_workers=2",
         "hydra.launcher.timeout_min=90", "hydra.launcher.cpus_per_task=1",
         "hydra.launcher.gpus_per_node=1", "+hydra.launcher.parameters.slurm_partition=fast",
     )  # fmt: skip
     path = f"{bin_}:{os.environ['PATH']}"
-    done = run(tmp_path, "-m", *SWEEP, *options, "hydra.sweep.dir=s", PATH=path)
+    done = run(tmp_path, "-m", "seed=1,2,3", *options, "hydra.sweep.dir=s", PATH=path)
     assert done.returncode == 0, done.stderr
-    check_same(tmp_path / "s", in_process)
+    assert [row["status"] for row in table_of(tmp_path / "s")] == ["completed"] * 3
     jobs = [file.read_text() for file in bin_.glob("*.job")]
-    assert len(jobs) == 4  # Two structures, and all three workers busy.
+    assert len(jobs) == 2  # One structure, and both workers busy.
     for text in jobs:
         for line in ("--time=90", "--cpus-per-task=1", "--gpus-per-node=1", "--partition=fast"):
             assert f"#SBATCH {line}" in text
