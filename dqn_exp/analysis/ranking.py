@@ -21,7 +21,7 @@ class Ranking(NamedTuple):
         phrase: names the measure in a sentence.
         statistic: over the seeds, in brackets.
         measures: of a setting, the decisive one first; larger is better.
-        values: `[n]`, of the runs of a setting, as they are shown.
+        values: `[n]` values of the runs of a setting, as they are shown.
         estimate: of the decisive measure, as it is shown.
         sign: -1 if smaller values are better, otherwise 1.
     """

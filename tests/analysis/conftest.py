@@ -12,7 +12,7 @@ def one_format(request, monkeypatch):
 
 @pytest.fixture
 def without_plots(monkeypatch):
-    """Writes reports without plots, which is faster, where a test is about their text."""
+    """Leaves out the plots, for tests of the text of reports."""
     monkeypatch.setattr(page, "make_plots", lambda *_: [])
 
 
