@@ -34,7 +34,7 @@ class Group(NamedTuple):
     keys: list[str]
     settings: list[Setting]
     threshold: float | None
-    ranking: Ranking = DEFAULT
+    ranking: Ranking
 
     @property
     def runs(self) -> list[RunFiles]:

@@ -40,7 +40,7 @@ class Ranking(NamedTuple):
 
     @property
     def is_of_final_returns(self) -> bool:
-        """Whether its values are final returns."""
+        """True if the values are final returns."""
         return self.phrase == FINAL_RETURN
 
     def sample(self, setting: Setting) -> Float64Array:
