@@ -1,6 +1,7 @@
 """Playing a segment of a run, in a compiled environment or in one that is a Python object."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,7 +9,8 @@ import numpy as np
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.agent.native.remember import Waiting
 from dqn_exp.buffer.n_step import NStep
-from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray, ObservationArray
+from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray, ObservationArray
+from dqn_exp.core.callback import callback
 from dqn_exp.core.compile_time import Static
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.serial_env import SerialVectorEnv
@@ -222,43 +224,37 @@ class PythonPlayer(_EpisodePlayer):
 
     def compile(self, records: Any, worker: Worker) -> None:
         """Compiles or loads the code with a group without runs."""
-        spec, stores, world = self._engine.spec, self._stores, self._world
-        nobody = turns.Group(
-            np.zeros(0, dtype=np.int64),
-            worker.numbers[:0],
-            worker.finished[:0],
-            np.zeros(0, dtype=np.bool_),
-        )
-        turns.begin(spec, stores, world, records, worker.memory, nobody)
-        turns.proceed(spec, stores, world, self._outcomes, records, worker.memory, nobody)
-        turns.end(spec, stores, records, worker.memory, nobody)
+        self.advance(records, np.zeros(0, dtype=np.int64), worker)
 
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs until `segment.is_over`, or until their environments raise an error."""
-        spec, stores, world = self._engine.spec, self._stores, self._world
-        over, size = np.zeros(len(runs), dtype=np.bool_), len(runs)
-        group = turns.Group(runs, worker.numbers[:size], worker.finished[:size], over)
-        turns.begin(spec, stores, world, records, worker.memory, group)
-        while not over.all():
-            self._step(records, runs, over)
-            turns.proceed(spec, stores, world, self._outcomes, records, worker.memory, group)
-            for k in np.flatnonzero(~over).tolist() if self._env.errors else ():
-                over[k] = self.has_failed(int(runs[k]))
-        turns.end(spec, stores, records, worker.memory, group)
+        size = len(runs)
+        actions, over = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
+        failed = np.zeros_like(over)
+        numbers, finished = worker.numbers[:size], worker.finished[:size]
+        group = turns.Group(runs, numbers, finished, actions, over, failed)
+        with callback(partial(self._step, records, group)) as step:
+            turns.play(
+                *(self._engine.spec, self._stores, self._world, self._outcomes),
+                *(records, worker.memory, group, step),
+            )
 
-    def _step(self, records: Any, runs: IntArray, over: BoolArray) -> None:
+    def _step(self, records: Any, group: turns.Group) -> None:
         """Takes the chosen actions in the environments of segments that are not over."""
-        outcomes, env, actions = self._outcomes, self._env, records["action"][runs].tolist()
-        is_over = over.tolist()
-        for k, run in enumerate(runs.tolist()):
-            if is_over[k]:
-                continue
-            result = env.step_one(run, actions[k])
-            if result is None:
-                over[k] = True
-                continue
-            self._newest[run], outcomes.rewards[run], terminated, truncated = result
-            outcomes.terminated[run], outcomes.truncated[run] = terminated, truncated
-            if terminated or truncated:
-                seed = self.episodes.seed(run, int(records["episode"][run]) + 1)
-                self._first[run] = env.reset_one(run, seed)
+        for k, (is_over, run, action) in enumerate(
+            zip(group.over.tolist(), group.runs.tolist(), group.actions.tolist(), strict=True)
+        ):
+            if not is_over:
+                self._step_one(records, group, k, run, action)
+
+    def _step_one(self, records: Any, group: turns.Group, k: int, run: int, action: int) -> None:
+        outcomes, env = self._outcomes, self._env
+        if (result := env.step_one(run, action)) is None:
+            group.over[k] = True
+            return
+        self._newest[run], outcomes.rewards[run], terminated, truncated = result
+        outcomes.terminated[run], outcomes.truncated[run] = terminated, truncated
+        if terminated or truncated:
+            seed = self.episodes.seed(run, int(records["episode"][run]) + 1)
+            self._first[run] = env.reset_one(run, seed)
+            group.failed[k] = self.has_failed(run)

@@ -10,6 +10,7 @@ from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.buffer.frame_kernels import NONE, add_frame
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, UInt8Array
+from dqn_exp.core.callback import call_back
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import cached_jit, inlined_kernel, kernel
 from dqn_exp.training.segment import World, is_over, take_step
@@ -42,41 +43,21 @@ class Group(NamedTuple):
         runs: `[G]` rows of the runs.
         numbers: `[G, size]` numbers of the memory for each run.
         finished: `[G, F]` episodes that finish, written.
+        actions: `[G]` chosen actions, written.
         over: `[G]` segments that are over, written.
+        failed: `[G]` runs without a next episode, whose segments end with the current step.
     """
 
     runs: IntArray
     numbers: Float32Array
     finished: npt.NDArray[Any]
+    actions: IntArray
     over: BoolArray
+    failed: BoolArray
 
 
 @cached_jit
-def begin(
-    spec: Static, stores: Stores, world: World, records: Any, memory: Memory, group: Group
-) -> None:
-    """Begins segments of runs whose environments are Python objects, and chooses their actions.
-
-    Args:
-        spec: of the agent.
-        stores: of all runs.
-        world: of all runs.
-        records: `[N]`.
-        memory: of the thread.
-        group: the runs.
-    """
-    size = len(stores.online) // len(records)
-    for k in range(len(group.runs)):
-        record, own = records[group.runs[k]], _memory_of(memory, group.numbers[k])
-        take_in(spec, stores, record, group.runs[k], size, own)
-        record.num_finished = 0
-        group.over[k] = is_over(record, group.finished[k])
-        if not group.over[k]:
-            record.action = act_once(spec, stores, record, group.runs[k], own, world.observations)
-
-
-@cached_jit
-def proceed(
+def play(
     spec: Static,
     stores: Stores,
     world: World,
@@ -84,27 +65,71 @@ def proceed(
     records: Any,
     memory: Memory,
     group: Group,
+    step: int,
 ) -> None:
-    """Learns from a step of segments that are not over, and chooses the next actions.
+    """Advances runs until their segments are over.
 
-    The arguments are those of `begin`, with the outcomes of the step.
+    Args:
+        spec: of the agent.
+        stores: of all runs.
+        world: of all runs.
+        outcomes: of the newest step.
+        records: `[N]`.
+        memory: of the thread.
+        group: the runs.
+        step: callback that takes the actions of segments that are not over, and writes outcomes.
     """
+    size = len(stores.online) // len(records)
     for k in range(len(group.runs)):
-        if group.over[k]:
-            continue
+        record, own = records[group.runs[k]], _memory_of(memory, group.numbers[k])
+        take_in(spec, stores, record, group.runs[k], size, own)
+        record.num_finished = 0
+    _choose_actions(spec, stores, world, records, memory, group)
+    while not group.over.all() and call_back(step):
+        for k in range(len(group.runs)):
+            if not group.over[k]:
+                _receive_step(spec, stores, world, outcomes, records, memory, group, k)
+        _choose_actions(spec, stores, world, records, memory, group)
+    for k in range(len(group.runs)):
+        give_back(spec, stores, group.runs[k], size, _memory_of(memory, group.numbers[k]))
+
+
+@kernel
+def _choose_actions(
+    spec: Static, stores: Stores, world: World, records: Any, memory: Memory, group: Group
+) -> None:
+    """Finds segments that are over, and chooses the next actions of the others."""
+    for k in range(len(group.runs)):
         run, own = group.runs[k], _memory_of(memory, group.numbers[k])
         record = records[run]
-        record.reward, record.terminated = outcomes.rewards[run], outcomes.terminated[run]
-        record.truncated = outcomes.truncated[run]
-        receive(spec, stores, record, run, outcomes.frames, world.following, False)
-        take_step(spec, stores, world, record, run, own, group.finished[k])
-        if record.terminated or record.truncated:
-            receive(spec, stores, record, run, outcomes.first_frames, outcomes.starts, True)
-            for feature in range(world.observations.shape[1]):
-                world.observations[run, feature] = outcomes.starts[run, feature]
-        group.over[k] = is_over(record, group.finished[k])
+        group.over[k] = group.over[k] or group.failed[k] or is_over(record, group.finished[k])
         if not group.over[k]:
             record.action = act_once(spec, stores, record, run, own, world.observations)
+            group.actions[k] = record.action
+
+
+@kernel
+def _receive_step(
+    spec: Static,
+    stores: Stores,
+    world: World,
+    outcomes: Outcomes,
+    records: Any,
+    memory: Memory,
+    group: Group,
+    k: int,
+) -> None:
+    """Learns from a step of one of the runs."""
+    run, own = group.runs[k], _memory_of(memory, group.numbers[k])
+    record = records[run]
+    record.reward, record.terminated = outcomes.rewards[run], outcomes.terminated[run]
+    record.truncated = outcomes.truncated[run]
+    receive(spec, stores, record, run, outcomes.frames, world.following, False)
+    take_step(spec, stores, world, record, run, own, group.finished[k])
+    if record.terminated or record.truncated:
+        receive(spec, stores, record, run, outcomes.first_frames, outcomes.starts, True)
+        for feature in range(world.observations.shape[1]):
+            world.observations[run, feature] = outcomes.starts[run, feature]
 
 
 @kernel
@@ -142,14 +167,6 @@ def _receive_frame(
 def receive(spec: Spec) -> Any:
     """Stores the frame of a run among `[N, H * W * c]`, and writes its place as observation."""
     return _receive_frame if spec.stores_frames else _receive_nothing
-
-
-@cached_jit
-def end(spec: Static, stores: Stores, records: Any, memory: Memory, group: Group) -> None:
-    """Ends segments of runs whose environments are Python objects."""
-    size = len(stores.online) // len(records)
-    for k in range(len(group.runs)):
-        give_back(spec, stores, group.runs[k], size, _memory_of(memory, group.numbers[k]))
 
 
 @inlined_kernel

@@ -110,13 +110,12 @@ def test_nothing_is_left_to_compile_when_training_begins(tmp_path, monkeypatch, 
 
         monkeypatch.setattr(module, name, listening)
 
-    for name in ("begin", "proceed", "end"):
-        listen(turns, name)
+    listen(turns, "play")
     listen(segment, "advance")
     trainer = make(tmp_path, 1, env__id=env_id, engine="native")
     before = trainer.state_dict(0)
     trainer._compile()
-    assert called == ({"advance"} if env_id == "CartPole-v1" else {"begin", "proceed", "end"})
+    assert called == ({"advance"} if env_id == "CartPole-v1" else {"play"})
     assert_equal_states(before, trainer.state_dict(0))
 
 
