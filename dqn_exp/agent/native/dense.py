@@ -21,7 +21,10 @@ COLUMNS = 2 * LANES
 
 
 class Layer(NamedTuple):
-    """A linear layer, whose weights are stored as `[I, O]`.
+    """A linear layer, whose weights are stored as `[O / COLUMNS, I, COLUMNS]`.
+
+    So weights are read in the order in which they are stored, which is how processors fetch them
+    ahead from memory.
 
     Attributes:
         inputs: I.
@@ -80,10 +83,10 @@ def forward(
             c, d = below + row_c * inputs, below + row_d * inputs
             a0 = b0 = c0 = d0 = bias0
             a1 = b1 = c1 = d1 = bias1
-            weight = parameters + layer.weight + column
+            weight = parameters + layer.weight + column * inputs
             for i in range(inputs):
                 weight0, weight1 = load(numbers, weight), load(numbers, weight + LANES)
-                weight += outputs
+                weight += COLUMNS
                 unit_a, unit_b = broadcast(numbers, a + i), broadcast(numbers, b + i)
                 unit_c, unit_d = broadcast(numbers, c + i), broadcast(numbers, d + i)
                 a0 += unit_a * weight0
@@ -143,15 +146,15 @@ def gradient_of_columns(
             c1 += unit_c * delta1
             d0 += unit_d * delta0
             d1 += unit_d * delta1
-        place = to + layer.weight + i * outputs + column
+        place = to + layer.weight + column * inputs + i * COLUMNS
         store(numbers, place, a0)
         store(numbers, place + LANES, a1)
-        store(numbers, place + b * outputs, b0)
-        store(numbers, place + b * outputs + LANES, b1)
-        store(numbers, place + c * outputs, c0)
-        store(numbers, place + c * outputs + LANES, c1)
-        store(numbers, place + d * outputs, d0)
-        store(numbers, place + d * outputs + LANES, d1)
+        store(numbers, place + b * COLUMNS, b0)
+        store(numbers, place + b * COLUMNS + LANES, b1)
+        store(numbers, place + c * COLUMNS, c0)
+        store(numbers, place + c * COLUMNS + LANES, c1)
+        store(numbers, place + d * COLUMNS, d0)
+        store(numbers, place + d * COLUMNS + LANES, d1)
 
 
 @kernel
@@ -198,26 +201,27 @@ def input_deltas(
             c, d = above + row_c * outputs, above + row_d * outputs
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros()
             c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zeros()
-            weight = parameters + layer.weight + i * outputs
             for output in range(0, outputs, LANES):
                 delta_a, delta_b = load(numbers, a + output), load(numbers, b + output)
                 delta_c, delta_d = load(numbers, c + output), load(numbers, d + output)
-                weights = load(numbers, weight + output)
+                panel, rest = output - output % COLUMNS, output % COLUMNS
+                weight = parameters + layer.weight + panel * inputs + i * COLUMNS + rest
+                weights = load(numbers, weight)
                 a0 += delta_a * weights
                 b0 += delta_b * weights
                 c0 += delta_c * weights
                 d0 += delta_d * weights
-                weights = load(numbers, weight + outputs + output)
+                weights = load(numbers, weight + COLUMNS)
                 a1 += delta_a * weights
                 b1 += delta_b * weights
                 c1 += delta_c * weights
                 d1 += delta_d * weights
-                weights = load(numbers, weight + 2 * outputs + output)
+                weights = load(numbers, weight + 2 * COLUMNS)
                 a2 += delta_a * weights
                 b2 += delta_b * weights
                 c2 += delta_c * weights
                 d2 += delta_d * weights
-                weights = load(numbers, weight + 3 * outputs + output)
+                weights = load(numbers, weight + 3 * COLUMNS)
                 a3 += delta_a * weights
                 b3 += delta_b * weights
                 c3 += delta_c * weights

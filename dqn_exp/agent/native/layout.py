@@ -11,11 +11,11 @@ from dqn_exp.network.convolution import Convolution, num_numbers
 from dqn_exp.network.layers import Linear
 
 INPUTS, OUTPUTS, WEIGHT, BIAS, UNITS, HEADS = range(6)
-COUNT, WIDTH, FLAT, TRUE_INPUTS, TRUE_OUTPUTS, PITCH = range(6, 12)
+COUNT, WIDTH, FLAT, TRUE_INPUTS, TRUE_OUTPUTS, PANEL = range(6, 12)
 """Columns of the table of layers: the fields of `Layer`, then what tells where a layer lies in the
 parameters `[P]` of a run. The outputs of a layer are divided into heads, each with an equal part
-(`WIDTH`) of them, which is padded to `OUTPUTS`. The last layer has a head for each action. `PITCH`
-is the distance of the weights of one input from those of the next.
+(`WIDTH`) of them, which is padded to `OUTPUTS`. The last layer has a head for each action. The
+weights of a head are stored as `[outputs / PANEL, inputs, PANEL]`.
 
 The inputs and outputs of a convolution are those of a whole image, but its weights are those of
 one patch, in as many inputs and outputs as `TRUE_INPUTS` and `TRUE_OUTPUTS`."""
@@ -189,24 +189,25 @@ def _make_table(
         if is_last:
             width = num_outputs or 1
         if isinstance(layer, Convolution):
-            outputs, pitch = pad(num_numbers(layer.output), COLUMNS), width
-            num_weights = true_inputs * width
+            outputs, panel = pad(num_numbers(layer.output), COLUMNS), width
+            num_weights, num_biases = true_inputs * width, width
         else:
             if is_last and num_outputs is None:
-                inputs, outputs = pad(inputs, COLUMNS), 1
+                inputs, outputs, panel = pad(inputs, COLUMNS), 1, 1
             else:
-                outputs = pad(width, COLUMNS)
-            pitch, num_weights = outputs, true_outputs // width * inputs * outputs
+                outputs, panel = pad(width, COLUMNS), COLUMNS
+            num_biases = true_outputs // width * outputs
+            num_weights = num_biases * inputs
         count = true_outputs // width
         bias = parameters + pad(num_weights)
         heads = units + pad(rows * inputs)
         table.append(
             [
                 *(inputs, outputs, parameters, bias, units, heads, count, width),
-                *(flat, true_inputs, true_outputs, pitch),
+                *(flat, true_inputs, true_outputs, panel),
             ]
         )
-        parameters = bias + pad(count * pitch)
+        parameters = bias + pad(num_biases)
         flat += (true_inputs + 1) * true_outputs
         inputs, units = outputs, heads
     last = table[-1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dqn_exp.agent.native.dense import COLUMNS
 from dqn_exp.agent.native.layout import (
     BIAS,
     COUNT,
@@ -187,12 +188,13 @@ def _multiply_weights(memory: Memory, row: IntArray, base: int, scales: int, to:
                 _write(numbers, noise, base, scales, to, place + i)
             place += inputs
         else:
-            for i in range(inputs):
-                factor = broadcast(numbers, of_inputs + i)
-                for k in range(0, outputs, LANES):
-                    noise = factor * load(numbers, of_outputs + k)
-                    _write(numbers, noise, base, scales, to, place + k)
-                place += outputs
+            for panel in range(of_outputs, of_outputs + outputs, COLUMNS):
+                for i in range(inputs):
+                    factor = broadcast(numbers, of_inputs + i)
+                    for k in range(0, COLUMNS, LANES):
+                        noise = factor * load(numbers, panel + k)
+                        _write(numbers, noise, base, scales, to, place + k)
+                    place += COLUMNS
             of_outputs += outputs
 
 

@@ -5,16 +5,17 @@ from dqn_exp.agent.native.layout import (
     COUNT,
     FLAT,
     INPUTS,
-    PITCH,
+    OUTPUTS,
+    PANEL,
     TRUE_INPUTS,
     TRUE_OUTPUTS,
     WEIGHT,
     WIDTH,
 )
 from dqn_exp.agent.native.memory import Memory
-from dqn_exp.core.arrays import Float32Array
+from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.jit import called_kernel, kernel
-from dqn_exp.core.vector import LANES, store, zeros
+from dqn_exp.core.vector import LANES, load_some, store, store_some, zeros
 
 
 @called_kernel
@@ -25,18 +26,16 @@ def pack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
         store(memory.numbers, i, zeros())
     for index in range(memory.at.num_layers):
         row = memory.layers[index]
-        inputs, pitch, place = row[INPUTS], row[PITCH], first + row[FLAT]
-        to = packed + row[WEIGHT]
+        place, width, panel = first + row[FLAT], row[WIDTH], row[PANEL]
         for i in range(row[TRUE_INPUTS]):
             for head in range(row[COUNT]):
-                for k in range(row[WIDTH]):
-                    memory.numbers[to + (head * inputs + i) * pitch + k] = flat[place]
-                    place += 1
-        to = packed + row[BIAS]
+                for k in range(0, width, panel):
+                    to, count = packed + _place_of(row, head, k, i), min(panel, width - k)
+                    _copy(flat, place + k, memory.numbers, to, count)
+                place += width
         for head in range(row[COUNT]):
-            for k in range(row[WIDTH]):
-                memory.numbers[to + head * pitch + k] = flat[place]
-                place += 1
+            _copy(flat, place, memory.numbers, packed + row[BIAS] + head * row[OUTPUTS], width)
+            place += width
 
 
 @called_kernel
@@ -44,18 +43,31 @@ def unpack(memory: Memory, packed: int, flat: Float32Array, first: int) -> None:
     """Copies parameters from the memory back, as `pack` has taken them."""
     for index in range(memory.at.num_layers):
         row = memory.layers[index]
-        inputs, pitch, place = row[INPUTS], row[PITCH], first + row[FLAT]
-        to = packed + row[WEIGHT]
+        place, width, panel = first + row[FLAT], row[WIDTH], row[PANEL]
         for i in range(row[TRUE_INPUTS]):
             for head in range(row[COUNT]):
-                for k in range(row[WIDTH]):
-                    flat[place] = memory.numbers[to + (head * inputs + i) * pitch + k]
-                    place += 1
-        to = packed + row[BIAS]
+                for k in range(0, width, panel):
+                    found, count = packed + _place_of(row, head, k, i), min(panel, width - k)
+                    _copy(memory.numbers, found, flat, place + k, count)
+                place += width
         for head in range(row[COUNT]):
-            for k in range(row[WIDTH]):
-                flat[place] = memory.numbers[to + head * pitch + k]
-                place += 1
+            _copy(memory.numbers, packed + row[BIAS] + head * row[OUTPUTS], flat, place, width)
+            place += width
+
+
+@kernel
+def _place_of(row: IntArray, head: int, k: int, i: int) -> int:
+    """Returns where the weights of an input are for a head's outputs from `k` on, in a panel."""
+    inputs, panel = row[INPUTS], row[PANEL]
+    place: int = row[WEIGHT] + (head * row[OUTPUTS] + k) * inputs + i * panel
+    return place
+
+
+@kernel
+def _copy(source: Float32Array, first: int, target: Float32Array, place: int, count: int) -> None:
+    """Copies numbers from `first` on in one array to `place` in another one."""
+    for k in range(0, count, LANES):
+        store_some(target, place + k, load_some(source, first + k, count - k), count - k)
 
 
 @kernel
