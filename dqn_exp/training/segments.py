@@ -18,10 +18,20 @@ from dqn_exp.training.segment import FINISHED, Worker
 from dqn_exp.training.stretch import Stretch
 
 SECONDS = 0.1
-"""Length of a stretch; the runs advance as far as they can in this time."""
+"""Length of a stretch of small networks; the runs advance as far as they can in this time."""
 
 LEAST_SECONDS = 0.002
 """Shortest length of a segment, so that changing runs takes a small share of the time."""
+
+COPIED_ARRAYS = 8
+"""Copies of a run's parameters that changing runs makes: of two networks and two moments, to the
+memory of a thread and back."""
+
+SECONDS_PER_BYTE = 3e-9
+"""Shortest length of a segment for each byte of them: about 30 times as long as copying takes."""
+
+MOST_SECONDS = 1.0
+"""Length of a stretch, at most, where such segments of all runs take longer than `SECONDS`."""
 
 SEGMENTS_PER_STRETCH = 5
 """Segments that a run may make in a stretch, so that the threads share the work of few runs."""
@@ -77,6 +87,7 @@ class Segments:
         self._workers = [_make_worker(engine, size) for _ in range(num_threads)]
         self._pool = ThreadPoolExecutor(num_threads)
         self._speeds = _Speeds()
+        self._least_seconds = SECONDS_PER_BYTE * COPIED_ARRAYS * engine.agent.online.nbytes / count
 
     def compile(self) -> None:
         """Compiles or loads the code."""
@@ -89,16 +100,16 @@ class Segments:
         records = self._engine.load(steps)
         self._player.load(records)
         records["due"], records["last_episode"] = until, last_episodes
+        learned = learns(records)
         groups, began = self._player.group(len(steps)), time.perf_counter()
         workers = self._workers[: min(self._player.num_threads, len(groups))]
-        share = min(1 / SEGMENTS_PER_STRETCH, len(workers) / max(1, len(groups)))
-        seconds = max(LEAST_SECONDS, SECONDS * share)
-        stretch = _Stretch(records, self._player, groups, self._speeds, seconds)
+        lengths = self._lengths(len(steps), len(groups), len(workers))
+        stretch = _Stretch(records, self._player, groups, self._speeds, *lengths)
         if len(workers) == 1:
             stretch.work(workers[0])
         else:
             list(self._pool.map(stretch.work, workers))
-        if learns(records).any():
+        if learned.any() and np.array_equal(learned, learns(records)):  # Learning takes longer.
             taken = int((records["step"] - steps).sum())
             self._player.note_rate(taken / (time.perf_counter() - began))
         self._engine.store(records)
@@ -111,6 +122,13 @@ class Segments:
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown()
+
+    def _lengths(self, num_runs: int, num_groups: int, num_workers: int) -> tuple[float, float]:
+        """Returns how many seconds a segment and a stretch take."""
+        share = num_workers / num_groups
+        least = min(self._least_seconds * num_runs / num_groups, MOST_SECONDS * share)
+        segment = max(LEAST_SECONDS, least, SECONDS * min(share, 1 / SEGMENTS_PER_STRETCH))
+        return segment, max(SECONDS, least / share)
 
 
 class _Stretch:
@@ -126,12 +144,13 @@ class _Stretch:
         player: Player,
         groups: Iterable[IntArray],
         speeds: _Speeds,
-        seconds: float,
+        segment_seconds: float,
+        stretch_seconds: float,
     ) -> None:
         self._records, self._player = records, player
         self._waiting = deque(groups)
-        self._deadline = time.perf_counter() + SECONDS
-        self._speeds, self._seconds = speeds, seconds
+        self._deadline = time.perf_counter() + stretch_seconds
+        self._speeds, self._seconds = speeds, segment_seconds
         self.finished: list[FinishedEpisodes] = []
 
     def work(self, worker: Worker) -> None:
