@@ -22,6 +22,7 @@ def single_steps() -> Iterator[None]:
         patch.setattr(lockstep, "SECONDS", 0.0)
         patch.setattr(segments, "SECONDS", 0.0)
         patch.setattr(segments, "LEAST_SECONDS", 0.0)
+        patch.setattr(segments, "SECONDS_PER_BYTE", 0.0)
         yield
 
 

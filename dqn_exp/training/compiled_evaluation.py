@@ -8,7 +8,7 @@ from dqn_exp.agent.engine import Engine
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.agent.native.entries import prepare_policy
 from dqn_exp.agent.native.inputs import read_observation
-from dqn_exp.agent.native.memory import Memory, pad_rows
+from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.mlp import forward
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.native.values import best_action
@@ -190,7 +190,7 @@ def _step(
     for k in range(part.size):
         place = arena.active[k] * num_features
         read_observation(spec, memory, k, arena.observations, place, num_features)
-    forward(spec, memory, memory.at.online, pad_rows(part.size))
+    forward(spec, memory, memory.at.online, part.size)
     kept, i = 0, part.run
     for k in range(part.size):
         row = arena.active[k]

@@ -18,6 +18,9 @@ from dqn_exp.core.vector import LANES, broadcast, item, load, store, zeros
 POSITIONS = 8
 """Patches, or weights of a patch, that are computed at once."""
 
+NEAR = 2**15
+"""Numbers of images that stay in a near cache while their gradients are computed."""
+
 
 class Convolution(NamedTuple):
     """A convolution, whose weights are stored as `[size, size * C, F]`.
@@ -67,47 +70,56 @@ def forward(
         units: place of the units.
         rows: to compute.
     """
-    filters, length, last = layer.filters, layer.size * layer.channels, layer.width - 1
-    step = layer.stride * layer.channels
+    filters, length = layer.filters, layer.size * layer.channels
+    last = layer.height * layer.width - 1
     for place in range(rows.first, rows.first + rows.size):
         row = item(rows.numbers, place)
         image = units + layer.units + row * layer.inputs
         above = units + layer.heads + row * layer.outputs
-        for y in range(layer.height):
-            for x in range(0, layer.width, POSITIONS):
-                # Beyond the last patch of a line, the last one is computed again.
-                x1, x2, x3 = min(x + 1, last), min(x + 2, last), min(x + 3, last)
-                x4, x5, x6 = min(x + 4, last), min(x + 5, last), min(x + 6, last)
-                x7 = min(x + 7, last)
-                for f in range(0, filters, LANES):
-                    bias = load(numbers, parameters + layer.bias + f)
-                    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = bias
-                    weight = parameters + layer.weight + f
-                    for line in range(layer.size):
-                        first = image + (y * layer.stride + line) * layer.pitch
-                        p0, p1, p2 = first + x * step, first + x1 * step, first + x2 * step
-                        p3, p4, p5 = first + x3 * step, first + x4 * step, first + x5 * step
-                        p6, p7 = first + x6 * step, first + x7 * step
-                        for i in range(length):
-                            weights = load(numbers, weight)
-                            weight += filters
-                            s0 += broadcast(numbers, p0 + i) * weights
-                            s1 += broadcast(numbers, p1 + i) * weights
-                            s2 += broadcast(numbers, p2 + i) * weights
-                            s3 += broadcast(numbers, p3 + i) * weights
-                            s4 += broadcast(numbers, p4 + i) * weights
-                            s5 += broadcast(numbers, p5 + i) * weights
-                            s6 += broadcast(numbers, p6 + i) * weights
-                            s7 += broadcast(numbers, p7 + i) * weights
-                    to = above + y * layer.width * filters + f
-                    store(numbers, to + x * filters, activate(spec, s0))
-                    store(numbers, to + x1 * filters, activate(spec, s1))
-                    store(numbers, to + x2 * filters, activate(spec, s2))
-                    store(numbers, to + x3 * filters, activate(spec, s3))
-                    store(numbers, to + x4 * filters, activate(spec, s4))
-                    store(numbers, to + x5 * filters, activate(spec, s5))
-                    store(numbers, to + x6 * filters, activate(spec, s6))
-                    store(numbers, to + x7 * filters, activate(spec, s7))
+        for n0 in range(0, last + 1, POSITIONS):
+            # Beyond the last patch, the last one is computed again.
+            n1, n2, n3 = min(n0 + 1, last), min(n0 + 2, last), min(n0 + 3, last)
+            n4, n5, n6, n7 = (
+                min(n0 + 4, last),
+                min(n0 + 5, last),
+                min(n0 + 6, last),
+                min(n0 + 7, last),
+            )
+            p0, p1 = image + _patch(layer, n0), image + _patch(layer, n1)
+            p2, p3 = image + _patch(layer, n2), image + _patch(layer, n3)
+            p4, p5 = image + _patch(layer, n4), image + _patch(layer, n5)
+            p6, p7 = image + _patch(layer, n6), image + _patch(layer, n7)
+            for f in range(0, filters, LANES):
+                bias = load(numbers, parameters + layer.bias + f)
+                s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = bias
+                weight = parameters + layer.weight + f
+                for line in range(0, layer.size * layer.pitch, layer.pitch):
+                    for i in range(line, line + length):
+                        weights = load(numbers, weight)
+                        weight += filters
+                        s0 += broadcast(numbers, p0 + i) * weights
+                        s1 += broadcast(numbers, p1 + i) * weights
+                        s2 += broadcast(numbers, p2 + i) * weights
+                        s3 += broadcast(numbers, p3 + i) * weights
+                        s4 += broadcast(numbers, p4 + i) * weights
+                        s5 += broadcast(numbers, p5 + i) * weights
+                        s6 += broadcast(numbers, p6 + i) * weights
+                        s7 += broadcast(numbers, p7 + i) * weights
+                store(numbers, above + n0 * filters + f, activate(spec, s0))
+                store(numbers, above + n1 * filters + f, activate(spec, s1))
+                store(numbers, above + n2 * filters + f, activate(spec, s2))
+                store(numbers, above + n3 * filters + f, activate(spec, s3))
+                store(numbers, above + n4 * filters + f, activate(spec, s4))
+                store(numbers, above + n5 * filters + f, activate(spec, s5))
+                store(numbers, above + n6 * filters + f, activate(spec, s6))
+                store(numbers, above + n7 * filters + f, activate(spec, s7))
+
+
+@inlined_kernel
+def _patch(layer: Convolution, position: int) -> int:
+    """Returns where the patch of an output begins in its image; outputs are numbered by lines."""
+    y, x = position // layer.width, position % layer.width
+    return layer.stride * (y * layer.pitch + x * layer.channels)
 
 
 @kernel
@@ -124,20 +136,27 @@ def gradient(
         deltas: place of the gradients of the units, those of the outputs known.
         rows: that count.
     """
-    length = layer.size * layer.channels
+    length, end = layer.size * layer.channels, rows.first + rows.size
+    for i in range(0, layer.size * length * layer.filters, LANES):
+        store(numbers, to + layer.weight + i, zeros())
     for f in range(0, layer.filters, LANES):
-        _sum_deltas(numbers, layer, to + layer.bias + f, deltas + layer.heads + f, rows)
-        for line in range(layer.size):
-            for i in range(0, length, POSITIONS):
-                weight = to + layer.weight + line * length * layer.filters + f
-                _sum_products(numbers, layer, weight, units, deltas + f, rows, line, i)
+        store(numbers, to + layer.bias + f, zeros())
+    at_once = max(1, NEAR // layer.inputs)
+    for first in range(rows.first, end, at_once):
+        some = Rows(rows.numbers, first, min(at_once, end - first))
+        for f in range(0, layer.filters, LANES):
+            _add_deltas(numbers, layer, to + layer.bias + f, deltas + layer.heads + f, some)
+            for line in range(layer.size):
+                for i in range(0, length, POSITIONS):
+                    weight = to + layer.weight + line * length * layer.filters + f
+                    _add_products(numbers, layer, weight, units, deltas + f, some, line, i)
 
 
 @kernel
-def _sum_deltas(
+def _add_deltas(
     numbers: Float32Array, layer: Convolution, to: int, deltas: int, rows: Rows
 ) -> None:
-    total = zeros()
+    total = load(numbers, to)
     for place in range(rows.first, rows.first + rows.size):
         first = deltas + item(rows.numbers, place) * layer.outputs
         for position in range(layer.height * layer.width):
@@ -146,7 +165,7 @@ def _sum_deltas(
 
 
 @kernel
-def _sum_products(
+def _add_products(
     numbers: Float32Array,
     layer: Convolution,
     to: int,
@@ -156,38 +175,48 @@ def _sum_products(
     line: int,
     i: int,
 ) -> None:
-    """Writes the gradients of `POSITIONS` weights, from number `i` of a line of the filters on."""
+    """Adds to the gradients of `POSITIONS` weights, from number `i` of a line of the filters on."""
     filters, last = layer.filters, layer.size * layer.channels - 1
-    i1, i2, i3 = min(i + 1, last), min(i + 2, last), min(i + 3, last)
-    i4, i5, i6, i7 = min(i + 4, last), min(i + 5, last), min(i + 6, last), min(i + 7, last)
-    step = layer.stride * layer.channels
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = zeros()
+    w0, w1 = to + i * filters, to + min(i + 1, last) * filters
+    w2, w3 = to + min(i + 2, last) * filters, to + min(i + 3, last) * filters
+    w4, w5 = to + min(i + 4, last) * filters, to + min(i + 5, last) * filters
+    w6, w7 = to + min(i + 6, last) * filters, to + min(i + 7, last) * filters
+    s0, s1, s2, s3 = load(numbers, w0), load(numbers, w1), load(numbers, w2), load(numbers, w3)
+    s4, s5, s6, s7 = load(numbers, w4), load(numbers, w5), load(numbers, w6), load(numbers, w7)
+    step, count = layer.stride * layer.channels, last + 1 - i
     for place in range(rows.first, rows.first + rows.size):
         row = item(rows.numbers, place)
-        image = units + layer.units + row * layer.inputs + line * layer.pitch
+        image = units + layer.units + row * layer.inputs + line * layer.pitch + i
         above = deltas + layer.heads + row * layer.outputs
         for y in range(layer.height):
+            # Beyond the line, this reads other numbers, whose sums are not stored.
             patch = image + y * layer.stride * layer.pitch
             for _ in range(layer.width):
                 delta = load(numbers, above)
                 above += filters
-                s0 += broadcast(numbers, patch + i) * delta
-                s1 += broadcast(numbers, patch + i1) * delta
-                s2 += broadcast(numbers, patch + i2) * delta
-                s3 += broadcast(numbers, patch + i3) * delta
-                s4 += broadcast(numbers, patch + i4) * delta
-                s5 += broadcast(numbers, patch + i5) * delta
-                s6 += broadcast(numbers, patch + i6) * delta
-                s7 += broadcast(numbers, patch + i7) * delta
+                s0 += broadcast(numbers, patch) * delta
+                s1 += broadcast(numbers, patch + 1) * delta
+                s2 += broadcast(numbers, patch + 2) * delta
+                s3 += broadcast(numbers, patch + 3) * delta
+                s4 += broadcast(numbers, patch + 4) * delta
+                s5 += broadcast(numbers, patch + 5) * delta
+                s6 += broadcast(numbers, patch + 6) * delta
+                s7 += broadcast(numbers, patch + 7) * delta
                 patch += step
-    store(numbers, to + i * filters, s0)
-    store(numbers, to + i1 * filters, s1)
-    store(numbers, to + i2 * filters, s2)
-    store(numbers, to + i3 * filters, s3)
-    store(numbers, to + i4 * filters, s4)
-    store(numbers, to + i5 * filters, s5)
-    store(numbers, to + i6 * filters, s6)
-    store(numbers, to + i7 * filters, s7)
+    _put(numbers, w0, s0, 0, count)
+    _put(numbers, w1, s1, 1, count)
+    _put(numbers, w2, s2, 2, count)
+    _put(numbers, w3, s3, 3, count)
+    _put(numbers, w4, s4, 4, count)
+    _put(numbers, w5, s5, 5, count)
+    _put(numbers, w6, s6, 6, count)
+    _put(numbers, w7, s7, 7, count)
+
+
+@inlined_kernel
+def _put(numbers: Float32Array, place: int, vector: Any, index: int, count: int) -> None:
+    if index < count:
+        store(numbers, place, vector)
 
 
 @kernel
@@ -216,9 +245,8 @@ def input_deltas(
         above = deltas + layer.heads + row * layer.outputs
         for i in range(below, below + layer.inputs, LANES):
             store(numbers, i, zeros())
-        for y in range(layer.height):
-            for x in range(0, layer.width, POSITIONS):
-                _spread_deltas(numbers, layer, transposed, below, above, y, x)
+        for first in range(0, layer.height * layer.width, POSITIONS):
+            _spread_deltas(numbers, layer, transposed, below, above, first)
 
 
 @kernel
@@ -234,34 +262,25 @@ def _transpose(numbers: Float32Array, layer: Convolution, parameters: int, to: i
                 ]
 
 
-@inlined_kernel
-def _add(numbers: Float32Array, place: int, vector: Any, index: int, count: int) -> None:
-    if index < count:
-        store(numbers, place, load(numbers, place) + vector)
-
-
 @kernel
 def _spread_deltas(
-    numbers: Float32Array,
-    layer: Convolution,
-    transposed: int,
-    below: int,
-    above: int,
-    y: int,
-    x: int,
+    numbers: Float32Array, layer: Convolution, transposed: int, below: int, above: int, n0: int
 ) -> None:
-    """Adds what `POSITIONS` outputs, from `x` on in line `y`, contribute to the inputs' deltas."""
-    filters, channels, last = layer.filters, layer.channels, layer.width - 1
-    head = above + y * layer.width * filters
-    h0, h1 = head + x * filters, head + min(x + 1, last) * filters
-    h2, h3 = head + min(x + 2, last) * filters, head + min(x + 3, last) * filters
-    h4, h5 = head + min(x + 4, last) * filters, head + min(x + 5, last) * filters
-    h6, h7 = head + min(x + 6, last) * filters, head + min(x + 7, last) * filters
-    count, step = min(POSITIONS, layer.width - x), layer.stride * channels
+    """Adds what `POSITIONS` outputs, from `n0` on, contribute to the inputs' deltas."""
+    filters, channels, last = layer.filters, layer.channels, layer.height * layer.width - 1
+    n1, n2, n3 = min(n0 + 1, last), min(n0 + 2, last), min(n0 + 3, last)
+    n4, n5, n6, n7 = min(n0 + 4, last), min(n0 + 5, last), min(n0 + 6, last), min(n0 + 7, last)
+    h0, h1 = above + n0 * filters, above + n1 * filters
+    h2, h3 = above + n2 * filters, above + n3 * filters
+    h4, h5 = above + n4 * filters, above + n5 * filters
+    h6, h7 = above + n6 * filters, above + n7 * filters
+    p0, p1 = below + _patch(layer, n0), below + _patch(layer, n1)
+    p2, p3 = below + _patch(layer, n2), below + _patch(layer, n3)
+    p4, p5 = below + _patch(layer, n4), below + _patch(layer, n5)
+    p6, p7 = below + _patch(layer, n6), below + _patch(layer, n7)
+    count = last + 1 - n0
     for place in range(layer.size * layer.size):
-        line, column = place // layer.size, place % layer.size
-        corner = below + (y * layer.stride + line) * layer.pitch
-        corner += (x * layer.stride + column) * channels
+        corner = place // layer.size * layer.pitch + place % layer.size * channels
         for c in range(0, channels, LANES):
             s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = zeros()
             weight = transposed + place * filters * channels + c
@@ -277,11 +296,11 @@ def _spread_deltas(
                 s6 += broadcast(numbers, h6 + f) * weights
                 s7 += broadcast(numbers, h7 + f) * weights
             to = corner + c
-            _add(numbers, to, s0, 0, count)
-            _add(numbers, to + step, s1, 1, count)
-            _add(numbers, to + 2 * step, s2, 2, count)
-            _add(numbers, to + 3 * step, s3, 3, count)
-            _add(numbers, to + 4 * step, s4, 4, count)
-            _add(numbers, to + 5 * step, s5, 5, count)
-            _add(numbers, to + 6 * step, s6, 6, count)
-            _add(numbers, to + 7 * step, s7, 7, count)
+            _put(numbers, p0 + to, load(numbers, p0 + to) + s0, 0, count)
+            _put(numbers, p1 + to, load(numbers, p1 + to) + s1, 1, count)
+            _put(numbers, p2 + to, load(numbers, p2 + to) + s2, 2, count)
+            _put(numbers, p3 + to, load(numbers, p3 + to) + s3, 3, count)
+            _put(numbers, p4 + to, load(numbers, p4 + to) + s4, 4, count)
+            _put(numbers, p5 + to, load(numbers, p5 + to) + s5, 5, count)
+            _put(numbers, p6 + to, load(numbers, p6 + to) + s6, 6, count)
+            _put(numbers, p7 + to, load(numbers, p7 + to) + s7, 7, count)

@@ -201,31 +201,33 @@ def input_deltas(
             c, d = above + row_c * outputs, above + row_d * outputs
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = zeros()
             c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zeros()
-            for output in range(0, outputs, LANES):
-                delta_a, delta_b = load(numbers, a + output), load(numbers, b + output)
-                delta_c, delta_d = load(numbers, c + output), load(numbers, d + output)
-                panel, rest = output - output % COLUMNS, output % COLUMNS
-                weight = parameters + layer.weight + panel * inputs + i * COLUMNS + rest
-                weights = load(numbers, weight)
-                a0 += delta_a * weights
-                b0 += delta_b * weights
-                c0 += delta_c * weights
-                d0 += delta_d * weights
-                weights = load(numbers, weight + COLUMNS)
-                a1 += delta_a * weights
-                b1 += delta_b * weights
-                c1 += delta_c * weights
-                d1 += delta_d * weights
-                weights = load(numbers, weight + 2 * COLUMNS)
-                a2 += delta_a * weights
-                b2 += delta_b * weights
-                c2 += delta_c * weights
-                d2 += delta_d * weights
-                weights = load(numbers, weight + 3 * COLUMNS)
-                a3 += delta_a * weights
-                b3 += delta_b * weights
-                c3 += delta_c * weights
-                d3 += delta_d * weights
+            weight = parameters + layer.weight + i * COLUMNS
+            for panel in range(0, outputs, COLUMNS):
+                for output in range(panel, panel + COLUMNS, LANES):
+                    delta_a, delta_b = load(numbers, a + output), load(numbers, b + output)
+                    delta_c, delta_d = load(numbers, c + output), load(numbers, d + output)
+                    weights = load(numbers, weight)
+                    a0 += delta_a * weights
+                    b0 += delta_b * weights
+                    c0 += delta_c * weights
+                    d0 += delta_d * weights
+                    weights = load(numbers, weight + COLUMNS)
+                    a1 += delta_a * weights
+                    b1 += delta_b * weights
+                    c1 += delta_c * weights
+                    d1 += delta_d * weights
+                    weights = load(numbers, weight + 2 * COLUMNS)
+                    a2 += delta_a * weights
+                    b2 += delta_b * weights
+                    c2 += delta_c * weights
+                    d2 += delta_d * weights
+                    weights = load(numbers, weight + 3 * COLUMNS)
+                    a3 += delta_a * weights
+                    b3 += delta_b * weights
+                    c3 += delta_c * weights
+                    d3 += delta_d * weights
+                    weight += LANES
+                weight += (inputs - 1) * COLUMNS
             store_four(numbers, below + row_a * inputs + i, four_totals(a0, a1, a2, a3))
             store_four(numbers, below + row_b * inputs + i, four_totals(b0, b1, b2, b3))
             store_four(numbers, below + row_c * inputs + i, four_totals(c0, c1, c2, c3))

@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 
 from dqn_exp.agent.native.categorical import set_support
-from dqn_exp.agent.native.dense import ROWS
 from dqn_exp.agent.native.inputs import (
     observe_statistics,
     prepare_inputs,
     read_current,
     read_observation,
 )
-from dqn_exp.agent.native.memory import Memory, pad_rows
+from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.mlp import forward
 from dqn_exp.agent.native.noise import acting_weights
 from dqn_exp.agent.native.packing import pack_all, unpack_all
@@ -92,7 +91,7 @@ def act_once(
     prepare_inputs(spec, stores, run, memory)
     weights = acting_weights(spec, record, memory)
     read_current(spec, stores, record, memory, observations, run)
-    forward(spec, memory, weights, ROWS)
+    forward(spec, memory, weights, 1)
     return explore(record, best_action(spec, memory, record, 0))
 
 
@@ -233,6 +232,6 @@ def act_greedily(
             for row in range(rows):
                 place = (i * count + first + row) * num_features
                 read_observation(spec, memory, row, observations, place, num_features)
-            forward(spec, memory, memory.at.online, pad_rows(rows))
+            forward(spec, memory, memory.at.online, rows)
             for row in range(rows):
                 actions[i, first + row] = best_action(spec, memory, records[runs[i]], row)

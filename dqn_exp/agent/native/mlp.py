@@ -36,7 +36,7 @@ def forward(spec: Static, memory: Memory, parameters: int, rows: int) -> None:
         spec: of the agent.
         memory: of the thread.
         parameters: place of the parameters.
-        rows: a multiple of `ROWS`.
+        rows: number of rows; linear layers go on to a multiple of `ROWS`.
     """
     fold_heads(spec, memory, parameters)
     block = block_size(memory, rows)

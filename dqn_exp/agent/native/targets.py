@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dqn_exp.agent.native.inputs import read_observations
-from dqn_exp.agent.native.memory import Memory, output_of, pad_rows
+from dqn_exp.agent.native.memory import Memory, output_of
 from dqn_exp.agent.native.mlp import forward, forward_taken
 from dqn_exp.agent.native.noise import choosing_weights, target_weights
 from dqn_exp.agent.native.spec import Spec
@@ -77,7 +77,7 @@ def choose_actions(spec: Spec) -> Any:
 def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
     read_observations(spec, stores, record, memory, stores.layout.next_observation)
-    forward(spec, memory, target_weights(spec, record, memory), pad_rows(count))
+    forward(spec, memory, target_weights(spec, record, memory), count)
     bootstrap_greedily(spec, record, memory)
 
 
@@ -85,10 +85,10 @@ def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memor
 def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     count = len(memory.leaves)
     read_observations(spec, stores, record, memory, stores.layout.next_observation)
-    forward(spec, memory, choosing_weights(spec, record, memory), pad_rows(count))
+    forward(spec, memory, choosing_weights(spec, record, memory), count)
     choose_actions(spec, record, memory)
     weights = target_weights(spec, record, memory)
-    forward_taken(spec, memory, weights, memory.chosen, pad_rows(count))
+    forward_taken(spec, memory, weights, memory.chosen, count)
     for b in range(count):
         _bootstrap(spec, record, memory, b, memory.chosen[b])
 
@@ -99,14 +99,14 @@ def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: M
     count, layout = len(memory.leaves), stores.layout
     numbers, weights = memory.numbers, target_weights(spec, record, memory)
     read_observations(spec, stores, record, memory, layout.observation)
-    forward(spec, memory, weights, pad_rows(count))
+    forward(spec, memory, weights, count)
     for b in range(count):
         # The temperature times the log-probability of the action.
         own = numbers[output_of(memory, b, memory.actions[b])] - soft_maximum(memory, record, b)
         bonus = record.clip if own < record.clip else own
         numbers[memory.at.bonuses + b] = record.scale * bonus
     read_observations(spec, stores, record, memory, layout.next_observation)
-    forward(spec, memory, weights, pad_rows(count))
+    forward(spec, memory, weights, count)
     for b in range(count):
         reward = numbers[memory.at.rewards + b] + numbers[memory.at.bonuses + b]
         value = soft_maximum(memory, record, b)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
-from dqn_exp.agent.native.memory import Memory, output_of, pad_rows
+from dqn_exp.agent.native.memory import Memory, output_of
 from dqn_exp.agent.native.mlp import backward, forward_taken
 from dqn_exp.agent.native.noise import complete_gradient, learning_weights
 from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
@@ -51,7 +51,7 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     set_targets(spec, stores, record, memory)
     read_observations(spec, stores, record, memory, stores.layout.observation)
     weights = learning_weights(spec, record, memory)
-    forward_taken(spec, memory, weights, memory.actions, pad_rows(count))
+    forward_taken(spec, memory, weights, memory.actions, count)
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
     backward(spec, memory, weights, count)
     complete_gradient(spec, record, memory)
