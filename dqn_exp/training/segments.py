@@ -87,7 +87,7 @@ class Segments:
         self._workers = [_make_worker(engine, size) for _ in range(num_threads)]
         self._pool = ThreadPoolExecutor(num_threads)
         self._speeds = _Speeds()
-        self._least_seconds = SECONDS_PER_BYTE * COPIED_ARRAYS * engine.agent.online.nbytes / count
+        self._num_bytes = COPIED_ARRAYS * engine.agent.online.nbytes / count
 
     def compile(self) -> None:
         """Compiles or loads the code."""
@@ -126,7 +126,8 @@ class Segments:
     def _lengths(self, num_runs: int, num_groups: int, num_workers: int) -> tuple[float, float]:
         """Returns how many seconds a segment and a stretch take."""
         share = num_workers / num_groups
-        least = min(self._least_seconds * num_runs / num_groups, MOST_SECONDS * share)
+        least = SECONDS_PER_BYTE * self._num_bytes * num_runs / num_groups
+        least = min(least, MOST_SECONDS * share)
         segment = max(LEAST_SECONDS, least, SECONDS * min(share, 1 / SEGMENTS_PER_STRETCH))
         return segment, max(SECONDS, least / share)
 
