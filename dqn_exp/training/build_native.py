@@ -40,6 +40,9 @@ COMPILED = (
 )
 """Classes that compiled code supports; their subclasses are not among them."""
 
+SHARED_ABOVE = 4_096
+"""Numbers of an image above which threads share the updates of a run."""
+
 
 def make_native_engine(
     configs: Configs, parts: EngineParts, target_rule: TargetRule, updates: UpdateSettings
@@ -55,6 +58,7 @@ def make_native_engine(
     assert isinstance(parts.buffer, UniformBuffer)
     layers = parts.network.layers
     are_convolutions = [isinstance(layer, Convolution) for layer in layers]
+    num_features = parts.network.num_features
     spec = Spec(
         activation=first.network.activation,
         is_deep=len(layers) > 2,
@@ -69,6 +73,7 @@ def make_native_engine(
         stores_frames=parts.buffer.frames is not None,
         has_convolutions=any(are_convolutions),
         ends_in_convolution=len(layers) > 1 and are_convolutions[-2],
+        is_shared=any(are_convolutions) and num_features > SHARED_ABOVE,
     )
     return NativeEngine(
         parts,

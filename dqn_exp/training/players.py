@@ -16,6 +16,7 @@ from dqn_exp.env.classic_control import ClassicControlVectorEnv
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.training import segment, turns
 from dqn_exp.training.episodes import Episodes
+from dqn_exp.training.helpers import Helpers
 from dqn_exp.training.segment import Worker, World
 from dqn_exp.training.thread_choice import ThreadChoice
 
@@ -188,6 +189,8 @@ class PythonPlayer(_EpisodePlayer):
         """Takes the parts of the population, with the environments of the episodes."""
         super().__init__(engine, n_step, episodes)
         self._env, self._choice = env, ThreadChoice(num_threads)
+        may_share = engine.is_shared and len(engine.agent.updates) == 1
+        self._helpers = Helpers(num_threads - 1 if may_share else 0)
         num_bytes = COPIES * 4 * engine.agent.online.shape[1]
         self._most_together = min(self.max_group, max(1, CACHE_BYTES // num_bytes))
 
@@ -225,6 +228,7 @@ class PythonPlayer(_EpisodePlayer):
     def compile(self, records: Any, worker: Worker) -> None:
         """Compiles or loads the code with a group without runs."""
         self.advance(records, np.zeros(0, dtype=np.int64), worker)
+        self._helpers.compile(self._engine.spec, worker.memory)
 
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs until `segment.is_over`, or until their environments raise an error."""
@@ -233,7 +237,11 @@ class PythonPlayer(_EpisodePlayer):
         failed = np.zeros_like(over)
         numbers, finished = worker.numbers[:size], worker.finished[:size]
         group = turns.Group(runs, numbers, finished, actions, over, failed)
-        with callback(partial(self._step, records, group)) as step:
+        memory = worker.memory._replace(numbers=worker.numbers[0])
+        with (
+            self._helpers.at_work(self._engine.spec, memory),
+            callback(partial(self._step, records, group)) as step,
+        ):
             turns.play(
                 *(self._engine.spec, self._stores, self._world, self._outcomes),
                 *(records, worker.memory, group, step),

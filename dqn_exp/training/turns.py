@@ -181,6 +181,7 @@ def _memory_of(shared: Memory, numbers: Float32Array) -> Memory:
         shared.order,
         shared.groups,
         shared.random,
+        shared.work,
         shared.layers,
         shared.convolutions,
         shared.at,

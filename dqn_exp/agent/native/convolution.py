@@ -136,20 +136,41 @@ def gradient(
         deltas: place of the gradients of the units, those of the outputs known.
         rows: that count.
     """
+    for part in range(num_parts(layer)):
+        gradient_of_part(numbers, layer, to, units, deltas, rows, part)
+
+
+@inlined_kernel
+def num_parts(layer: Convolution) -> int:
+    """Returns how many parts the gradient has: the lines of `LANES` filters each."""
+    return layer.filters // LANES * layer.size
+
+
+@kernel
+def gradient_of_part(
+    numbers: Float32Array,
+    layer: Convolution,
+    to: int,
+    units: int,
+    deltas: int,
+    rows: Rows,
+    part: int,
+) -> None:
+    """Computes a part of a gradient; the other arguments are those of `gradient`."""
+    f, line = part // layer.size * LANES, part % layer.size
     length, end = layer.size * layer.channels, rows.first + rows.size
-    for i in range(0, layer.size * length * layer.filters, LANES):
-        store(numbers, to + layer.weight + i, zeros())
-    for f in range(0, layer.filters, LANES):
-        store(numbers, to + layer.bias + f, zeros())
+    weight, bias = to + layer.weight + line * length * layer.filters + f, to + layer.bias + f
+    for i in range(length):
+        store(numbers, weight + i * layer.filters, zeros())
+    if line == 0:
+        store(numbers, bias, zeros())
     at_once = max(1, NEAR // layer.inputs)
     for first in range(rows.first, end, at_once):
         some = Rows(rows.numbers, first, min(at_once, end - first))
-        for f in range(0, layer.filters, LANES):
-            _add_deltas(numbers, layer, to + layer.bias + f, deltas + layer.heads + f, some)
-            for line in range(layer.size):
-                for i in range(0, length, POSITIONS):
-                    weight = to + layer.weight + line * length * layer.filters + f
-                    _add_products(numbers, layer, weight, units, deltas + f, some, line, i)
+        if line == 0:
+            _add_deltas(numbers, layer, bias, deltas + layer.heads + f, some)
+        for i in range(0, length, POSITIONS):
+            _add_products(numbers, layer, weight, units, deltas + f, some, line, i)
 
 
 @kernel
@@ -221,24 +242,17 @@ def _put(numbers: Float32Array, place: int, vector: Any, index: int, count: int)
 
 @kernel
 def input_deltas(
-    numbers: Float32Array,
-    layer: Convolution,
-    parameters: int,
-    deltas: int,
-    rows: Rows,
-    transposed: int,
+    numbers: Float32Array, layer: Convolution, deltas: int, rows: Rows, transposed: int
 ) -> None:
     """Computes the gradients of a convolution's inputs, whose channels are a multiple of `LANES`.
 
     Args:
         numbers: all numbers.
         layer: the convolution.
-        parameters: place of the parameters.
         deltas: place of the gradients of the units, those of the outputs known.
         rows: to compute.
-        transposed: place for the weights as `[size, size, F, C]`, written.
+        transposed: place of what `transpose` has written.
     """
-    _transpose(numbers, layer, parameters, transposed)
     for place in range(rows.first, rows.first + rows.size):
         row = item(rows.numbers, place)
         below = deltas + layer.units + row * layer.inputs
@@ -250,7 +264,8 @@ def input_deltas(
 
 
 @kernel
-def _transpose(numbers: Float32Array, layer: Convolution, parameters: int, to: int) -> None:
+def transpose(numbers: Float32Array, layer: Convolution, parameters: int, to: int) -> None:
+    """Writes the weights as `[size, size, F, C]`."""
     channels, filters = layer.channels, layer.filters
     weight = parameters + layer.weight
     for place in range(layer.size * layer.size):

@@ -10,6 +10,7 @@ from dqn_exp.agent.native.activations import activate, slope
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import called_kernel as kernel
+from dqn_exp.core.jit import kernel as inlined_kernel
 from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
 from dqn_exp.core.vector_lanes import four_totals
 
@@ -71,42 +72,56 @@ def forward(
         units: place of the units.
         rows: to compute.
     """
+    for column in range(0, layer.outputs, COLUMNS):
+        forward_columns(spec, numbers, layer, parameters, units, rows, column)
+
+
+@inlined_kernel
+def forward_columns(
+    spec: Static,
+    numbers: Float32Array,
+    layer: Layer,
+    parameters: int,
+    units: int,
+    rows: Rows,
+    column: int,
+) -> None:
+    """Computes `COLUMNS` outputs, from `column` on; arguments as in `forward`."""
     inputs, outputs = layer.inputs, layer.outputs
     below, above = units + layer.units, units + layer.heads
-    for column in range(0, outputs, COLUMNS):
-        bias = parameters + layer.bias + column
-        bias0, bias1 = load(numbers, bias), load(numbers, bias + LANES)
-        for place in range(rows.first, rows.first + rows.size, ROWS):
-            row_a, row_b = item(rows.numbers, place), item(rows.numbers, place + 1)
-            row_c, row_d = item(rows.numbers, place + 2), item(rows.numbers, place + 3)
-            a, b = below + row_a * inputs, below + row_b * inputs
-            c, d = below + row_c * inputs, below + row_d * inputs
-            a0 = b0 = c0 = d0 = bias0
-            a1 = b1 = c1 = d1 = bias1
-            weight = parameters + layer.weight + column * inputs
-            for i in range(inputs):
-                weight0, weight1 = load(numbers, weight), load(numbers, weight + LANES)
-                weight += COLUMNS
-                unit_a, unit_b = broadcast(numbers, a + i), broadcast(numbers, b + i)
-                unit_c, unit_d = broadcast(numbers, c + i), broadcast(numbers, d + i)
-                a0 += unit_a * weight0
-                a1 += unit_a * weight1
-                b0 += unit_b * weight0
-                b1 += unit_b * weight1
-                c0 += unit_c * weight0
-                c1 += unit_c * weight1
-                d0 += unit_d * weight0
-                d1 += unit_d * weight1
-            a, b = above + row_a * outputs + column, above + row_b * outputs + column
-            c, d = above + row_c * outputs + column, above + row_d * outputs + column
-            store(numbers, a, activate(spec, a0))
-            store(numbers, a + LANES, activate(spec, a1))
-            store(numbers, b, activate(spec, b0))
-            store(numbers, b + LANES, activate(spec, b1))
-            store(numbers, c, activate(spec, c0))
-            store(numbers, c + LANES, activate(spec, c1))
-            store(numbers, d, activate(spec, d0))
-            store(numbers, d + LANES, activate(spec, d1))
+    bias = parameters + layer.bias + column
+    bias0, bias1 = load(numbers, bias), load(numbers, bias + LANES)
+    for place in range(rows.first, rows.first + rows.size, ROWS):
+        row_a, row_b = item(rows.numbers, place), item(rows.numbers, place + 1)
+        row_c, row_d = item(rows.numbers, place + 2), item(rows.numbers, place + 3)
+        a, b = below + row_a * inputs, below + row_b * inputs
+        c, d = below + row_c * inputs, below + row_d * inputs
+        a0 = b0 = c0 = d0 = bias0
+        a1 = b1 = c1 = d1 = bias1
+        weight = parameters + layer.weight + column * inputs
+        for i in range(inputs):
+            weight0, weight1 = load(numbers, weight), load(numbers, weight + LANES)
+            weight += COLUMNS
+            unit_a, unit_b = broadcast(numbers, a + i), broadcast(numbers, b + i)
+            unit_c, unit_d = broadcast(numbers, c + i), broadcast(numbers, d + i)
+            a0 += unit_a * weight0
+            a1 += unit_a * weight1
+            b0 += unit_b * weight0
+            b1 += unit_b * weight1
+            c0 += unit_c * weight0
+            c1 += unit_c * weight1
+            d0 += unit_d * weight0
+            d1 += unit_d * weight1
+        a, b = above + row_a * outputs + column, above + row_b * outputs + column
+        c, d = above + row_c * outputs + column, above + row_d * outputs + column
+        store(numbers, a, activate(spec, a0))
+        store(numbers, a + LANES, activate(spec, a1))
+        store(numbers, b, activate(spec, b0))
+        store(numbers, b + LANES, activate(spec, b1))
+        store(numbers, c, activate(spec, c0))
+        store(numbers, c + LANES, activate(spec, c1))
+        store(numbers, d, activate(spec, d0))
+        store(numbers, d + LANES, activate(spec, d1))
 
 
 @kernel
@@ -191,9 +206,23 @@ def input_deltas(
         deltas: place of the gradients of the units, those of the outputs known.
         rows: to compute.
     """
+    deltas_of_inputs(numbers, layer, parameters, deltas, rows, 0, layer.inputs)
+
+
+@inlined_kernel
+def deltas_of_inputs(
+    numbers: Float32Array,
+    layer: Layer,
+    parameters: int,
+    deltas: int,
+    rows: Rows,
+    first: int,
+    end: int,
+) -> None:
+    """Computes the gradients of some inputs, from `first` on; arguments as in `input_deltas`."""
     inputs, outputs = layer.inputs, layer.outputs
     below, above = deltas + layer.units, deltas + layer.heads
-    for i in range(0, inputs, ROWS):
+    for i in range(first, end, ROWS):
         for place in range(rows.first, rows.first + rows.size, ROWS):
             row_a, row_b = item(rows.numbers, place), item(rows.numbers, place + 1)
             row_c, row_d = item(rows.numbers, place + 2), item(rows.numbers, place + 3)

@@ -34,6 +34,9 @@ from dqn_exp.network.mlp import MLP
 class NativeEngine(EngineState):
     """State of all runs that compiled code advances.
 
+    Attributes:
+        is_shared: whether several threads may compute an update.
+
     `act`, `learn` and `learn_from` make single steps, for comparisons with the torch engine.
     """
 
@@ -65,6 +68,7 @@ class NativeEngine(EngineState):
         super().__init__(parts, updates.batch_size)
         self.spec, self._batch_size = Static(spec), updates.batch_size
         self._is_dueling, self._is_noisy = spec.is_dueling, spec.is_noisy
+        self.is_shared = spec.is_shared
         self._is_scalar = spec.value == "scalar"
         self.constants = np.zeros(len(self.agent.online), dtype=record_type)
         for name, values in constants.items():

@@ -37,7 +37,7 @@ PLACES = np.dtype(
             *("acting", "learning", "bootstrapping", "choosing"),
             *("noise_factors", "input_factors", "output_factors"),
             *("shifts", "scales", "support", "scratch", "positions", "upper", "mask"),
-            "transposed",
+            *("transposed", "helpers", "rest"),
         )
     ]
 )
@@ -69,6 +69,7 @@ PLACES = np.dtype(
 - `scratch`, `positions`, `upper`: K numbers each, padded
 - `mask`: K ones, padded with zeros
 - `transposed`: weights of a convolution
+- `helpers`, `rest`: callbacks that call helpers, or are 0, and that let other threads run
 """
 
 

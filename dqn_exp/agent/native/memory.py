@@ -36,6 +36,17 @@ from dqn_exp.core.vector import LANES, aligned_zeros, item, pad
 from dqn_exp.network import convolution
 from dqn_exp.network.layers import Linear
 
+TICKET, DONE = 8, 16
+"""Places in `Memory.work` of the tasks that are left, and of the number of those that are done.
+They do not share a cache line, which would slow down threads that write one of them."""
+
+CLOSED = 2**16 - 1
+"""Number of tasks that means that no more will follow in this update.
+
+A ticket has the number of tasks that are left in its last 16 bits. The bits before number the
+layers, so a ticket never returns.
+"""
+
 
 class Memory(NamedTuple):
     """Memory of one thread.
@@ -49,6 +60,7 @@ class Memory(NamedTuple):
         order: rows by action.
         groups: `[A, 2]` places of the first row of each action in the order, and of its end.
         random: random numbers of a batch, or of noise.
+        work: of several threads: what `tasks.KIND` names, then `TICKET` and `DONE`.
         layers: `[L, 12]` table of the layers, see `INPUTS`.
         convolutions: `[L', 6]` table of the convolutions, see `SIZE`.
         at: record of `PLACES`.
@@ -62,6 +74,7 @@ class Memory(NamedTuple):
     order: IntArray
     groups: IntArray
     random: UInt32Array
+    work: IntArray
     layers: IntArray
     convolutions: IntArray
     at: Any
@@ -94,6 +107,8 @@ def make_memory(
         num_copies=num_copies,
     )
     rows, num_actions = sizes["rows"], sizes["num_actions"]
+    work = np.zeros(DONE + 8, dtype=np.int64)
+    work[TICKET] = CLOSED
     numbers, at = aligned_zeros(end), np.zeros(1, dtype=PLACES).view(np.recarray)
     for name, size in (("factors", batch_size), ("mask", sizes["num_outputs"])):
         numbers[places[name] : places[name] + size] = 1.0
@@ -109,6 +124,7 @@ def make_memory(
         order=np.zeros(rows + ROWS * num_actions, dtype=np.int64),
         groups=np.zeros((num_actions, 2), dtype=np.int64),
         random=np.zeros(num_random, dtype=np.uint32),
+        work=work,
         layers=np.array(table, dtype=np.int64),
         convolutions=np.array(convolutions, dtype=np.int64).reshape(-1, 6),
         at=at[0],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dqn_exp.agent.native import convolution, dense, scalar_heads
+from dqn_exp.agent.native import convolution, dense, scalar_heads, tasks
 from dqn_exp.agent.native.activations import LINEAR
 from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.agent.native.dueling import fold_heads, unfold_gradient
@@ -73,9 +73,19 @@ def _forward_any(spec: Static, memory: Memory, index: int, parameters: int, rows
         _forward_dense(spec, memory, index, parameters, rows)
 
 
+@kernel
+def _forward_shared(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+    if rows.size > 1:
+        tasks.compute_layer(spec, memory, tasks.FORWARD, index, parameters, rows)
+    else:  # To act takes less time than to call helpers.
+        _forward_any(spec, memory, index, parameters, rows)
+
+
 @chosen
 def forward_layer(spec: Spec) -> Any:
     """Computes the activated outputs of a hidden layer."""
+    if spec.is_shared:
+        return _forward_shared
     return _forward_any if spec.has_convolutions else _forward_dense
 
 
@@ -184,12 +194,12 @@ def _no_columns(_spec: Static, _memory: Memory, _rows: Rows, _column: int) -> No
 @chosen
 def gradient_of_columns(spec: Spec) -> Any:
     """Computes the gradient of some outputs of the last hidden layer, if it is a linear one."""
-    return _no_columns if spec.ends_in_convolution else _dense_columns
+    return _no_columns if spec.ends_in_convolution or spec.is_shared else _dense_columns
 
 
 @kernel
-def _convolution_at_once(_spec: Static, memory: Memory, rows: Rows) -> None:
-    _gradient_of_convolution(memory, memory.at.num_layers - 2, rows)
+def _all_at_once(spec: Static, memory: Memory, rows: Rows) -> None:
+    gradient_of_layer(spec, memory, memory.at.num_layers - 2, rows)
 
 
 @kernel
@@ -199,8 +209,8 @@ def _is_done(_spec: Static, _memory: Memory, _rows: Rows) -> None:
 
 @chosen
 def gradient_of_last(spec: Spec) -> Any:
-    """Computes the gradient of the last hidden layer, if it is a convolution."""
-    return _convolution_at_once if spec.ends_in_convolution else _is_done
+    """Computes the gradient of the last hidden layer, if `gradient_of_columns` does not."""
+    return _all_at_once if spec.ends_in_convolution or spec.is_shared else _is_done
 
 
 @kernel
@@ -223,9 +233,16 @@ def _gradient_of_any(spec: Static, memory: Memory, index: int, rows: Rows) -> No
         _gradient_of_dense(spec, memory, index, rows)
 
 
+@kernel
+def _gradient_shared(spec: Static, memory: Memory, index: int, rows: Rows) -> None:
+    tasks.compute_layer(spec, memory, tasks.GRADIENT, index, 0, rows)
+
+
 @chosen
 def gradient_of_layer(spec: Spec) -> Any:
     """Computes the gradient of a hidden layer."""
+    if spec.is_shared:
+        return _gradient_shared
     return _gradient_of_any if spec.has_convolutions else _gradient_of_dense
 
 
@@ -280,14 +297,22 @@ def _dense_deltas(_spec: Static, memory: Memory, index: int, parameters: int, ro
 def _any_deltas(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
     if index < memory.at.num_convolutions:
         layer, deltas, to = convolution_of(memory, index), memory.at.deltas, memory.at.transposed
-        convolution.input_deltas(memory.numbers, layer, parameters, deltas, rows, to)
+        convolution.transpose(memory.numbers, layer, parameters, to)
+        convolution.input_deltas(memory.numbers, layer, deltas, rows, to)
     else:
         _dense_deltas(spec, memory, index, parameters, rows)
+
+
+@kernel
+def _shared_deltas(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+    tasks.compute_layer(spec, memory, tasks.INPUT_DELTAS, index, parameters, rows)
 
 
 @chosen
 def deltas_of_inputs(spec: Spec) -> Any:
     """Computes the gradients of a hidden layer's inputs, after their activation."""
+    if spec.is_shared:
+        return _shared_deltas
     return _any_deltas if spec.has_convolutions else _dense_deltas
 
 

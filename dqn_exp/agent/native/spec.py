@@ -20,6 +20,7 @@ class Spec(NamedTuple):
         stores_frames: whether observations are stored as frames.
         has_convolutions: whether the first layers are convolutions.
         ends_in_convolution: whether the last hidden layer is a convolution.
+        is_shared: whether several threads may compute an update; then there are convolutions.
     """
 
     activation: str
@@ -35,3 +36,4 @@ class Spec(NamedTuple):
     stores_frames: bool = False
     has_convolutions: bool = False
     ends_in_convolution: bool = False
+    is_shared: bool = False

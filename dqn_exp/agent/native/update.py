@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dqn_exp.agent.native import tasks
 from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
 from dqn_exp.agent.native.memory import Memory, output_of
 from dqn_exp.agent.native.mlp import backward, forward_taken
@@ -43,9 +44,27 @@ def make_update(spec: Static, stores: Stores, record: Any, run: int, memory: Mem
 
 
 @kernel
+def _leave_alone(_spec: Static, _memory: Memory) -> None:
+    pass
+
+
+@chosen
+def begin_work(spec: Spec) -> Any:
+    """Calls the helpers of an update, if it may have any."""
+    return tasks.call_helpers if spec.is_shared else _leave_alone
+
+
+@chosen
+def end_work(spec: Spec) -> Any:
+    """Dismisses the helpers of an update."""
+    return tasks.dismiss_helpers if spec.is_shared else _leave_alone
+
+
+@kernel
 def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
     """Makes one update of a run with the batch in `memory.leaves`."""
     count, size = len(memory.leaves), memory.at.num_trained
+    begin_work(spec, memory)
     prepare_inputs(spec, stores, run, memory)
     _read_batch(stores, record, memory)
     set_targets(spec, stores, record, memory)
@@ -54,6 +73,7 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     forward_taken(spec, memory, weights, memory.actions, count)
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
     backward(spec, memory, weights, count)
+    end_work(spec, memory)
     complete_gradient(spec, record, memory)
     record.grad_norm = limit_norm(memory.numbers, memory.at.gradient, size, record.max_grad_norm)
     step_optimizer(spec, memory, record, size, schedule_of(record.learning_rate, record.step))

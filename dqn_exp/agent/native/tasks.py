@@ -1,0 +1,181 @@
+"""Layers that several threads compute together, in compiled code.
+
+The thread of a run divides a layer into tasks and carries out one after the other, and so do its
+helpers, if it has any. A task computes its numbers in the same way whoever carries it out, so
+results do not depend on helpers.
+"""
+
+from dqn_exp.agent.native import convolution, dense
+from dqn_exp.agent.native.dense import COLUMNS, Rows
+from dqn_exp.agent.native.layout import INPUTS, OUTPUTS
+from dqn_exp.agent.native.memory import CLOSED, DONE, TICKET, Memory, convolution_of, layer_of
+from dqn_exp.core.arrays import IntArray
+from dqn_exp.core.atomics import add_atomic, load_atomic, replace_atomic, store_atomic
+from dqn_exp.core.callback import call_back
+from dqn_exp.core.compile_time import Static
+from dqn_exp.core.jit import cached_jit, called_kernel, kernel
+
+FORWARD, GRADIENT, INPUT_DELTAS = range(3)
+"""What is computed for a layer."""
+
+KIND, INDEX, PARAMETERS, FIRST, SIZE = range(5)
+"""Places in `Memory.work` of the current tasks: what for, number of the layer, place of the
+parameters, first row and number of rows."""
+
+INPUTS_OF_TASK = 192
+"""Inputs of a linear layer whose deltas are one task."""
+
+SPINS = 20_000
+"""Times that a thread looks for a change before it lets others run."""
+
+
+@kernel
+def call_helpers(_spec: Static, memory: Memory) -> None:
+    """Calls the helpers, if there are any, at the beginning of an update."""
+    if memory.at.helpers != 0:
+        _offer(memory.work, 0)
+        call_back(memory.at.helpers)
+
+
+@kernel
+def dismiss_helpers(_spec: Static, memory: Memory) -> None:
+    """Dismisses the helpers at the end of an update."""
+    if memory.at.helpers != 0:
+        _offer(memory.work, CLOSED)
+
+
+@kernel
+def _offer(work: IntArray, count: int) -> None:
+    store_atomic(work, DONE, 0)
+    store_atomic(work, TICKET, ((load_atomic(work, TICKET) >> 16) + 1) << 16 | count)
+
+
+@kernel
+def compute_layer(
+    spec: Static, memory: Memory, kind: int, index: int, parameters: int, rows: Rows
+) -> None:
+    """Computes something for a hidden layer, with the helpers.
+
+    Args:
+        spec: of the agent.
+        memory: of the thread.
+        kind: `FORWARD`, `GRADIENT` or `INPUT_DELTAS`.
+        index: of the layer.
+        parameters: place of the parameters.
+        rows: of `memory.everyone`.
+    """
+    work, count = memory.work, _num_tasks(memory, kind, index, rows)
+    work[KIND], work[INDEX], work[PARAMETERS] = kind, index, parameters
+    work[FIRST], work[SIZE] = rows.first, rows.size
+    if kind == INPUT_DELTAS and index < memory.at.num_convolutions:
+        layer, to = convolution_of(memory, index), memory.at.transposed
+        convolution.transpose(memory.numbers, layer, parameters, to)
+    if memory.at.helpers == 0:
+        for task in range(count):
+            _carry_out(spec, memory, task)
+    else:
+        _share(spec, memory, count)
+
+
+@kernel
+def _share(spec: Static, memory: Memory, count: int) -> None:
+    """Carries out the current tasks together with the helpers."""
+    work, spins = memory.work, 0
+    _offer(work, count)
+    while load_atomic(work, DONE) < count:
+        task = _take(work)
+        if task < 0:
+            spins = _wait(memory, spins)
+        else:
+            _carry_out(spec, memory, task)
+            add_atomic(work, DONE, 1)
+
+
+@kernel
+def _num_tasks(memory: Memory, kind: int, index: int, rows: Rows) -> int:
+    row = memory.layers[index]
+    if index < memory.at.num_convolutions:
+        if kind == GRADIENT:
+            return convolution.num_parts(convolution_of(memory, index))
+        return int(rows.size)
+    if kind == INPUT_DELTAS:
+        return int(-(-row[INPUTS] // INPUTS_OF_TASK))
+    return int(row[OUTPUTS] // COLUMNS)
+
+
+@kernel
+def _take(work: IntArray) -> int:
+    """Takes a task; returns its number, -1 if none is left, or -2 if no more will follow."""
+    while True:
+        ticket = load_atomic(work, TICKET)
+        left = ticket & CLOSED
+        if left == CLOSED:
+            return -2
+        if left == 0 or replace_atomic(work, TICKET, ticket, ticket - 1):
+            return int(left - 1)
+
+
+@kernel
+def _wait(memory: Memory, spins: int) -> int:
+    """Lets other threads run from time to time; returns the spins since."""
+    if spins < SPINS:
+        return spins + 1
+    call_back(memory.at.rest)
+    return 0
+
+
+@called_kernel
+def _carry_out(spec: Static, memory: Memory, task: int) -> None:
+    """Carries out one of the current tasks."""
+    work = memory.work
+    rows = Rows(memory.everyone, work[FIRST], work[SIZE])
+    if work[INDEX] < memory.at.num_convolutions:
+        _convolve(spec, memory, task, rows)
+    else:
+        _multiply(spec, memory, task, rows)
+
+
+@kernel
+def _convolve(spec: Static, memory: Memory, task: int, rows: Rows) -> None:
+    work, numbers, units, deltas = memory.work, memory.numbers, memory.at.units, memory.at.deltas
+    layer, own = convolution_of(memory, work[INDEX]), Rows(rows.numbers, rows.first + task, 1)
+    if work[KIND] == FORWARD:
+        convolution.forward(spec, numbers, layer, work[PARAMETERS], units, own)
+    elif work[KIND] == GRADIENT:
+        to = memory.at.gradient
+        convolution.gradient_of_part(numbers, layer, to, units, deltas, rows, task)
+    else:
+        convolution.input_deltas(numbers, layer, deltas, own, memory.at.transposed)
+
+
+@kernel
+def _multiply(spec: Static, memory: Memory, task: int, rows: Rows) -> None:
+    work, numbers, units, deltas = memory.work, memory.numbers, memory.at.units, memory.at.deltas
+    layer, column = layer_of(memory, work[INDEX], 0), task * COLUMNS
+    if work[KIND] == FORWARD:
+        dense.forward_columns(spec, numbers, layer, work[PARAMETERS], units, rows, column)
+    elif work[KIND] == GRADIENT:
+        gradient = memory.at.gradient
+        dense.gradient_of_columns(numbers, layer, gradient, units, deltas, rows, column)
+    else:
+        first = task * INPUTS_OF_TASK
+        end = min(first + INPUTS_OF_TASK, layer.inputs)
+        dense.deltas_of_inputs(numbers, layer, work[PARAMETERS], deltas, rows, first, end)
+
+
+@cached_jit
+def help_with(spec: Static, memory: Memory) -> None:
+    """Carries out tasks of another thread until its update is over.
+
+    Args:
+        spec: of the agent.
+        memory: of the other thread.
+    """
+    work, spins, task = memory.work, 0, -1
+    while task != -2:
+        task = _take(work)
+        if task >= 0:
+            _carry_out(spec, memory, task)
+            add_atomic(work, DONE, 1)
+        else:
+            spins = _wait(memory, spins)
