@@ -1,11 +1,13 @@
 """Compiled functions on stored frames: adding, forgetting and reading them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, Int32Array, IntArray, UInt8Array
-from dqn_exp.core.jit import cached_jit, kernel
+from dqn_exp.core.jit import cached_jit, inlined_kernel, kernel
+from dqn_exp.core.vector import LANES, fill, load_bytes, store_some
+from dqn_exp.core.vector_lanes import in_turn
 
 OLDEST, NEWEST, FREE, NUM_SLOTS = range(4)
 """Columns of `FrameArrays.marks`."""
@@ -183,6 +185,52 @@ def read_nothing(layout: FrameLayout, numbers: Float32Array, place: int) -> None
 
 
 @kernel
+def _is_common(frames: FrameArrays, layout: FrameLayout, first: int, slot: int) -> bool:
+    """Returns whether an observation has four gray frames of its episode, as those of Atari."""
+    is_gray = layout.channels == 1 and not layout.is_binary and layout.num_pixels % LANES == 0
+    if layout.stack != 4 or not is_gray:
+        return False
+    for _ in range(3):
+        before = frames.previous[first + slot]
+        if before == slot and not layout.repeats_first:
+            return False
+        slot = before
+    return True
+
+
+@kernel
+def _read_four(
+    frames: FrameArrays,
+    layout: FrameLayout,
+    first: int,
+    slot: int,
+    numbers: Float32Array,
+    place: int,
+) -> None:
+    """Does as `read_observation` for an observation that `_is_common`."""
+    second = frames.previous[first + slot]
+    third = frames.previous[first + second]
+    oldest = frames.previous[first + third]
+    at_a, at_b = (first + oldest) * layout.num_bytes, (first + third) * layout.num_bytes
+    at_c, at_d = (first + second) * layout.num_bytes, (first + slot) * layout.num_bytes
+    low, scale = fill(layout.low), fill(layout.scale)
+    for pixel in range(0, layout.num_pixels, LANES):
+        a = (load_bytes(frames.values, at_a + pixel) - low) * scale
+        b = (load_bytes(frames.values, at_b + pixel) - low) * scale
+        c = (load_bytes(frames.values, at_c + pixel) - low) * scale
+        d = (load_bytes(frames.values, at_d + pixel) - low) * scale
+        _store_by_turns(numbers, place, in_turn(a, c, 0), in_turn(b, d, 0))
+        _store_by_turns(numbers, place + 2 * LANES, in_turn(a, c, 1), in_turn(b, d, 1))
+        place += 4 * LANES
+
+
+@inlined_kernel
+def _store_by_turns(numbers: Float32Array, place: int, first: Any, second: Any) -> None:
+    store_some(numbers, place, in_turn(first, second, 0), LANES)
+    store_some(numbers, place + LANES, in_turn(first, second, 1), LANES)
+
+
+@kernel
 def read_observation(
     frames: FrameArrays,
     layout: FrameLayout,
@@ -201,6 +249,9 @@ def read_observation(
         numbers: written.
         place: of the first number.
     """
+    if _is_common(frames, layout, first, slot):
+        _read_four(frames, layout, first, slot, numbers, place)
+        return
     is_before = False
     for age in range(layout.stack):
         to = place + (layout.stack - 1 - age) * layout.channels

@@ -179,6 +179,20 @@ def load_integers(_context: Any, array: Any, start: Any) -> Any:
     return Vector(array, start), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def load_bytes(_context: Any, array: Any, start: Any) -> Any:
+    """Returns 16 bytes of an array from `start` on, as if it were flat, as a vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _item_address(context, builder, signature, arguments)
+        some = ir.VectorType(ir.IntType(8), LANES)
+        found = builder.load(builder.bitcast(address, some.as_pointer()))
+        found.align = 1
+        return builder.uitofp(found, NUMBERS)
+
+    return Vector(array, start), generate
+
+
 def _item_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     array, start = signature.args[:2]
     data = make_array(array)(context, builder, arguments[0]).data
