@@ -75,10 +75,7 @@ def _forward_any(spec: Static, memory: Memory, index: int, parameters: int, rows
 
 @kernel
 def _forward_shared(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
-    if rows.size > 1:
-        tasks.compute_layer(spec, memory, tasks.FORWARD, index, parameters, rows)
-    else:  # To act takes less time than to call helpers.
-        _forward_any(spec, memory, index, parameters, rows)
+    tasks.compute_layer(spec, memory, tasks.FORWARD, index, parameters, rows)
 
 
 @chosen

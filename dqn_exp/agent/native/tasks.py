@@ -50,7 +50,7 @@ def _offer(work: IntArray, count: int) -> None:
     store_atomic(work, TICKET, ((load_atomic(work, TICKET) >> 16) + 1) << 16 | count)
 
 
-@kernel
+@called_kernel
 def compute_layer(
     spec: Static, memory: Memory, kind: int, index: int, parameters: int, rows: Rows
 ) -> None:
@@ -70,7 +70,7 @@ def compute_layer(
     if kind == INPUT_DELTAS and index < memory.at.num_convolutions:
         layer, to = convolution_of(memory, index), memory.at.transposed
         convolution.transpose(memory.numbers, layer, parameters, to)
-    if memory.at.helpers == 0:
+    if memory.at.helpers == 0 or rows.size == 1:  # To act takes less time than to call helpers.
         for task in range(count):
             _carry_out(spec, memory, task)
     else:
