@@ -15,10 +15,10 @@ from dqn_exp.buffer.frame_kernels import (
     FrameArrays,
     FrameLayout,
     find_stacks,
-    read_observations,
     take_slots,
     write_frames,
 )
+from dqn_exp.buffer.frame_reading import read_observations
 from dqn_exp.core.arrays import BoolArray, IntArray, UInt8Array
 from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.per_run import PerRunState

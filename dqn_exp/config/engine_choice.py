@@ -18,13 +18,9 @@ That is with eight runs; one run is slower by a tenth at this width, see docs/be
 WIDEST_ENDS = 4_096
 """Features of an observation, and outputs, up to which compiled code was measured to be faster.
 
-That is with one run. With 28,224 features (84x84 frames) torch was 1.6 times as fast, with 10,000
+That is with one run, and without convolutions. With 28,224 features (84x84 frames) torch was 1.6 times as fast, with 10,000
 outputs 1.9 times, see docs/benchmarks.md.
 """
-
-
-LARGEST_IMAGE = 4_096
-"""Numbers of an image up to which compiled convolutions were measured to be faster."""
 
 
 class Choice(NamedTuple):
@@ -49,9 +45,10 @@ def choose_engine(config: Config, num_features: int, num_actions: int) -> Choice
     if widest > WIDEST:
         return Choice("torch", f"compiled code was not measured with layers of {widest} units")
     num_outputs = num_actions * outputs_per_action(config)
-    if isinstance(config.network, ConvConfig) and num_features > LARGEST_IMAGE:
-        return Choice("torch", f"torch is faster with images of {num_features} numbers")
-    for count, what in ((num_features, "features"), (num_outputs, "outputs")):
+    sizes = [(num_outputs, "outputs")]
+    if not isinstance(config.network, ConvConfig):
+        sizes.append((num_features, "features"))
+    for count, what in sizes:
         if count > WIDEST_ENDS:
             return Choice("torch", f"torch is faster with {count} {what}")
     return Choice("native", "compiled code supports this agent and is faster")

@@ -13,7 +13,7 @@ from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.normalization import CLIP, VARIANCE_EPSILON
-from dqn_exp.buffer import frame_kernels
+from dqn_exp.buffer import frame_reading
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import kernel
@@ -98,7 +98,7 @@ def _read_stack(stores: Stores, record: Any, memory: Memory, row: int, slot: np.
     """Writes the observation whose newest frame is in a slot to a row of the units."""
     to = memory.at.units + row * memory.layers[0, INPUTS]
     frames, layout, first = stores.frames, stores.frame_layout, record.first_slot
-    frame_kernels.read_observation(frames, layout, first, int(slot), memory.numbers, to)
+    frame_reading.read_observation(frames, layout, first, int(slot), memory.numbers, to)
 
 
 @kernel

@@ -206,6 +206,13 @@ def group_rows(memory: Memory, actions: IntArray, count: int) -> None:
 
 
 @kernel
+def rows_of(memory: Memory, action: int) -> Rows:
+    """Returns the rows in the group of an action."""
+    first = memory.groups[action, 0]
+    return Rows(memory.order, first, memory.groups[action, 1] - first)
+
+
+@kernel
 def pad_rows(count: int) -> int:
     """Rounds a number of rows up to a multiple of `ROWS`."""
     return -(-count // ROWS) * ROWS

@@ -5,7 +5,7 @@ helpers, if it has any. A task computes its numbers in the same way whoever carr
 results do not depend on helpers.
 """
 
-from dqn_exp.agent.native import convolution, dense
+from dqn_exp.agent.native import convolution, convolution_gradient, dense
 from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.agent.native.layout import INPUTS, OUTPUTS
 from dqn_exp.agent.native.memory import CLOSED, DONE, TICKET, Memory, convolution_of, layer_of
@@ -96,7 +96,7 @@ def _num_tasks(memory: Memory, kind: int, index: int, rows: Rows) -> int:
     row = memory.layers[index]
     if index < memory.at.num_convolutions:
         if kind == GRADIENT:
-            return convolution.num_parts(convolution_of(memory, index))
+            return convolution_gradient.num_parts(convolution_of(memory, index))
         return int(rows.size)
     if kind == INPUT_DELTAS:
         return int(-(-row[INPUTS] // INPUTS_OF_TASK))
@@ -143,7 +143,7 @@ def _convolve(spec: Static, memory: Memory, task: int, rows: Rows) -> None:
         convolution.forward(spec, numbers, layer, work[PARAMETERS], units, own)
     elif work[KIND] == GRADIENT:
         to = memory.at.gradient
-        convolution.gradient_of_part(numbers, layer, to, units, deltas, rows, task)
+        convolution_gradient.gradient_of_part(numbers, layer, to, units, deltas, rows, task)
     else:
         convolution.input_deltas(numbers, layer, deltas, own, memory.at.transposed)
 

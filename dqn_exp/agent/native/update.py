@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from dqn_exp.agent.native import tasks
+from dqn_exp.agent.native.backward import backward
 from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
 from dqn_exp.agent.native.memory import Memory, output_of
-from dqn_exp.agent.native.mlp import backward, forward_taken
+from dqn_exp.agent.native.mlp import forward_taken
 from dqn_exp.agent.native.noise import complete_gradient, learning_weights
 from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
 from dqn_exp.agent.native.spec import Spec
