@@ -18,8 +18,8 @@ That is with eight runs; one run is slower by a tenth at this width, see docs/be
 WIDEST_ENDS = 4_096
 """Features of an observation, and outputs, up to which compiled code was measured to be faster.
 
-That is with one run, and without convolutions. With 28,224 features (84x84 frames) torch was 1.6 times as fast, with 10,000
-outputs 1.9 times, see docs/benchmarks.md.
+That is with one run, and without convolutions. With 28,224 features (84x84 frames) torch was 1.6
+times as fast, with 10,000 outputs 1.9 times, see docs/benchmarks.md.
 """
 
 

@@ -265,14 +265,18 @@ def test_a_buffer_may_have_room_for_more_than_the_memory_of_the_machine():
         assert (store.newest(run) == 9).all()
 
 
-@pytest.mark.parametrize("is_binary", [True, False])
 @pytest.mark.parametrize("repeats_first", [True, False])
-def test_tensors_and_compiled_code_read_the_same_observations(is_binary, repeats_first):
+@pytest.mark.parametrize("kind", ["bits", "bytes", "four gray frames"])
+def test_tensors_and_compiled_code_read_the_same_observations(kind, repeats_first):
+    is_binary = kind == "bits"
     form = form_of(Case(0, 3, 1, is_binary, repeats_first))
+    if kind == "four gray frames":
+        form = FrameFormat(4, 8, 1, False, 3.0, 1 / 255, 4, repeats_first)
     store = FrameStore(np.array([30, 40]), form, 1, CPU)
     generator, slots = np.random.default_rng(0), []
     for step in range(25):
-        frames = generator.integers(0, 2 if is_binary else 256, (2, 12)).astype(np.uint8)
+        frames = generator.integers(0, 2 if is_binary else 256, (2, form.num_values))
+        frames = frames.astype(np.uint8)
         slots.append(store.add(np.arange(2), frames, np.full(2, step % 6 == 0), np.full(2, -1)))
     firsts = np.repeat(store.offsets, 25)
     chosen = np.array(slots).T.ravel()

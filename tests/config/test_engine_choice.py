@@ -31,6 +31,13 @@ def test_native_is_chosen_otherwise(options, overrides):
     assert choose_engine(make_config(*options, **own, **overrides), 4, 2).engine == "native"
 
 
+def test_native_is_chosen_for_images_of_any_size():
+    config = make_config("network=nature", engine="auto")
+    assert choose_engine(config, 4 * 84 * 84, 18).engine == "native"
+    vectors = choose_engine(make_config(engine="auto"), 4 * 84 * 84, 18)
+    assert vectors.engine == "torch" and "28224 features" in vectors.reason
+
+
 def test_a_choice_of_the_user_is_said_beside_that_of_auto():
     line = explain_engine(make_config(engine="torch"), 4, 2)
     assert line.startswith("Engine torch, as configured; engine=auto would select native")

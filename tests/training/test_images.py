@@ -5,8 +5,10 @@ import pytest
 
 from dqn_exp.config.schema import Config
 from dqn_exp.files import run_record
+from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.files.filmstrip_file import read_filmstrip, write_filmstrip
 from dqn_exp.files.result import read_result
+from dqn_exp.training import build_native
 from tests import image_envs
 from tests.conftest import make_config, results_of
 from tests.resuming import check_resumed
@@ -125,6 +127,23 @@ def test_frames_are_stored_as_whole_observations_would_be(train, engine):
     (first,), (second,) = train([images], "images"), train([vectors], "vectors")
     for name in ("episodes.csv", "evaluations.csv"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_helpers_of_a_run_with_large_images_change_nothing(train, monkeypatch):
+    found = {}
+    for above, num_threads in ((10**9, 1), (100, 1), (100, 3)):
+        monkeypatch.setattr(build_native, "SHARED_ABOVE", above)
+        name = f"{above} {num_threads}"
+        config = make_run(**DEEP, **ODD, num_threads=num_threads)
+        (folder,) = train([config], name)
+        state = load_checkpoint(folder / NEWEST).state
+        found[name] = results_of(folder), state["engine"]["agent"]["online"].numpy().tobytes()
+    alone, *others = found.values()
+    for results, parameters in others:
+        assert parameters == alone[1]
+        for file in ("episodes.csv", "evaluations.csv"):
+            assert results[file] == alone[0][file]
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])

@@ -8,6 +8,7 @@ from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.training import segment, segments, turns
 from tests import probes
 from tests.conftest import make_config, results_of, train_in_folders
+from tests.stepping import tick
 from tests.training.test_population import assert_equal_states, make_bare_trainer
 
 probes.register()
@@ -142,3 +143,27 @@ def test_segments_are_short_where_there_are_many_runs_and_end_where_learning_beg
     ends.clear()
     trainer.advance()
     assert ends[0] == 9_001  # The first update, however fast the steps before are.
+
+
+def test_segments_of_large_networks_are_longer_than_it_takes_to_change_runs(tmp_path):
+    trainer = make(tmp_path, 2, engine="native")
+    stepper = trainer._stepper
+    assert stepper._num_bytes == 2 * 4 * 4 * trainer._agent.online.shape[1]  # There and back.
+    assert stepper._lengths(2, 2, 2) == (0.1 / 5, 0.1)
+    assert stepper._lengths(100, 100, 2) == (0.002, 0.1)
+    stepper._num_bytes = 1e7
+    assert stepper._lengths(10, 10, 2) == pytest.approx((0.03, 0.15))
+    assert stepper._lengths(10, 5, 2) == pytest.approx((0.06, 0.15))
+    assert stepper._lengths(100, 100, 2) == pytest.approx((0.02, 1.0))  # The longest stretch.
+
+
+def test_rates_are_compared_only_where_as_many_runs_learn_as_before(tmp_path, monkeypatch):
+    trainer = make(tmp_path, 2, env__id="ProbeWalk-v0", engine="native")
+    player, noted = trainer._stepper._player, []
+    monkeypatch.setattr(player, "note_rate", lambda rate: noted.append(rate))
+    for _ in range(35):
+        before = len(noted)
+        tick(trainer)
+        # More than 30 stored transitions, already when the step began.
+        assert (len(noted) > before) == bool((trainer._buffer.sizes > 31).all())
+    assert noted

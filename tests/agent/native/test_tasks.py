@@ -1,0 +1,88 @@
+"""Layers that several threads compute, against the same layers computed by one call."""
+
+import numpy as np
+import pytest
+
+from dqn_exp.agent.native import convolution, convolution_gradient, dense, tasks
+from dqn_exp.agent.native.memory import Memory, convolution_of, layer_of, make_memory
+from dqn_exp.agent.native.spec import Spec
+from dqn_exp.core.compile_time import Static
+from dqn_exp.core.jit import kernel
+from dqn_exp.network.conv_net import ConvNet
+from dqn_exp.network.convolution import ImageShape
+from dqn_exp.training.helpers import Helpers
+from tests.kernels import callable_kernel
+
+pytestmark = pytest.mark.xdist_group("dense")
+
+SPEC = Static(Spec("relu", is_deep=True, has_convolutions=True, is_shared=True))
+ROWS = 10
+
+
+@kernel
+def compute(spec: Static, memory: Memory, index: int, kind: int) -> None:
+    """Does as `tasks.compute_layer`, in one call."""
+    at, rows = memory.at, dense.Rows(memory.everyone, 0, ROWS)
+    if index < at.num_convolutions:
+        layer = convolution_of(memory, index)
+        if kind == tasks.FORWARD:
+            convolution.forward(spec, memory.numbers, layer, at.online, at.units, rows)
+        elif kind == tasks.GRADIENT:
+            convolution_gradient.gradient(
+                memory.numbers, layer, at.gradient, at.units, at.deltas, rows
+            )
+        else:
+            convolution.transpose(memory.numbers, layer, at.online, at.transposed)
+            convolution.input_deltas(memory.numbers, layer, at.deltas, rows, at.transposed)
+    else:
+        linear = layer_of(memory, index, 0)
+        if kind == tasks.FORWARD:
+            dense.forward(spec, memory.numbers, linear, at.online, at.units, rows)
+        elif kind == tasks.GRADIENT:
+            dense.gradient(memory.numbers, linear, at.gradient, at.units, at.deltas, rows)
+        else:
+            dense.input_deltas(memory.numbers, linear, at.online, at.deltas, rows)
+
+
+@kernel
+def share(spec: Static, memory: Memory, index: int, kind: int) -> None:
+    """Computes something for a layer in tasks, as an update does."""
+    tasks.call_helpers(spec, memory)
+    rows = dense.Rows(memory.everyone, 0, ROWS)
+    tasks.compute_layer(spec, memory, kind, index, memory.at.online, rows)
+    tasks.dismiss_helpers(spec, memory)
+
+
+compute_alone, compute_shared = callable_kernel(compute), callable_kernel(share)
+
+
+def random_memory() -> Memory:
+    """Two convolutions and a linear layer with more inputs than two tasks have."""
+    net = ConvNet(ImageShape(14, 12, 2), [(16, 3, 1), (32, 2, 1)], [64], 3)
+    memory = make_memory(
+        net.layers,
+        num_outputs=None,
+        is_dueling=False,
+        num_rows=ROWS,
+        batch_size=ROWS,
+        num_copies=1,
+    )
+    memory.numbers[:] = np.random.default_rng(0).normal(size=len(memory.numbers))
+    return memory
+
+
+@pytest.mark.parametrize("num_helpers", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("index", "kinds"), [(0, (0, 1)), (1, (0, 1, 2)), (2, (0, 1, 2))], ids=["first", "second", "fc"]
+)
+def test_tasks_compute_what_one_call_does(index, kinds, num_helpers):
+    expected, found, helpers = random_memory(), random_memory(), Helpers(num_helpers)
+    for kind in kinds:
+        compute_alone(SPEC, expected, index, kind)
+        before = found.numbers.copy()
+        for _ in range(3):  # Helpers come, or come late, and leave.
+            found.numbers[:] = before
+            with helpers.at_work(SPEC, found):
+                compute_shared(SPEC, found, index, kind)
+        assert (before != found.numbers).sum() > 100
+        np.testing.assert_array_equal(found.numbers, expected.numbers)

@@ -1,0 +1,36 @@
+"""Calls from compiled code back into Python."""
+
+import numba
+import pytest
+
+from dqn_exp.core.callback import call_back, callback
+
+
+@numba.njit(nogil=True)
+def count_calls(address: int, most: int) -> int:
+    """Calls until a call fails; returns the calls that did not."""
+    for count in range(most):
+        if not call_back(address):
+            return count
+    return most
+
+
+def test_compiled_code_calls_a_function_of_python():
+    found: list[int] = []
+    with callback(lambda: found.append(len(found))) as address:
+        assert count_calls(address, 5) == 5
+    assert found == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_ends_the_calls_and_is_raised_after_them(kind):
+    calls = []
+
+    def fail_third() -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            raise kind("the third call")
+
+    with pytest.raises(kind, match="the third call"), callback(fail_third) as address:
+        assert count_calls(address, 10) == 2
+    assert len(calls) == 3
