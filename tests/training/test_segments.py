@@ -149,7 +149,7 @@ def test_segments_of_large_networks_are_longer_than_it_takes_to_change_runs(tmp_
     trainer = make(tmp_path, 2, engine="native")
     stepper = trainer._stepper
     assert stepper._num_bytes == 2 * 4 * 4 * trainer._agent.online.shape[1]  # There and back.
-    assert stepper._lengths(2, 2, 2) == (0.1 / 5, 0.1)
+    assert stepper._lengths(2, 2, 2) == pytest.approx((0.02, 0.1))
     assert stepper._lengths(100, 100, 2) == (0.002, 0.1)
     stepper._num_bytes = 1e7
     assert stepper._lengths(10, 10, 2) == pytest.approx((0.03, 0.15))
