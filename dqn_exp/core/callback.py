@@ -30,9 +30,10 @@ def callback(function: Callable[[], None]) -> Iterator[int]:
     def call() -> bool:
         try:
             function()
+            return True
         except BaseException as error:  # It cannot pass through compiled code.
             errors.append(error)
-        return not errors
+            return False
 
     pointer = SIGNATURE(call)
     yield ctypes.cast(pointer, ctypes.c_void_p).value or 0

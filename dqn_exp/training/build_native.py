@@ -6,6 +6,7 @@ import numpy as np
 
 from dqn_exp.agent.engine_state import EngineParts, UpdateSettings
 from dqn_exp.agent.native.engine import NativeEngine
+from dqn_exp.agent.native.memory import CLOSED
 from dqn_exp.agent.native.records import to_records
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.optimizer import Adam, RMSProp
@@ -73,7 +74,9 @@ def make_native_engine(
         stores_frames=parts.buffer.frames is not None,
         has_convolutions=any(are_convolutions),
         ends_in_convolution=len(layers) > 1 and are_convolutions[-2],
-        is_shared=any(are_convolutions) and num_features > SHARED_ABOVE,
+        is_shared=any(are_convolutions)
+        and num_features > SHARED_ABOVE
+        and updates.batch_size < CLOSED,  # A task may be a row.
     )
     return NativeEngine(
         parts,

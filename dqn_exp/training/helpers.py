@@ -1,9 +1,11 @@
 """Threads that help another thread with the updates of its run."""
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.tasks import help_with
@@ -22,6 +24,10 @@ class Helpers:
         """Compiles or loads the code, if there are any threads."""
         if self._count:
             help_with(spec, memory)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown()
 
     @contextmanager
     def at_work(self, spec: Static, memory: Memory) -> Iterator[None]:
@@ -47,5 +53,5 @@ class Helpers:
 
 
 def _rest() -> None:
-    """Lets other threads and processes run."""
-    time.sleep(0)
+    """Lets other threads run and, where Python knows how, other processes too."""
+    getattr(os, "sched_yield", partial(time.sleep, 0))()

@@ -24,6 +24,9 @@ CACHE_BYTES = 8 * 2**20
 """Share of a processor's cache that a thread may fill with the parameters of a group. With more,
 each turn would fetch them from memory, which takes several times as long as learning itself."""
 
+LARGEST_GROUP = 16
+"""Runs of a group, however small their networks."""
+
 COPIES = 7
 """Of the parameters that an update touches: online, target, gradient, moments and noise."""
 
@@ -72,6 +75,10 @@ class Player(Protocol):
         """Returns whether the environment of a run has raised an error."""
         ...
 
+    def close(self) -> None:
+        """Ends threads of its own."""
+        ...
+
     def take_errors(self) -> Mapping[int, Exception]:
         """Returns the errors that environments raised since the last call, by row."""
         ...
@@ -98,6 +105,9 @@ class _EpisodePlayer:
     def has_failed(self, run: int) -> bool:
         """Returns whether the environment of a run has raised an error."""
         return run in self.episodes.env.errors
+
+    def close(self) -> None:
+        """Does nothing: there are no threads."""
 
     def take_errors(self) -> Mapping[int, Exception]:
         """Returns the errors that environments raised since the last call, by row."""
@@ -176,8 +186,6 @@ class PythonPlayer(_EpisodePlayer):
     without the GIL. Meanwhile another group may step.
     """
 
-    max_group = 16
-
     def __init__(
         self,
         engine: NativeEngine,
@@ -192,7 +200,7 @@ class PythonPlayer(_EpisodePlayer):
         may_share = engine.is_shared and len(engine.agent.updates) == 1
         self._helpers = Helpers(num_threads - 1 if may_share else 0)
         num_bytes = COPIES * 4 * engine.agent.online.shape[1]
-        self._most_together = min(self.max_group, max(1, CACHE_BYTES // num_bytes))
+        self.max_group = min(LARGEST_GROUP, max(1, CACHE_BYTES // num_bytes))
 
     @property
     def num_threads(self) -> int:
@@ -218,7 +226,7 @@ class PythonPlayer(_EpisodePlayer):
 
     def group(self, num_runs: int) -> list[IntArray]:
         """Returns groups of equal size, at least one for each thread."""
-        num_groups = max(self.num_threads, -(-num_runs // self._most_together))
+        num_groups = max(self.num_threads, -(-num_runs // self.max_group))
         return np.array_split(np.arange(num_runs), min(num_runs, num_groups))
 
     def note_rate(self, rate: float) -> None:
@@ -229,6 +237,10 @@ class PythonPlayer(_EpisodePlayer):
         """Compiles or loads the code with a group without runs."""
         self.advance(records, np.zeros(0, dtype=np.int64), worker)
         self._helpers.compile(self._engine.spec, worker.memory)
+
+    def close(self) -> None:
+        """Ends the threads of the helpers."""
+        self._helpers.close()
 
     def advance(self, records: Any, runs: IntArray, worker: Worker) -> None:
         """Advances runs until `segment.is_over`, or until their environments raise an error."""

@@ -94,7 +94,8 @@ def train_population(
         runs: at least one.
         report: called with all results, in the order of `runs`, at the start and whenever runs
             have ended.
-        should_stop: called several times a second; if it returns true, the runs are interrupted.
+        should_stop: called about once a second or more often; if it returns true, the runs are
+            interrupted.
         progress: shows the progress; closed at the end.
         monitor: takes the evaluations of the runs, numbered as in `runs`, and prunes runs.
 

@@ -44,7 +44,7 @@ class _Speeds:
     """Steps per second of the newest segments, of runs that learn and of runs that do not yet."""
 
     def __init__(self) -> None:
-        self._known = {False: 1_000.0, True: 1_000.0}
+        self._known = {False: 1_000.0, True: 100.0}  # At first: large networks are slow.
 
     def of(self, is_learning: bool) -> float:
         return self._known[is_learning]
@@ -122,6 +122,7 @@ class Segments:
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown()
+        self._player.close()
 
     def _lengths(self, num_runs: int, num_groups: int, num_workers: int) -> tuple[float, float]:
         """Returns how many seconds a segment and a stretch take."""

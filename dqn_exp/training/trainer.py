@@ -59,7 +59,7 @@ class Trainer(PerRunState):
             timetable: budgets and periods.
             on_end: called when runs have ended, after their results are written.
             progress: shows the progress.
-            should_stop: asked several times a second; true interrupts the runs.
+            should_stop: asked about once a second or more often; true interrupts the runs.
             monitor: takes the evaluations, and prunes runs.
         """
         count = len(records)

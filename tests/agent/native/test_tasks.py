@@ -1,11 +1,22 @@
 """Layers that several threads compute, against the same layers computed by one call."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from dqn_exp.agent.native import convolution, convolution_gradient, dense, tasks
-from dqn_exp.agent.native.memory import Memory, convolution_of, layer_of, make_memory
+from dqn_exp.agent.native.memory import (
+    CLOSED,
+    DONE,
+    Memory,
+    convolution_of,
+    layer_of,
+    make_memory,
+)
 from dqn_exp.agent.native.spec import Spec
+from dqn_exp.core.callback import callback
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import kernel
 from dqn_exp.network.conv_net import ConvNet
@@ -85,4 +96,35 @@ def test_tasks_compute_what_one_call_does(index, kinds, num_helpers):
             with helpers.at_work(SPEC, found):
                 compute_shared(SPEC, found, index, kind)
         assert (before != found.numbers).sum() > 100
+        np.testing.assert_array_equal(found.numbers, expected.numbers)
+
+
+@kernel
+def offer(memory: Memory, index: int, kind: int, count: int) -> None:
+    work = memory.work
+    work[tasks.KIND], work[tasks.INDEX], work[tasks.PARAMETERS] = kind, index, memory.at.online
+    work[tasks.FIRST], work[tasks.SIZE] = 0, ROWS
+    tasks._offer(work, count)
+
+
+offer_only = callable_kernel(offer)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_helpers_carry_out_what_nobody_else_takes(num_threads):
+    expected, found = random_memory(), random_memory()
+    for index, kind, count in ((0, tasks.FORWARD, ROWS), (2, tasks.GRADIENT, 2)):
+        compute_alone(SPEC, expected, index, kind)
+        offer_only(found, index, kind, count)
+        with callback(lambda: time.sleep(0)) as rest, ThreadPoolExecutor(num_threads) as pool:
+            found.at.rest = rest
+            helpers = [pool.submit(tasks.help_with, SPEC, found) for _ in range(num_threads)]
+            deadline = time.monotonic() + 60
+            while found.work[DONE] < count and time.monotonic() < deadline:
+                time.sleep(0.001)
+            done = int(found.work[DONE])
+            offer_only(found, index, kind, CLOSED)
+            for helper in helpers:
+                helper.result(60)
+        assert done == count
         np.testing.assert_array_equal(found.numbers, expected.numbers)
