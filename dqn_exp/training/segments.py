@@ -27,8 +27,8 @@ COPIED_ARRAYS = 8
 """Copies of a run's parameters that changing runs makes: of two networks and two moments, to the
 memory of a thread and back."""
 
-SECONDS_PER_BYTE = 3e-9
-"""Shortest length of a segment for each byte of them: about 30 times as long as copying takes."""
+SECONDS_PER_BYTE = 1e-8
+"""Shortest length of a segment for each byte of them: about 100 times as long as copying takes."""
 
 MOST_SECONDS = 1.0
 """Length of a stretch, at most, where such segments of all runs take longer than `SECONDS`."""

@@ -151,7 +151,7 @@ def test_segments_of_large_networks_are_longer_than_it_takes_to_change_runs(tmp_
     assert stepper._num_bytes == 2 * 4 * 4 * trainer._agent.online.shape[1]  # There and back.
     assert stepper._lengths(2, 2, 2) == pytest.approx((0.02, 0.1))
     assert stepper._lengths(100, 100, 2) == (0.002, 0.1)
-    stepper._num_bytes = 1e7
+    stepper._num_bytes = 3e6
     assert stepper._lengths(10, 10, 2) == pytest.approx((0.03, 0.15))
     assert stepper._lengths(10, 5, 2) == pytest.approx((0.06, 0.15))
     assert stepper._lengths(100, 100, 2) == pytest.approx((0.02, 1.0))  # The longest stretch.

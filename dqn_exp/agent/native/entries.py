@@ -67,14 +67,14 @@ def give_back(spec: Static, stores: Stores, run: int, size: int, memory: Memory)
 
 
 @kernel
-def explore(record: Any, greedy: int) -> int:
-    """Returns the action of the current step: random with probability epsilon, else greedy."""
+def explore(record: Any) -> int:
+    """Returns a random action with the current probability epsilon, else -1."""
     epsilon = schedule_of(record.epsilon, record.step)
     if epsilon > 0:
         first, second = philox.pair(record.seed, EXPLORATION, record.step)
         if philox.to_unit(first) < epsilon:
             return philox.to_range(second, record.num_actions)
-    return greedy
+    return -1
 
 
 @kernel
@@ -88,11 +88,14 @@ def act_once(
 ) -> int:
     """Returns the action of a run, after its statistics are updated with its observation."""
     observe_statistics(spec, stores, record, run, observations)
-    prepare_inputs(spec, stores, run, memory)
-    weights = acting_weights(spec, record, memory)
-    read_current(spec, stores, record, memory, observations, run)
-    forward(spec, memory, weights, 1)
-    return explore(record, best_action(spec, memory, record, 0))
+    action = explore(record)
+    if action < 0:
+        prepare_inputs(spec, stores, run, memory)
+        weights = acting_weights(spec, record, memory)
+        read_current(spec, stores, record, memory, observations, run)
+        forward(spec, memory, weights, 1)
+        action = best_action(spec, memory, record, 0)
+    return action
 
 
 @cached_jit

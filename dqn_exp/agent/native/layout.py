@@ -24,6 +24,8 @@ SIZE, STRIDE, CHANNELS, LINE, HEIGHT, COLUMNS_OF_OUTPUT = range(6)
 """Columns of the table of convolutions: of the filters, the channels and numbers of a line of the
 inputs, and height and width of the outputs."""
 
+PART = 2**15
+"""Parameters that one task of an optimizer's step updates."""
 
 PLACES = np.dtype(
     [
@@ -37,7 +39,7 @@ PLACES = np.dtype(
             *("acting", "learning", "bootstrapping", "choosing"),
             *("noise_factors", "input_factors", "output_factors"),
             *("shifts", "scales", "support", "scratch", "positions", "upper", "mask"),
-            *("transposed", "helpers", "rest"),
+            *("transposed", "squares", "coefficients", "helpers", "rest"),
         )
     ]
 )
@@ -69,6 +71,8 @@ PLACES = np.dtype(
 - `scratch`, `positions`, `upper`: K numbers each, padded
 - `mask`: K ones, padded with zeros
 - `transposed`: weights of a convolution
+- `squares`: their sums over the parts of the gradient
+- `coefficients`: of a step of the optimizer
 - `helpers`, `rest`: callbacks that call helpers, or are 0, and that let other threads run
 """
 
@@ -154,6 +158,8 @@ def _sizes_of_parameters(known: Mapping[str, int], num_folded: int) -> dict[str,
         **dict.fromkeys(("online", "target", "gradient"), size),
         **dict.fromkeys(("first", "second"), known["num_trained"]),
         **dict.fromkeys(roles, size if is_noisy else 0),
+        "squares": -(-known["num_trained"] // PART),
+        "coefficients": LANES,
     }
 
 

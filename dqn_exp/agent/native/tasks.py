@@ -1,22 +1,26 @@
-"""Layers that several threads compute together, in compiled code.
+"""Parts of an update that several threads compute together, in compiled code.
 
-The thread of a run divides a layer into tasks and carries out one after the other, and so do its
-helpers, if it has any. A task computes its numbers in the same way whoever carries it out, so
-results do not depend on helpers.
+The thread of a run divides a layer, or a step of the optimizer, into tasks and carries out one
+after the other, and so do its helpers, if it has any. A task computes its numbers in the same way
+whoever carries it out, so results do not depend on helpers.
 """
+
+from typing import Any
 
 from dqn_exp.agent.native import convolution, convolution_gradient, dense
 from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.agent.native.layout import INPUTS, OUTPUTS
 from dqn_exp.agent.native.memory import CLOSED, DONE, TICKET, Memory, convolution_of, layer_of
+from dqn_exp.agent.native.optimizers import num_parts, square_part, step_part
+from dqn_exp.agent.native.spec import Spec
 from dqn_exp.core.arrays import IntArray
 from dqn_exp.core.atomics import add_atomic, load_atomic, replace_atomic, store_atomic
 from dqn_exp.core.callback import call_back
-from dqn_exp.core.compile_time import Static
+from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import cached_jit, called_kernel, kernel
 
-FORWARD, GRADIENT, INPUT_DELTAS = range(3)
-"""What is computed for a layer."""
+FORWARD, GRADIENT, INPUT_DELTAS, SQUARES, STEP = range(5)
+"""What is computed: three things for a layer, two for the parameters."""
 
 KIND, INDEX, PARAMETERS, FIRST, SIZE = range(5)
 """Places in `Memory.work` of the current tasks: what for, number of the layer, place of the
@@ -78,6 +82,35 @@ def compute_layer(
 
 
 @kernel
+def _compute_parts_alone(spec: Static, memory: Memory, kind: int) -> None:
+    for part in range(num_parts(memory)):
+        _compute_part(spec, memory, kind, part)
+
+
+@kernel
+def _compute_parts_together(spec: Static, memory: Memory, kind: int) -> None:
+    if memory.at.helpers == 0:
+        _compute_parts_alone(spec, memory, kind)
+    else:
+        memory.work[KIND] = kind
+        _share(spec, memory, num_parts(memory))
+
+
+@chosen
+def compute_parts(spec: Spec) -> Any:
+    """Computes something for the parameters, `SQUARES` or `STEP`, with the helpers."""
+    return _compute_parts_together if spec.is_shared else _compute_parts_alone
+
+
+@kernel
+def _compute_part(spec: Static, memory: Memory, kind: int, part: int) -> None:
+    if kind == SQUARES:
+        square_part(memory, part)
+    else:
+        step_part(spec, memory, part)
+
+
+@kernel
 def _share(spec: Static, memory: Memory, count: int) -> None:
     """Carries out the current tasks together with the helpers."""
     work, spins = memory.work, 0
@@ -129,7 +162,9 @@ def _carry_out(spec: Static, memory: Memory, task: int) -> None:
     """Carries out one of the current tasks."""
     work = memory.work
     rows = Rows(memory.everyone, work[FIRST], work[SIZE])
-    if work[INDEX] < memory.at.num_convolutions:
+    if work[KIND] >= SQUARES:
+        _compute_part(spec, memory, work[KIND], task)
+    elif work[INDEX] < memory.at.num_convolutions:
         _convolve(spec, memory, task, rows)
     else:
         _multiply(spec, memory, task, rows)

@@ -10,7 +10,7 @@ from dqn_exp.agent.native.inputs import prepare_inputs, read_observations
 from dqn_exp.agent.native.memory import Memory, output_of
 from dqn_exp.agent.native.mlp import forward_taken
 from dqn_exp.agent.native.noise import complete_gradient, learning_weights
-from dqn_exp.agent.native.optimizers import limit_norm, move_target, step_optimizer
+from dqn_exp.agent.native.optimizers import limit_norm, move_target, prepare_step
 from dqn_exp.agent.native.spec import Spec
 from dqn_exp.agent.native.stores import Stores
 from dqn_exp.agent.native.targets import set_targets
@@ -74,10 +74,12 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
     forward_taken(spec, memory, weights, memory.actions, count)
     record.loss = _differentiate_loss(spec, stores, record, run, memory)
     backward(spec, memory, weights, count)
-    end_work(spec, memory)
     complete_gradient(spec, record, memory)
-    record.grad_norm = limit_norm(memory.numbers, memory.at.gradient, size, record.max_grad_norm)
-    step_optimizer(spec, memory, record, size, schedule_of(record.learning_rate, record.step))
+    tasks.compute_parts(spec, memory, tasks.SQUARES)
+    record.grad_norm = limit_norm(memory, record.max_grad_norm)
+    prepare_step(spec, memory, record, schedule_of(record.learning_rate, record.step))
+    tasks.compute_parts(spec, memory, tasks.STEP)
+    end_work(spec, memory)
     record.updates += 1
     if record.updates % record.target_update_period == 0:
         tau = record.target_update_tau

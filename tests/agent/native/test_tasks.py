@@ -1,4 +1,4 @@
-"""Layers that several threads compute, against the same layers computed by one call."""
+"""What several threads compute, against one call, and steps of the optimizer against formulas."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from dqn_exp.agent.native import convolution, convolution_gradient, dense, tasks
+from dqn_exp.agent.native import convolution, convolution_gradient, dense, optimizers, tasks
+from dqn_exp.agent.native.layout import PART
 from dqn_exp.agent.native.memory import (
     CLOSED,
     DONE,
@@ -97,6 +98,49 @@ def test_tasks_compute_what_one_call_does(index, kinds, num_helpers):
                 compute_shared(SPEC, found, index, kind)
         assert (before != found.numbers).sum() > 100
         np.testing.assert_array_equal(found.numbers, expected.numbers)
+
+
+@kernel
+def step_shared(spec: Static, memory: Memory) -> None:
+    """Takes a step of the optimizer in tasks, as an update does."""
+    tasks.call_helpers(spec, memory)
+    tasks.compute_parts(spec, memory, tasks.SQUARES)
+    tasks.compute_parts(spec, memory, tasks.STEP)
+    tasks.dismiss_helpers(spec, memory)
+
+
+step = callable_kernel(step_shared)
+
+
+@pytest.mark.parametrize("num_helpers", [0, 2])
+def test_all_parts_of_the_parameters_are_squared_and_updated_once(num_helpers):
+    memory, helpers = random_memory(), Helpers(num_helpers)
+    at, size = memory.at, memory.at.num_trained
+    gradient, online, first, second = (
+        memory.numbers[place : place + size]
+        for place in (at.gradient, at.online, at.first, at.second)
+    )
+    first[:], second[:] = 0, 0
+    coefficients = memory.numbers[at.coefficients :]
+    clip, rate, epsilon, scale, kept = 0.5, 0.1, 0.25, 3.0, 0.75
+    for place, value in (
+        (optimizers.CLIP, clip),
+        (optimizers.RATE, rate),
+        (optimizers.EPSILON, epsilon),
+        (optimizers.SCALE, scale),
+        (optimizers.KEPT, kept),
+    ):
+        coefficients[place] = value
+    slope = clip * gradient.astype(np.float64)
+    change = rate * 0.1 * slope / (scale * np.sqrt(0.001) * np.abs(slope) + epsilon)
+    expected = kept * online - change
+    with helpers.at_work(SPEC, memory):
+        step(SPEC, memory)
+    parts = np.array_split(gradient.astype(np.float64), range(PART, size, PART))
+    squares = [(part**2).sum() for part in parts]
+    assert len(squares) > 5
+    np.testing.assert_allclose(memory.numbers[at.squares :][: len(squares)], squares, rtol=1e-5)
+    np.testing.assert_allclose(online, expected, rtol=1e-4, atol=1e-6)
 
 
 @kernel
