@@ -57,7 +57,7 @@ def kernel(function: Function) -> Function:
 
 def called_kernel(function: Function) -> Function:
     """Compiles a long function that compiled functions call, as one function for all of them."""
-    compiled: Function = numba.njit(**KERNEL)(function)
+    compiled: Function = numba.njit(**KERNEL, forceinline=False)(function)
     return compiled
 
 
