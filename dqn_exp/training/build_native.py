@@ -58,8 +58,7 @@ def make_native_engine(
     assert isinstance(parts.network, MLP | ConvNet)
     assert isinstance(parts.buffer, UniformBuffer)
     layers = parts.network.layers
-    are_convolutions = [isinstance(layer, Convolution) for layer in layers]
-    num_features = parts.network.num_features
+    has_convolutions = any(isinstance(layer, Convolution) for layer in layers)
     spec = Spec(
         activation=first.network.activation,
         is_deep=len(layers) > 2,
@@ -72,11 +71,7 @@ def make_native_engine(
         optimizer=first.agent.optimizer.kind,
         is_prioritized=first.buffer.kind == "prioritized",
         stores_frames=parts.buffer.frames is not None,
-        has_convolutions=any(are_convolutions),
-        ends_in_convolution=len(layers) > 1 and are_convolutions[-2],
-        is_shared=any(are_convolutions)
-        and num_features > SHARED_ABOVE
-        and updates.batch_size < CLOSED,  # A task may be a row.
+        has_convolutions=has_convolutions,
     )
     return NativeEngine(
         parts,
@@ -84,6 +79,9 @@ def make_native_engine(
         spec=spec,
         constants=_constants(configs, parts),
         record_type=RECORD,
+        is_shared=has_convolutions
+        and parts.network.num_features > SHARED_ABOVE
+        and updates.batch_size < CLOSED,  # A task may be a row.
     )
 
 

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from dqn_exp.agent.native import convolution, convolution_gradient, dense, scalar_heads, tasks
+from dqn_exp.agent.native import dense, scalar_heads, tasks
 from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.agent.native.dueling import unfold_gradient
 from dqn_exp.agent.native.layout import INPUTS, UNITS
 from dqn_exp.agent.native.memory import (
     Memory,
     all_rows,
-    convolution_of,
     group_rows,
     layer_of,
     rows_of,
@@ -64,8 +63,8 @@ def _no_columns(_spec: Static, _memory: Memory, _rows: Rows, _column: int) -> No
 
 @chosen
 def gradient_of_columns(spec: Spec) -> Any:
-    """Computes the gradient of some outputs of the last hidden layer, if it is a linear one."""
-    return _no_columns if spec.ends_in_convolution or spec.is_shared else _dense_columns
+    """Computes the gradient of some outputs of the last hidden layer, if all layers are linear."""
+    return _no_columns if spec.has_convolutions else _dense_columns
 
 
 @kernel
@@ -81,13 +80,7 @@ def _is_done(_spec: Static, _memory: Memory, _rows: Rows) -> None:
 @chosen
 def gradient_of_last(spec: Spec) -> Any:
     """Computes the gradient of the last hidden layer, if `gradient_of_columns` does not."""
-    return _all_at_once if spec.ends_in_convolution or spec.is_shared else _is_done
-
-
-@kernel
-def _gradient_of_convolution(memory: Memory, index: int, rows: Rows) -> None:
-    layer, units, deltas = convolution_of(memory, index), memory.at.units, memory.at.deltas
-    convolution_gradient.gradient(memory.numbers, layer, memory.at.gradient, units, deltas, rows)
+    return _all_at_once if spec.has_convolutions else _is_done
 
 
 @kernel
@@ -97,24 +90,14 @@ def _gradient_of_dense(_spec: Static, memory: Memory, index: int, rows: Rows) ->
 
 
 @kernel
-def _gradient_of_any(spec: Static, memory: Memory, index: int, rows: Rows) -> None:
-    if index < memory.at.num_convolutions:
-        _gradient_of_convolution(memory, index, rows)
-    else:
-        _gradient_of_dense(spec, memory, index, rows)
-
-
-@kernel
-def _gradient_shared(spec: Static, memory: Memory, index: int, rows: Rows) -> None:
+def _gradient_in_tasks(spec: Static, memory: Memory, index: int, rows: Rows) -> None:
     tasks.compute_layer(spec, memory, tasks.GRADIENT, index, 0, rows)
 
 
 @chosen
 def gradient_of_layer(spec: Spec) -> Any:
     """Computes the gradient of a hidden layer."""
-    if spec.is_shared:
-        return _gradient_shared
-    return _gradient_of_any if spec.has_convolutions else _gradient_of_dense
+    return _gradient_in_tasks if spec.has_convolutions else _gradient_of_dense
 
 
 @kernel
@@ -165,26 +148,14 @@ def _dense_deltas(_spec: Static, memory: Memory, index: int, parameters: int, ro
 
 
 @kernel
-def _any_deltas(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
-    if index < memory.at.num_convolutions:
-        layer, deltas, to = convolution_of(memory, index), memory.at.deltas, memory.at.transposed
-        convolution.transpose(memory.numbers, layer, parameters, to)
-        convolution.input_deltas(memory.numbers, layer, deltas, rows, to)
-    else:
-        _dense_deltas(spec, memory, index, parameters, rows)
-
-
-@kernel
-def _shared_deltas(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+def _deltas_in_tasks(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
     tasks.compute_layer(spec, memory, tasks.INPUT_DELTAS, index, parameters, rows)
 
 
 @chosen
 def deltas_of_inputs(spec: Spec) -> Any:
     """Computes the gradients of a hidden layer's inputs, after their activation."""
-    if spec.is_shared:
-        return _shared_deltas
-    return _any_deltas if spec.has_convolutions else _dense_deltas
+    return _deltas_in_tasks if spec.has_convolutions else _dense_deltas
 
 
 @chosen

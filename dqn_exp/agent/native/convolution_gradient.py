@@ -11,24 +11,6 @@ NEAR = 2**15
 """Numbers of images that stay in a near cache while their gradients are computed."""
 
 
-@kernel
-def gradient(
-    numbers: Float32Array, layer: Convolution, to: int, units: int, deltas: int, rows: Rows
-) -> None:
-    """Computes the gradient of the weights and biases of a convolution.
-
-    Args:
-        numbers: all numbers.
-        layer: the convolution.
-        to: place of the gradient of the parameters, written.
-        units: place of the units.
-        deltas: place of the gradients of the units, those of the outputs known.
-        rows: that count.
-    """
-    for part in range(num_parts(layer)):
-        gradient_of_part(numbers, layer, to, units, deltas, rows, part)
-
-
 @inlined_kernel
 def num_parts(layer: Convolution) -> int:
     """Returns how many parts the gradient has: the lines of `LANES` filters each."""
@@ -45,7 +27,17 @@ def gradient_of_part(
     rows: Rows,
     part: int,
 ) -> None:
-    """Computes a part of a gradient; the other arguments are those of `gradient`."""
+    """Computes a part of the gradient of the weights and biases of a convolution.
+
+    Args:
+        numbers: all numbers.
+        layer: the convolution.
+        to: place of the gradient of the parameters, written.
+        units: place of the units.
+        deltas: place of the gradients of the units, those of the outputs known.
+        rows: that count.
+        part: number of the part.
+    """
     f, line = part // layer.size * LANES, part % layer.size
     length, end = layer.size * layer.channels, rows.first + rows.size
     weight, bias = to + layer.weight + line * length * layer.filters + f, to + layer.bias + f

@@ -35,7 +35,7 @@ class NativeEngine(EngineState):
     """State of all runs that compiled code advances.
 
     Attributes:
-        is_shared: whether several threads may compute an update.
+        is_shared: whether several threads should compute an update.
 
     `act`, `learn` and `learn_from` make single steps, for comparisons with the torch engine.
     """
@@ -55,6 +55,7 @@ class NativeEngine(EngineState):
         spec: Spec,
         constants: dict[str, Any],
         record_type: np.dtype[Any],
+        is_shared: bool,
     ) -> None:
         """Binds the parts.
 
@@ -64,11 +65,12 @@ class NativeEngine(EngineState):
             spec: choices of the agent.
             constants: `[N]` hyperparameters of the runs, by the fields of their records.
             record_type: type of the records.
+            is_shared: whether several threads should compute an update.
         """
         super().__init__(parts, updates.batch_size)
         self.spec, self._batch_size = Static(spec), updates.batch_size
         self._is_dueling, self._is_noisy = spec.is_dueling, spec.is_noisy
-        self.is_shared = spec.is_shared
+        self.is_shared = is_shared
         self._is_scalar = spec.value == "scalar"
         self.constants = np.zeros(len(self.agent.online), dtype=record_type)
         for name, values in constants.items():

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from dqn_exp.agent.native import convolution, dense, scalar_heads, tasks
+from dqn_exp.agent.native import dense, scalar_heads, tasks
 from dqn_exp.agent.native.activations import LINEAR
 from dqn_exp.agent.native.dense import Rows
 from dqn_exp.agent.native.dueling import fold_heads
 from dqn_exp.agent.native.memory import (
     Memory,
     all_rows,
-    convolution_of,
     group_rows,
     layer_of,
     rows_of,
@@ -64,25 +63,16 @@ def _forward_dense(spec: Static, memory: Memory, index: int, parameters: int, ro
 
 
 @kernel
-def _forward_any(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
-    if index < memory.at.num_convolutions:
-        layer, units = convolution_of(memory, index), memory.at.units
-        convolution.forward(spec, memory.numbers, layer, parameters, units, rows)
-    else:
-        _forward_dense(spec, memory, index, parameters, rows)
-
-
-@kernel
-def _forward_shared(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+def _forward_in_tasks(
+    spec: Static, memory: Memory, index: int, parameters: int, rows: Rows
+) -> None:
     tasks.compute_layer(spec, memory, tasks.FORWARD, index, parameters, rows)
 
 
 @chosen
 def forward_layer(spec: Spec) -> Any:
     """Computes the activated outputs of a hidden layer."""
-    if spec.is_shared:
-        return _forward_shared
-    return _forward_any if spec.has_convolutions else _forward_dense
+    return _forward_in_tasks if spec.has_convolutions else _forward_dense
 
 
 @kernel

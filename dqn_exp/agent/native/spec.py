@@ -18,9 +18,7 @@ class Spec(NamedTuple):
         optimizer: adam or rmsprop.
         is_prioritized: whether the buffer is prioritized.
         stores_frames: whether observations are stored as frames.
-        has_convolutions: whether the first layers are convolutions.
-        ends_in_convolution: whether the last hidden layer is a convolution.
-        is_shared: whether several threads may compute an update; then there are convolutions.
+        has_convolutions: whether the first layers are convolutions; then updates are made in tasks.
     """
 
     activation: str
@@ -35,5 +33,3 @@ class Spec(NamedTuple):
     is_prioritized: bool = False
     stores_frames: bool = False
     has_convolutions: bool = False
-    ends_in_convolution: bool = False
-    is_shared: bool = False

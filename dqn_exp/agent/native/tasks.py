@@ -99,7 +99,7 @@ def _compute_parts_together(spec: Static, memory: Memory, kind: int) -> None:
 @chosen
 def compute_parts(spec: Spec) -> Any:
     """Computes something for the parameters, `SQUARES` or `STEP`, with the helpers."""
-    return _compute_parts_together if spec.is_shared else _compute_parts_alone
+    return _compute_parts_together if spec.has_convolutions else _compute_parts_alone
 
 
 @kernel

@@ -52,13 +52,13 @@ def _leave_alone(_spec: Static, _memory: Memory) -> None:
 @chosen
 def begin_work(spec: Spec) -> Any:
     """Calls the helpers of an update, if it may have any."""
-    return tasks.call_helpers if spec.is_shared else _leave_alone
+    return tasks.call_helpers if spec.has_convolutions else _leave_alone
 
 
 @chosen
 def end_work(spec: Spec) -> Any:
     """Dismisses the helpers of an update."""
-    return tasks.dismiss_helpers if spec.is_shared else _leave_alone
+    return tasks.dismiss_helpers if spec.has_convolutions else _leave_alone
 
 
 @kernel

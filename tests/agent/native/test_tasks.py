@@ -27,7 +27,7 @@ from tests.kernels import callable_kernel
 
 pytestmark = pytest.mark.xdist_group("dense")
 
-SPEC = Static(Spec("relu", is_deep=True, has_convolutions=True, is_shared=True))
+SPEC = Static(Spec("relu", is_deep=True, has_convolutions=True))
 ROWS = 10
 
 
@@ -40,9 +40,10 @@ def compute(spec: Static, memory: Memory, index: int, kind: int) -> None:
         if kind == tasks.FORWARD:
             convolution.forward(spec, memory.numbers, layer, at.online, at.units, rows)
         elif kind == tasks.GRADIENT:
-            convolution_gradient.gradient(
-                memory.numbers, layer, at.gradient, at.units, at.deltas, rows
-            )
+            for part in range(convolution_gradient.num_parts(layer)):
+                convolution_gradient.gradient_of_part(
+                    memory.numbers, layer, at.gradient, at.units, at.deltas, rows, part
+                )
         else:
             convolution.transpose(memory.numbers, layer, at.online, at.transposed)
             convolution.input_deltas(memory.numbers, layer, at.deltas, rows, at.transposed)
