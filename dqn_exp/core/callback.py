@@ -5,11 +5,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int64)
+SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_int64))
+
+FUNCTION, HAS_FAILED = range(2)
+"""Places of a callback's numbers: address of the function, and whether a call has failed."""
+
+INTEGER = ir.IntType(64)
+SIGNATURE_IN_CODE = ir.FunctionType(ir.VoidType(), (INTEGER.as_pointer(),))
 
 
 @contextmanager
@@ -24,30 +32,40 @@ def callback(function: Callable[[], None]) -> Iterator[int]:
 
     Raises:
         BaseException: What the function has raised, at the end of the block.
+        KeyboardInterrupt: If a call was interrupted before or after the function.
     """
     errors: list[BaseException] = []
 
-    def call() -> bool:
+    def call(is_done: Any) -> None:
         try:
             function()
-            return True
         except BaseException as error:  # It cannot pass through compiled code.
             errors.append(error)
-            return False
+        else:
+            is_done[0] = 1
 
     pointer = SIGNATURE(call)
-    yield ctypes.cast(pointer, ctypes.c_void_p).value or 0
+    numbers = np.array([ctypes.cast(pointer, ctypes.c_void_p).value, 0], dtype=np.int64)
+    yield int(numbers.ctypes.data)
     if errors:
         raise errors[0]
+    if numbers[HAS_FAILED]:  # A signal handler has raised where `call` cannot catch it.
+        raise KeyboardInterrupt
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def call_back(_context: Any, address: Any) -> Any:
-    """Calls the function of a `callback`; returns false if it has raised an error."""
+    """Calls the function of a `callback`; returns false if it was not called to its end."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), ())
-        result = builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), ())
-        return builder.icmp_signed("!=", result, result.type(0))
+        numbers = builder.inttoptr(arguments[0], INTEGER.as_pointer())
+        is_done = cgutils.alloca_once(builder, INTEGER)
+        builder.store(INTEGER(0), is_done)
+        function = builder.load(builder.gep(numbers, [INTEGER(FUNCTION)]))
+        builder.call(builder.inttoptr(function, SIGNATURE_IN_CODE.as_pointer()), (is_done,))
+        result = builder.icmp_signed("!=", builder.load(is_done), INTEGER(0))
+        with builder.if_then(builder.not_(result), likely=False):
+            builder.store(INTEGER(1), builder.gep(numbers, [INTEGER(HAS_FAILED)]))
+        return result
 
     return types.boolean(address), generate

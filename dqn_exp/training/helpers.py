@@ -38,6 +38,8 @@ class Helpers:
         futures: list[Future[None]] = []
 
         def call() -> None:
+            for future in filter(Future.done, futures):
+                future.result()
             futures[:] = [future for future in futures if not future.done()]
             for _ in range(self._count - len(futures)):
                 futures.append(self._pool.submit(help_with, spec, memory))

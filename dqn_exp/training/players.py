@@ -246,12 +246,11 @@ class PythonPlayer(_EpisodePlayer):
         """Advances runs until `segment.is_over`, or until their environments raise an error."""
         size = len(runs)
         actions, over = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
-        failed = np.zeros_like(over)
+        failed = np.array([self.has_failed(run) for run in runs.tolist()], dtype=np.bool_)
         numbers, finished = worker.numbers[:size], worker.finished[:size]
         group = turns.Group(runs, numbers, finished, actions, over, failed)
-        memory = worker.memory._replace(numbers=worker.numbers[0])
         with (
-            self._helpers.at_work(self._engine.spec, memory),
+            self._helpers.at_work(self._engine.spec, worker.memory),
             callback(partial(self._step, records, group)) as step,
         ):
             turns.play(

@@ -72,7 +72,7 @@ class Worker(NamedTuple):
     """What a thread works with.
 
     Attributes:
-        memory: of the thread.
+        memory: of the thread, with the numbers of the first run.
         numbers: `[G, size]` numbers of the memory for each of G runs that take turns.
         finished: `[G, F]` episodes that finish in a segment.
     """

@@ -192,7 +192,9 @@ def _make_worker(engine: NativeEngine, size: int) -> Worker:
     memory = engine.make_memory()
     numbers = aligned_zeros(size * len(memory.numbers)).reshape(size, -1)
     numbers[:] = memory.numbers
-    return Worker(memory, numbers, np.zeros((size, MAX_FINISHED), dtype=FINISHED))
+    return Worker(
+        memory._replace(numbers=numbers[0]), numbers, np.zeros((size, MAX_FINISHED), dtype=FINISHED)
+    )
 
 
 def _copy(found: npt.NDArray[Any], run: int) -> FinishedEpisodes:

@@ -1,5 +1,10 @@
 """Calls from compiled code back into Python."""
 
+import os
+import signal
+import threading
+import time
+
 import numba
 import pytest
 
@@ -34,3 +39,35 @@ def test_an_error_ends_the_calls_and_is_raised_after_them(kind):
     with pytest.raises(kind, match="the third call"), callback(fail_third) as address:
         assert count_calls(address, 10) == 2
     assert len(calls) == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_at_any_moment_ends_the_calls_and_is_raised_after_them():
+    """Handlers also run between the function and the code that calls it."""
+
+    class Stop(KeyboardInterrupt):
+        pass
+
+    def stop(_number, _frame):
+        raise Stop
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        for trial in range(20):
+            calls = []
+            seconds = 0.02 + 0.0007 * trial
+            timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGUSR1))
+            count = 0
+            with (
+                pytest.raises(KeyboardInterrupt),
+                callback(lambda calls=calls: calls.append(None)) as address,
+            ):
+                timer.start()
+                deadline = time.monotonic() + 30
+                while time.monotonic() < deadline:
+                    count = count_calls(address, 2**40)
+                    break
+            timer.join()
+            assert len(calls) - count in (0, 1)  # The last call may have been interrupted.
+    finally:
+        signal.signal(signal.SIGUSR1, before)

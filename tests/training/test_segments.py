@@ -43,7 +43,9 @@ def test_the_length_of_segments_changes_nothing(
 ):
     own = {"env__id": env_id, "num_threads": 2}
     expected = train(tmp_path / "expected", 3, **own)
-    monkeypatch.setattr(segments, "SECONDS", seconds)
+    for name in ("SECONDS", "LEAST_SECONDS"):
+        monkeypatch.setattr(segments, name, seconds)
+    monkeypatch.setattr(segments, "SECONDS_PER_BYTE", 0.0)
     monkeypatch.setattr(segments, "MAX_FINISHED", most_finished)
     assert train(tmp_path / "found", 3, **own) == expected
 
@@ -88,14 +90,23 @@ def test_an_environment_that_cannot_be_reset_fails_its_run_also_after_compiling(
     def reset_later(self, **options):
         if next(answers, False) is False:
             return reset(self, **options)
+        failed.append(self)
         raise RuntimeError("the simulator has not started")
 
+    failed, stepped, step = [], set(), probes.Walk.step
+
+    def note_step(self, action):
+        stepped.add(self)
+        return step(self, action)
+
     monkeypatch.setattr(probes.Walk, "reset", reset_later)
+    monkeypatch.setattr(probes.Walk, "step", note_step)
     trainer = make(tmp_path, 2, env__id="ProbeWalk-v0", engine="native")
     trainer.train()
     results = [json.loads((tmp_path / f"{run}/result.json").read_text()) for run in range(2)]
     assert [result["status"] for result in results] == ["failed", "completed"]
     assert "the simulator has not started" in results[0]["error"]
+    assert stepped and not stepped.intersection(failed)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "ProbeWalk-v0"])

@@ -27,7 +27,8 @@ from tests.kernels import callable_kernel
 
 pytestmark = pytest.mark.xdist_group("dense")
 
-SPEC = Static(Spec("relu", is_deep=True, has_convolutions=True))
+SPEC_ITSELF = Spec("relu", is_deep=True, has_convolutions=True)
+SPEC = Static(SPEC_ITSELF)
 ROWS = 10
 
 
@@ -102,46 +103,55 @@ def test_tasks_compute_what_one_call_does(index, kinds, num_helpers):
 
 
 @kernel
-def step_shared(spec: Static, memory: Memory) -> None:
+def step_shared(spec: Static, memory: Memory, limit: np.float32) -> None:
     """Takes a step of the optimizer in tasks, as an update does."""
     tasks.call_helpers(spec, memory)
     tasks.compute_parts(spec, memory, tasks.SQUARES)
+    optimizers.limit_norm(memory, limit)
     tasks.compute_parts(spec, memory, tasks.STEP)
     tasks.dismiss_helpers(spec, memory)
 
 
 step = callable_kernel(step_shared)
+COEFFICIENTS = {"RATE": 0.1, "EPSILON": 0.25, "SCALE": 3.0, "KEPT": 0.75, "SHARE": 0.05}
 
 
-@pytest.mark.parametrize("num_helpers", [0, 2])
-def test_all_parts_of_the_parameters_are_squared_and_updated_once(num_helpers):
-    memory, helpers = random_memory(), Helpers(num_helpers)
+def step_adam(slope, first, second, online):
+    """The step of Adam with the coefficients above."""
+    first, second = first + 0.1 * (slope - first), second + 0.001 * (slope**2 - second)
+    return 0.75 * online - 0.1 * first / (3.0 * np.sqrt(second) + 0.25)
+
+
+def step_rmsprop(slope, first, second, online):
+    """The same of RMSProp."""
+    first, second = first + 0.05 * (slope - first), second + 0.05 * (slope**2 - second)
+    return online - 0.1 * slope / np.sqrt(np.maximum(second - first**2, 0) + 0.25)
+
+
+@pytest.mark.parametrize(("optimizer", "naive"), [("adam", step_adam), ("rmsprop", step_rmsprop)])
+@pytest.mark.parametrize("share", [0.5, 2.0], ids=["clipped", "free"])
+def test_a_step_in_parts_is_the_step_of_formulas_whoever_takes_the_parts(optimizer, naive, share):
+    spec, memory = Static(SPEC_ITSELF._replace(optimizer=optimizer)), random_memory()
     at, size = memory.at, memory.at.num_trained
-    gradient, online, first, second = (
-        memory.numbers[place : place + size]
-        for place in (at.gradient, at.online, at.first, at.second)
+    for name, value in COEFFICIENTS.items():
+        memory.numbers[at.coefficients + getattr(optimizers, name)] = value
+    memory.numbers[at.second :][:size] = np.square(memory.numbers[at.second :][:size])
+    gradient, first, second, online = (
+        memory.numbers[place:][:size].astype(np.float64)
+        for place in (at.gradient, at.first, at.second, at.online)
     )
-    first[:], second[:] = 0, 0
-    coefficients = memory.numbers[at.coefficients :]
-    clip, rate, epsilon, scale, kept = 0.5, 0.1, 0.25, 3.0, 0.75
-    for place, value in (
-        (optimizers.CLIP, clip),
-        (optimizers.RATE, rate),
-        (optimizers.EPSILON, epsilon),
-        (optimizers.SCALE, scale),
-        (optimizers.KEPT, kept),
-    ):
-        coefficients[place] = value
-    slope = clip * gradient.astype(np.float64)
-    change = rate * 0.1 * slope / (scale * np.sqrt(0.001) * np.abs(slope) + epsilon)
-    expected = kept * online - change
-    with helpers.at_work(SPEC, memory):
-        step(SPEC, memory)
-    parts = np.array_split(gradient.astype(np.float64), range(PART, size, PART))
-    squares = [(part**2).sum() for part in parts]
-    assert len(squares) > 5
-    np.testing.assert_allclose(memory.numbers[at.squares :][: len(squares)], squares, rtol=1e-5)
-    np.testing.assert_allclose(online, expected, rtol=1e-4, atol=1e-6)
+    length = np.linalg.norm(gradient)
+    expected = naive(gradient * min(share, 1.0), first, second, online)
+    assert size > 5 * PART
+    found = []
+    for num_helpers in (0, 2):
+        own, helpers = random_memory(), Helpers(num_helpers)
+        own.numbers[:] = memory.numbers
+        with helpers.at_work(spec, own):
+            step(spec, own, np.float32(share * length))
+        np.testing.assert_allclose(own.numbers[at.online :][:size], expected, rtol=1e-4, atol=1e-5)
+        found.append(own.numbers)
+    np.testing.assert_array_equal(*found)
 
 
 @kernel
