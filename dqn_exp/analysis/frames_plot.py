@@ -43,11 +43,24 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
     return Plot(
         "frames",
         "What the agent sees",
-        "Evenly spaced frames of an evaluation episode, of the median run of the best setting. "
-        "Planes of objects have one color each; the last plane is on top.",
+        _caption(settings, [strip for _, strip in shown]),
         draw,
         (9.0, max(1.6, 1.25 * len(shown) * height / width + 0.5)),
     )
+
+
+def _caption(settings: Sequence[Setting], strips: Sequence[FilmstripFile]) -> str:
+    text = "Evenly spaced frames of an evaluation episode"
+    if sum(len(setting.runs) for setting in settings) > 1:
+        text += ", of the median run of the best setting"
+    if any(_has_planes(frame) for strip in strips for frame in strip.frames):
+        return f"{text}. Planes of objects have one color each; the last plane is on top."
+    return f"{text}."
+
+
+def _has_planes(frame: UInt8Array) -> bool:
+    channels = frame.shape[2]
+    return not (channels == 1 or (channels == 3 and frame.max() > 1))
 
 
 def to_picture(frame: UInt8Array) -> npt.NDArray[Any]:
@@ -56,11 +69,10 @@ def to_picture(frame: UInt8Array) -> npt.NDArray[Any]:
     One channel is drawn in gray, and three with large numbers are colors; otherwise each
     channel is a plane of things that are there or not.
     """
-    channels = frame.shape[2]
-    if channels == 1 or (channels == 3 and frame.max() > 1):
-        brightest = 255 if frame.max() > 1 else 1
-        return np.broadcast_to(frame / brightest, (*frame.shape[:2], 3))
-    return draw_planes(frame) / 255
+    if _has_planes(frame):
+        return draw_planes(frame) / 255
+    brightest = 255 if frame.max() > 1 else 1
+    return np.broadcast_to(frame / brightest, (*frame.shape[:2], 3))
 
 
 def _choose(settings: Sequence[Setting]) -> Iterator[tuple[str, FilmstripFile]]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 
 class Theme(NamedTuple):
@@ -98,6 +99,13 @@ def add_legend(axes: Axes, title: str) -> None:
     axes.figure.legend(
         loc="outside upper left", fontsize=8, title=title, title_fontsize=8, alignment="left"
     )
+
+
+def label_steps(axes: Axes) -> None:
+    """Labels the horizontal axis with environment steps, such as 50k."""
+    axes.set_xlabel("environment steps")
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def shorten_label(text: str, most: int = 20) -> str:

@@ -12,7 +12,7 @@ from scipy import stats
 from dqn_exp.analysis.aggregates import Curve, Setting
 from dqn_exp.analysis.comparable import Group
 from dqn_exp.analysis.key_plots import RETURN, Marginals, heat_map, is_grid, scatter, sensitivity
-from dqn_exp.analysis.plot_style import Plot, Theme, add_legend, shorten_label
+from dqn_exp.analysis.plot_style import Plot, Theme, add_legend, label_steps, shorten_label
 from dqn_exp.analysis.statistics import CONFIDENCE
 from dqn_exp.analysis.swept_keys import SOURCE, are_numbers, shorten_keys, value_of
 from dqn_exp.core.arrays import Float64Array
@@ -124,7 +124,8 @@ def _curves(group: Group, curves: Sequence[Curve]) -> Plot:
             low, high = curve.returns.low, curve.returns.high
             axes.fill_between(curve.steps, low, high, color=color, alpha=0.18, lw=0)
         _mark_threshold(axes, theme, group.threshold)
-        axes.set(xlabel="environment steps", ylabel=RETURN)
+        axes.set(ylabel=RETURN)
+        label_steps(axes)
         add_legend(axes, _names_of(group))
 
     has_intervals = any(curve.returns.has_interval for curve in curves)

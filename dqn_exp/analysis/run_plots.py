@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from dqn_exp.analysis.plot_style import Plot, Theme, add_legend
+from dqn_exp.analysis.plot_style import Plot, Theme, add_legend, label_steps
 from dqn_exp.analysis.run_reader import RunFiles, read_episode_returns, read_evaluation_spread
 from dqn_exp.core.arrays import Float64Array
 
@@ -104,7 +104,8 @@ def to_plot(chart: Chart, note: str) -> Plot:
             axes.plot(steps, values, color=color, label=line.name, lw=1.2, marker=marker)
             if band:
                 axes.fill_between(steps, *band, color=color, alpha=0.18, lw=0)
-        axes.set(xlabel="environment steps", ylabel=chart.unit)
+        axes.set(ylabel=chart.unit)
+        label_steps(axes)
         add_legend(axes, "")
 
     height = 2.5 + 0.15 * len(chart.lines)

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import ConfigError
@@ -88,8 +90,8 @@ def read_sources(directories: Sequence[Path]) -> list[Source]:
         ConfigError: If a directory is not that of a run or a sweep, or is given twice.
     """
     absolute = [Path(os.path.abspath(directory)) for directory in directories]
-    if len(set(absolute)) < len(absolute):
-        raise ConfigError(["A directory was given twice; expected distinct directories."])
+    if twice := [one for k, one in enumerate(absolute) if one in absolute[:k]]:
+        raise ConfigError([f"{twice[0]} was given twice; expected distinct directories."])
     for one, other in itertools.permutations(absolute, 2):
         if one.is_relative_to(other):
             raise ConfigError([f"{one} is inside {other}; its runs would count twice."])
@@ -252,7 +254,17 @@ def _of_user(overrides: Iterable[str]) -> Iterator[str]:
 
 
 def _read_unlisted(directory: Path, name: str, source: str) -> RunFiles:
-    return _read(directory, name, source, flatten(_read_yaml(directory / ".hydra/config.yaml")), {})
+    return _read(directory, name, source, flatten(_read_config(directory)), {})
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    """Returns the config of a run, with references such as `${env.game}` replaced."""
+    values = _read_yaml(directory / ".hydra/config.yaml")
+    try:
+        resolved: Any = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
+    except OmegaConfBaseException:  # Such as an environment variable of another machine.
+        return values
+    return dict(resolved)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -39,6 +39,10 @@ class MinAtar(gymnasium.Env[Any, Any]):
             difficulty_ramping: whether the game becomes harder with time.
             render_mode: rgb_array or None.
         """
+        if not 0 <= sticky_action_prob <= 1:
+            raise ValueError(
+                f"sticky_action_prob: expected a number from 0 to 1, got {sticky_action_prob}"
+            )
         minatar = import_extra("minatar", "minatar")
         self._game = minatar.Environment(game, sticky_action_prob, difficulty_ramping)
         count = self._game.num_actions()

@@ -19,9 +19,12 @@ OWN_MODULES = {"atari": "dqn_exp.env.atari", "minatar": "dqn_exp.env.minatar"}
 """Modules of this package that register environments, by namespace of their ids."""
 
 MOST_NAMED = 12
-"""Ids of a module that a message lists."""
+"""Games that a message lists."""
 
 ATARI = re.compile(r"ALE/(\w+)-v5")
+
+OWN_ID = re.compile(rf"({'|'.join(OWN_MODULES)})/(.*)-v(\d+)")
+"""Ids of the environments of this package: namespace, game and version."""
 
 MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -128,21 +131,32 @@ def _where(error: BaseException) -> str:
 def _unknown(name: str, module: str) -> str:
     if not name:
         return "env.id: expected an id, such as CartPole-v1 or my_module:MyEnv-v0, got none."
+    if problem := _unknown_game(name):
+        return problem
     where = f" by {module}" if module else ""
     near = _near(name)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    hint = _own_games(module) or hint
     if not module and not near:
         shown = name if _is_id(name) else "MyEnv-v0"
         hint = f" If a module registers it, put its name in front: env.id=my_module:{shown}"
     return f"env.id: no environment {name!r} is registered{where}.{hint}"
 
 
-def _own_games(module: str) -> str:
-    """Returns the ids of a module of this package, unless they are many."""
-    namespaces = [space for space, own in OWN_MODULES.items() if own == module]
-    ids = sorted(key for space in namespaces for key in gymnasium.registry if key.startswith(space))
-    return f" Expected one of {', '.join(ids)}." if 0 < len(ids) <= MOST_NAMED else ""
+def _unknown_game(name: str) -> str:
+    """Returns what to say of an id such as minatar/brekout-v1 of this package; "" for others."""
+    found = OWN_ID.fullmatch(name)
+    if found is None:
+        return ""
+    space, game, version = found.groups()
+    ids = sorted(key for key in gymnasium.registry if key.startswith(f"{space}/"))
+    games = [known[2] for key in ids if (known := OWN_ID.fullmatch(key)) and known[3] == version]
+    if not games:
+        return f"env.id: no environment {name!r} is registered. Expected such as {ids[0]}."
+    expected = f"one of {', '.join(games)}" if len(games) <= MOST_NAMED else "a game of ale-py"
+    plain = re.sub(r"[\W_]+", "_", game.lower())
+    near = difflib.get_close_matches(plain, games, n=3, cutoff=0.7)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"env.game: expected {expected}, got {game!r}.{hint}"
 
 
 def _near(name: str) -> list[str]:

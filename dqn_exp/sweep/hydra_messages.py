@@ -193,11 +193,19 @@ def _explain_unknown(found: re.Match[str]) -> str:
         return f"{key}: unknown key of Hydra.{hint} List its keys with --cfg hydra."
     if key.startswith("env.kwargs."):
         name = key.removeprefix("env.kwargs.")
+        near = difflib.get_close_matches(name, _known_arguments(), n=1)
+        hint = f" Did you mean env.kwargs.{near[0]}?" if near else ""
         return (
             f"{key}: a new key of a mapping needs a +: +{key}=VALUE, or all at once: "
-            f"'env.kwargs={{{name}: VALUE}}'"
+            f"'env.kwargs={{{name}: VALUE}}'.{hint}"
         )
     return f"{key}: unknown key.{suggest(key)}"
+
+
+def _known_arguments() -> set[str]:
+    """Returns the arguments of environments that the files of `conf/env` name."""
+    texts = [path.read_text(encoding="utf-8") for path in (conf_dir() / "env").glob("*.yaml")]
+    return {name for text in texts for name in yaml.safe_load(text).get("kwargs") or {}}
 
 
 def _explain_launcher(key: str) -> str:

@@ -89,7 +89,13 @@ def shape_of(config: Config) -> EnvShape:
 
 def notes_on(config: Config) -> Iterator[str]:
     """Yields what the user should know about the environment of a config."""
-    yield from try_config(config).notes
+    trial = try_config(config)
+    yield from trial.notes
+    if trial.shape is not None and trial.shape.frames and config.network.kind == "mlp":
+        yield (
+            f"{config.env.id} has images, which network=mlp reads as vectors: network=conv, "
+            "network=minatar and network=nature have convolutions."
+        )
     if limit_of(training_env(config)) is None:
         yield (
             f"{config.env.id} has no registered time limit: evaluation episodes are cut off after "
@@ -146,7 +152,10 @@ def _make_parts(config: Config, shape: EnvShape) -> tuple[Network, int]:
 
 def _problems_of_name(env: EnvConfig) -> Iterator[str]:
     if env.game is not None and "/" not in env.id:
-        yield f"env.game: expected null, since env.id={env.id} is no game, got {env.game!r}."
+        yield (
+            f"env.game: expected null, since env.id={env.id} is no game, got {env.game!r}. Add "
+            "env=minatar or env=atari."
+        )
 
 
 def _problems_of_evaluation(config: Config, shape: EnvShape) -> list[str]:
@@ -169,7 +178,7 @@ def _problems_of_images(config: Config, shape: EnvShape) -> list[str]:
     if frames is None:
         found = f"the observations of {config.env.id} are vectors"
         return [
-            *([f"network: expected mlp, got conv: {found}."] if network.kind == "conv" else []),
+            *([_no_images(found)] if network.kind == "conv" else []),
             *(
                 [f"env.frame_stack: expected 1, got {config.env.frame_stack}: {found}."]
                 if config.env.frame_stack > 1
@@ -247,3 +256,10 @@ def _problems_of_film(env: str) -> list[str]:
     except ValueError as error:
         return [str(error)]
     return []
+
+
+def _no_images(found: str) -> str:
+    return (
+        f"network: expected mlp, got convolutions: {found}. Those of env=minatar and env=atari are "
+        "images."
+    )

@@ -34,8 +34,20 @@ def test_each_environment_shows_the_median_run_of_its_best_setting(tmp_path):
     for text, (env_id, number) in zip(texts, medians.items(), strict=True):
         steps = ", ".join(str(step) for step in range(number + 1))
         assert text == f"{env_id} at step 100; steps of the episode: {steps}"
+    assert plot.caption.endswith("of the median run of the best setting.")
     report_of([tmp_path / "s"])
     assert "## What the agent sees" in lines_of(tmp_path / "s")
+
+
+def test_the_caption_speaks_of_settings_and_planes_only_where_there_are_any(tmp_path):
+    write_sweep(tmp_path / "s", {"seed": [0]}, lambda values: {100: 1.0})
+    (run,) = read_sources([tmp_path / "s"])[0].runs
+    for channels, planes in ((1, False), (4, True)):
+        frames = np.ones((1, 4, 3, channels), dtype=np.uint8)
+        write_filmstrip(run.directory, FilmstripFile(100, frames, np.arange(1)))
+        plot = make_frames_plot(make_settings([run], ["seed"], None))
+        assert plot is not None and "median" not in plot.caption
+        assert ("Planes" in plot.caption) == planes
 
 
 def test_without_images_there_is_no_plot(tmp_path):

@@ -20,6 +20,17 @@ def test_runs_without_a_list_of_jobs_are_told_apart_by_their_configs(tmp_path):
     assert [(row["agent.gamma"], row["n"]) for row in rows] == [("0.9", "3"), ("0.5", "3")]
 
 
+def test_references_in_the_config_of_a_run_are_replaced(tmp_path):
+    for game in ("pong", "breakout"):
+        write_single(tmp_path / game, {100: 1.0}, env__id="atari/${env.game}-v5", env__game=game)
+    sources = read_sources([tmp_path / game for game in ("pong", "breakout")])
+    found = [run.config["env.id"] for source in sources for run in source.runs]
+    assert found == ["atari/pong-v5", "atari/breakout-v5"]
+    write_single(tmp_path / "elsewhere", {100: 1.0}, name="${oc.env:NOT_SET_ON_THIS_MACHINE}")
+    (run,) = read_sources([tmp_path / "elsewhere"])[0].runs
+    assert run.config["name"] == "${oc.env:NOT_SET_ON_THIS_MACHINE}"
+
+
 def test_a_folder_of_sweeps_is_refused(tmp_path):
     for name in "ab":
         write_sweep(tmp_path / name, {"seed": [1]}, lambda values: {100: 5.0})
