@@ -45,7 +45,7 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
         "What the agent sees",
         _caption(settings, [strip for _, strip in shown]),
         draw,
-        (9.0, max(1.6, 1.25 * len(shown) * height / width + 0.5)),
+        (9.0, 9.0 / max(columns, 4) * 1.25 * len(shown) * height / width + 0.7),
     )
 
 
