@@ -1,11 +1,9 @@
 """Threads that help another thread with the updates of its run."""
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 
 from dqn_exp.agent.native.memory import Memory
 from dqn_exp.agent.native.tasks import help_with
@@ -55,5 +53,5 @@ class Helpers:
 
 
 def _rest() -> None:
-    """Lets other threads run and, where Python knows how, other processes too."""
-    getattr(os, "sched_yield", partial(time.sleep, 0))()
+    """Lets the processor do other work for a moment."""
+    time.sleep(1e-4)

@@ -73,7 +73,7 @@ PLACES = np.dtype(
 - `transposed`: weights of a convolution
 - `squares`: their sums over the parts of the gradient
 - `coefficients`: of a step of the optimizer
-- `helpers`, `rest`: callbacks that call helpers, or are 0, and that let other threads run
+- `helpers`, `rest`: callbacks that call helpers, or are 0, and that rest for a moment
 """
 
 
