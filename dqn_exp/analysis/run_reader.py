@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from dqn_exp.config.references import replace_references
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.csv_table import TABLES
@@ -254,17 +253,8 @@ def _of_user(overrides: Iterable[str]) -> Iterator[str]:
 
 
 def _read_unlisted(directory: Path, name: str, source: str) -> RunFiles:
-    return _read(directory, name, source, flatten(_read_config(directory)), {})
-
-
-def _read_config(directory: Path) -> dict[str, Any]:
-    """Returns the config of a run, with references such as `${env.game}` replaced."""
-    values = _read_yaml(directory / ".hydra/config.yaml")
-    try:
-        resolved: Any = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
-    except OmegaConfBaseException:  # Such as an environment variable of another machine.
-        return values
-    return dict(resolved)
+    config = replace_references(_read_yaml(directory / ".hydra/config.yaml"))
+    return _read(directory, name, source, flatten(config), {})
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def test_helpers_of_a_run_with_large_images_change_nothing(train, monkeypatch):
     monkeypatch.setattr(helpers, "help_with", note_help)
     for num_threads in (1, 3):
         before = len(helped)
-        config = make_run(**DEEP, **ODD, num_threads=num_threads)
+        (config,) = make_population(1, "native", num_threads=num_threads)
         (folder,) = train([config], str(num_threads))
         assert (len(helped) > before + 1) == (num_threads > 1)  # Once to compile it.
         state = load_checkpoint(folder / NEWEST).state
