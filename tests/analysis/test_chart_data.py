@@ -110,12 +110,12 @@ def test_the_best_settings_are_drawn_by_what_they_are_ranked_by(tmp_path, name, 
         np.testing.assert_allclose(found[0], RANKINGS[name].values(group.scored[0]))
 
 
-def test_a_page_of_a_thousand_runs_is_small(tmp_path):
-    swept = {"agent.n_step": range(1, 101), "seed": range(10)}
+def test_a_page_of_hundreds_of_runs_is_small(tmp_path):
+    swept = {"agent.n_step": range(1, 31), "seed": range(10)}
     curve = {step: float(step % 977) for step in range(100, 6_100, 100)}
     write_sweep(tmp_path / "s", swept, lambda v: curve)
     page = report_of([tmp_path / "s"])
-    assert page.stat().st_size < 5e6
+    assert page.stat().st_size < 2e6
     setting = data_of(tmp_path / "s")["settings"][0]
     # Both ends are kept.
     assert (setting["curve"][0][0], setting["curve"][0][-1]) == (100, 6_000)
