@@ -25,7 +25,8 @@ def test_a_single_run_and_one_run_of_a_sweep_go_on(command, resumed, tmp_path):
 def test_the_log_goes_on_in_the_same_file(command, resumed, tmp_path):
     command("seed=7", "hydra.run.dir=r")
     interrupt(tmp_path / "r")
-    resumed("r")
+    ended = resumed("r")
+    assert "Completed after 160 steps" in ended.out  # As in the first part, unlike in a sweep.
     log = (tmp_path / "r/train.log").read_text()
     assert "Resuming from the checkpoint at step 160." in log
     assert log.count("Completed after 160 steps") == 2

@@ -70,15 +70,20 @@ def _append(path: Path, text: str) -> None:
 
 
 @contextmanager
-def run_logs() -> Iterator[RunLogs]:
-    """Provides the logs of many runs, and keeps their messages off the console meanwhile."""
+def run_logs(*, on_console: bool = False) -> Iterator[RunLogs]:
+    """Provides the logs of many runs.
+
+    Args:
+        on_console: whether their messages also appear on the console meanwhile.
+    """
     handler, root, of_runs = RunLogs(), logging.getLogger(), logging.getLogger(RUN_LOGGER)
-    root.addHandler(handler)
-    of_runs.addHandler(handler)
-    of_runs.propagate = False
+    loggers = [root] if on_console else [root, of_runs]
+    for logger in loggers:
+        logger.addHandler(handler)
+    of_runs.propagate = on_console
     try:
         yield handler
     finally:
         of_runs.propagate = True
-        of_runs.removeHandler(handler)
-        root.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)

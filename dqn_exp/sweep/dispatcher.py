@@ -109,7 +109,7 @@ class Dispatcher:
             num_jobs: in all groups together, for the progress; an estimate will do.
         """
         self._source, self._progress.num_jobs = iter(groups), num_jobs
-        with run_logs() as logs:
+        with run_logs(on_console=num_jobs == 1) as logs:
             try:
                 self._work(logs)
             finally:
