@@ -16,6 +16,8 @@ BAD = [
     (["env=cartpol"], "env=cartpol: expected one of acrobot, atari, cartpole_v0"),
     (["agnet=dqn"], "agnet: unknown key. Did you mean agent?"),
     (["experiment=bok"], "experiment=bok: expected one of ablation, acrobot, atari_der, atari_dqn, book, book_sweep,"),
+    (["experiment=bok"], "smoke. Did you mean book?"),
+    (["buffer.alpha=0.5"], "buffer.alpha: unknown key. Did you mean buffer.priority_exponent?"),
     (["~agent.gamma"], "~agent.gamma: agent.gamma is required and cannot be deleted. Remove this override."),
     (["~agent.gama"], "agent.gama: unknown key. Did you mean agent.gamma?"),
     (["--config-dir=extra", "experiment=typo"], "agent.learning_rte: unknown key. Did you mean agent.learning_rate?"),
@@ -172,6 +174,15 @@ def test_every_problem_has_a_line(folder, monkeypatch, capsys):
     ended = run_here(arguments, folder, monkeypatch, capsys)
     check(ended, "agent.gama: unknown key", before, folder)
     assert len(ended.err.splitlines()) == 4
+
+
+def test_every_unknown_key_has_a_line(folder, monkeypatch, capsys):
+    before = files_below(folder)
+    known = ["agent.gamma=0.9", "hydra.job.name=a", "agent/value=quantile"]
+    arguments = ["agent.gama=2", *known, "bufer.capacity=3", "agent.gama=1"]
+    ended = run_here(arguments, folder, monkeypatch, capsys)
+    check(ended, "agent.gama: unknown key. Did you mean agent.gamma?\nbufer", before, folder)
+    assert len(ended.err.splitlines()) == 3 and "agent.gama is given 2 times" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,8 @@ ALIASES = {
     **dict.fromkeys(("train_freq", "train_frequency", "update_every"), "agent.train_every"),
     **dict.fromkeys(("n_steps", "nstep"), "agent.n_step"),
     **dict.fromkeys(("buffer_size", "replay_size", "memory_size"), "buffer.capacity"),
+    **dict.fromkeys(("alpha", "per_alpha", "priority_alpha"), "buffer.priority_exponent"),
+    **dict.fromkeys(("beta", "per_beta", "priority_beta"), "buffer.importance_exponent"),
     **dict.fromkeys(("hidden", "hidden_size", "hidden_dim", "layers"), "network.hidden_sizes"),
     **dict.fromkeys(("steps", "timesteps", "total_timesteps", "max_steps", "budget"),
                     "trainer.total_steps"),

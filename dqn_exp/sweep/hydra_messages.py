@@ -5,15 +5,11 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import yaml
-from hydra.conf import HydraConf
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
-
-from dqn_exp.config.conf_dir import conf_dir
 
 BRACKETS = (("[", "]"), ("(", ")"), ("{", "}"))
 KEY = re.compile(r"[~+]{0,2}[A-Za-z_][\w./@:-]*")
@@ -68,7 +64,8 @@ def _explain_option(file: str, options: Any) -> str:
     group, _, name = file.rpartition("/")
     choices = list(options)
     told = f"expected one of {', '.join(choices)}" if len(choices) > 1 else f"expected {choices[0]}"
-    known = f"{group}={name}: {told}."
+    near = difflib.get_close_matches(name, choices, n=1) if len(choices) > 1 else ()
+    known = f"{group}={name}: {told}." + "".join(f" Did you mean {one}?" for one in near)
     if group == "agent":
         known += " Variants of it are options of agent/target, agent/value and agent/optimizer."
     if group == "env" and ENV_ID.fullmatch(name):
@@ -179,48 +176,10 @@ SYNTAX: tuple[tuple[Callable[[str], bool], Callable[[str, str], str]], ...] = (
 
 
 def _explain_unknown(found: re.Match[str]) -> str:
-    from dqn_exp.config.messages import known_keys, suggest  # Delayed: pydantic is slow to import.
+    # Delayed: pydantic is slow to import.
+    from dqn_exp.sweep.unknown_keys import explain_unknown_key
 
-    key = found[1]
-    if found[0].endswith("does not exist") and key in known_keys():
-        return f"~{key}: {key} is already null. Remove this override."
-    if key.startswith("hydra.launcher."):
-        return _explain_launcher(key)
-    if key.startswith("hydra."):
-        names = [field.name for field in fields(HydraConf)]
-        near = difflib.get_close_matches(key.split(".")[1], names, n=1)
-        hint = f" Did you mean hydra.{near[0]}?" if near else ""
-        return f"{key}: unknown key of Hydra.{hint} List its keys with --cfg hydra."
-    if key.startswith("env.kwargs."):
-        name = key.removeprefix("env.kwargs.")
-        near = difflib.get_close_matches(name, _known_arguments(), n=1)
-        hint = f" Did you mean env.kwargs.{near[0]}?" if near else ""
-        return (
-            f"{key}: a new key of a mapping needs a +: +{key}=VALUE, or all at once: "
-            f"'env.kwargs={{{name}: VALUE}}'.{hint}"
-        )
-    return f"{key}: unknown key.{suggest(key)}"
-
-
-def _known_arguments() -> set[str]:
-    """Returns the arguments of environments that the files of `conf/env` name."""
-    texts = [path.read_text(encoding="utf-8") for path in (conf_dir() / "env").glob("*.yaml")]
-    return {name for text in texts for name in yaml.safe_load(text).get("kwargs") or {}}
-
-
-def _explain_launcher(key: str) -> str:
-    name = next(
-        (one.partition("=")[2] for one in sys.argv if "hydra/launcher=" in one), "population"
-    )
-    found: dict[str, Any] = {}
-    for one in ("population", name):
-        path = conf_dir() / f"hydra/launcher/{one}.yaml"
-        found |= yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known = ", ".join(sorted(set(found) - {"defaults", "_target_"}))
-    return (
-        f"{key}: unknown key of hydra/launcher={name}, whose keys are {known}. Other launchers, "
-        "such as hydra/launcher=population_processes, have further keys."
-    )
+    return explain_unknown_key(found)
 
 
 def _explain_values(found: re.Match[str]) -> str:
