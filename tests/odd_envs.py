@@ -33,6 +33,24 @@ class Corridor(gymnasium.Env[Any, Any]):
         return value
 
 
+class Elsewhere(Corridor):
+    """Begins its steps before it is asked for their results."""
+
+    log: ClassVar[list[str]] = []
+
+    def __init__(self, is_broken: bool = False) -> None:
+        self.is_broken = is_broken
+
+    def begin_step(self, action: Any) -> None:
+        self.log.append(f"begin {action}")
+        if self.is_broken:
+            raise RuntimeError("broken")
+
+    def step(self, action: Any) -> Any:
+        self.log.append(f"step {action}")
+        return super().step(action)
+
+
 class SmallSeeds(Corridor):
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         assert seed is None or type(seed) is int

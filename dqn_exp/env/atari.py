@@ -66,6 +66,7 @@ class Atari(gymnasium.Env[Any, Any]):
         self._episodic_life = episodic_life
         self._seed, self._actions, self._lives = 0, list[int](), 0
         self._goes_on = False  # After a lost life.
+        self._has_begun = False
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         """Starts a game or, after a lost life, goes on with the current one."""
@@ -77,10 +78,18 @@ class Atari(gymnasium.Env[Any, Any]):
         self._start()
         return self._newest, {}
 
+    def begin_step(self, action: Any) -> None:
+        """Lets the emulator take an action in its thread; `step` waits for the result."""
+        self._games.send(np.array([action]))
+        self._has_begun = True
+
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Takes an action."""
+        """Takes an action, which may have begun."""
         self._actions.append(int(action))
-        frames, rewards, terminated, truncated, info = self._games.step(np.array([action]))
+        if not self._has_begun:
+            self.begin_step(action)
+        self._has_begun = False
+        frames, rewards, terminated, truncated, info = self._games.recv()
         lives, is_over = int(info["lives"][0]), bool(terminated[0] or truncated[0])
         self._goes_on = self._episodic_life and lives < self._lives and not is_over
         self._newest, self._lives = frames[0, 0].copy(), lives

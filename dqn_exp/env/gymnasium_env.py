@@ -8,12 +8,16 @@ from typing import Any
 import gymnasium
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from dqn_exp.core.extras import MissingExtraError
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.observations import Observations, observations_of
 from dqn_exp.env.registry import find_spec, needs_package, place, short_name
 from dqn_exp.env.spaces import in_one_line
+
+PLAIN_WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
+"""Wrappers that change neither actions nor observations, without state except a length."""
 
 
 def make_env(arguments: EnvArguments) -> gymnasium.Env[Any, Any]:
@@ -35,6 +39,20 @@ def make_env(arguments: EnvArguments) -> gymnasium.Env[Any, Any]:
             )
     except (Exception, SystemExit) as error:  # An environment may raise any error.
         raise ValueError(_cannot_be_made(spec, kwargs, error)) from error
+
+
+def core_of(env: gymnasium.Env[Any, Any], *methods: str) -> Any:
+    """Returns an environment without its wrappers, if it has some methods.
+
+    Returns:
+        The environment; None if it lacks a method, or if a wrapper may change what it does.
+    """
+    layer = env
+    while isinstance(layer, gymnasium.Wrapper):
+        if type(layer) not in PLAIN_WRAPPERS:
+            return None
+        layer = layer.env
+    return layer if all(hasattr(layer, name) for name in methods) else None
 
 
 def close_env(env: gymnasium.Env[Any, Any]) -> str | None:

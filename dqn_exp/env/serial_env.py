@@ -6,11 +6,12 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+from gymnasium.wrappers import TimeLimit
 
 from dqn_exp.core.arrays import BoolArray, IntArray, ObservationArray
 from dqn_exp.core.errors import EpisodeError
 from dqn_exp.env.arguments import EnvArguments
+from dqn_exp.env.gymnasium_env import core_of
 from dqn_exp.env.registry import place, short_name
 from dqn_exp.env.results import InterfaceError
 from dqn_exp.env.single_env import SingleEnv
@@ -18,12 +19,13 @@ from dqn_exp.env.vector_env import StepResult
 
 log = logging.getLogger(__name__)
 
-KNOWN_WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
-"""Wrappers without state of an episode, except its length."""
-
 
 class SerialVectorEnv:
-    """Any environment of Gymnasium, one object per run."""
+    """Any environment of Gymnasium, one object per run.
+
+    Attributes:
+        can_begin: whether the environments play outside Python, see `SingleEnv.begin`.
+    """
 
     def __init__(
         self, arguments: EnvArguments, count: int, *, returns_frames: bool = False
@@ -40,6 +42,7 @@ class SerialVectorEnv:
         """
         self._envs = [SingleEnv(arguments, returns_frames=returns_frames) for _ in range(count)]
         self._name, self.shape = short_name(arguments.id), self._envs[0].shape
+        self.can_begin = self._envs[0].can_begin
         self._nothing = np.zeros(self.shape.num_features, dtype=np.float32)
         if returns_frames and (frames := self.shape.frames) is not None:
             self._nothing = np.zeros(frames.num_values, dtype=np.uint8)
@@ -71,13 +74,27 @@ class SerialVectorEnv:
         observations = np.tile(self._nothing, (count, 1))
         ends = np.zeros((3, count), dtype=np.bool_)
         result = StepResult(observations, np.zeros(count, dtype=np.float32), *ends)
-        for run in range(count) if active is None else np.flatnonzero(active).tolist():
+        runs = range(count) if active is None else np.flatnonzero(active).tolist()
+        for run in runs if self.can_begin else ():
+            self.begin_one(run, int(actions[run]))
+        for run in runs:
             if (found := self.step_one(run, int(actions[run]))) is not None:
                 observation, reward, terminated, truncated = found
                 result.observations[run], result.rewards[run] = observation, reward
                 result.terminated[run], result.truncated[run] = terminated, truncated
                 result.ended[run] = terminated or truncated
         return result
+
+    def begin_one(self, run: int, action: int) -> None:
+        """Begins a step in one environment, if it plays outside Python; `step_one` ends it.
+
+        So environments play at the same time.
+        """
+        try:
+            self._envs[run].begin(action)
+        except (Exception, SystemExit) as error:  # As in `reset_one`.
+            self._actions[run].append(action)
+            self._note(run, error)
 
     def step_one(self, run: int, action: int) -> tuple[ObservationArray, float, bool, bool] | None:
         """Takes an action in one environment.
@@ -86,6 +103,8 @@ class SerialVectorEnv:
             The observation, which the next step may change, the reward, and whether the
             episode was terminated or truncated; None after an error.
         """
+        if run in self.errors:
+            return None
         self._actions[run].append(action)
         try:
             return self._envs[run].step(action)
@@ -120,9 +139,9 @@ class SerialVectorEnv:
         state: `state_dict()`, which returns plain containers, numbers and arrays, with a matching
         `load_state_dict(state)`.
         """
-        env = self._envs[run].env
+        core = _saving_core(self._envs[run])
         try:
-            state = env.unwrapped.state_dict() if _provides_state(env) else None  # type: ignore[attr-defined]
+            state = None if core is None else core.state_dict()
         except SystemExit as error:  # It ends its own run only, like any other error.
             raise RuntimeError(f"state_dict of {self._name} raised {place(error)}") from error
         actions = np.array(self._actions[run], dtype=np.int64)
@@ -135,10 +154,11 @@ class SerialVectorEnv:
         the actions are taken again.
         """
         env, actions = self._envs[run], np.asarray(state["actions"]).tolist()
+        core = _saving_core(env)
         try:
             newest = env.reset(state["seed"])
-            if state["state"] is not None and _provides_state(env.env):
-                env.env.unwrapped.load_state_dict(_to_arrays(state["state"]))  # type: ignore[attr-defined]
+            if state["state"] is not None and core is not None:
+                core.load_state_dict(_to_arrays(state["state"]))
                 _set_length(env.env, len(actions))
             elif not np.array_equal(_repeat(env, actions, newest), observation):
                 return (
@@ -168,13 +188,9 @@ def _repeat(env: SingleEnv, actions: Sequence[int], newest: ObservationArray) ->
     return newest
 
 
-def _provides_state(env: gymnasium.Env[Any, Any]) -> bool:
-    layer = env
-    while isinstance(layer, gymnasium.Wrapper):
-        if type(layer) not in KNOWN_WRAPPERS:
-            return False
-        layer = layer.env
-    return hasattr(layer, "state_dict") and hasattr(layer, "load_state_dict")
+def _saving_core(env: SingleEnv) -> Any:
+    """Returns the core of an environment that provides its state, else None."""
+    return core_of(env.env, "state_dict", "load_state_dict")
 
 
 def _set_length(env: gymnasium.Env[Any, Any], num_steps: int) -> None:

@@ -7,7 +7,13 @@ import gymnasium
 import numpy as np
 
 from dqn_exp.env.arguments import EnvArguments, EnvShape
-from dqn_exp.env.gymnasium_env import action_space_of, close_env, encoding_of, make_env
+from dqn_exp.env.gymnasium_env import (
+    action_space_of,
+    close_env,
+    core_of,
+    encoding_of,
+    make_env,
+)
 from dqn_exp.env.images import Images, StackedFrames
 from dqn_exp.env.results import (
     LARGEST,
@@ -29,6 +35,7 @@ class SingleEnv:
         env: of Gymnasium, with its wrappers.
         observations: their kind.
         shape: of the environment.
+        can_begin: whether it has a method `begin_step`, see `begin`.
     """
 
     def __init__(
@@ -50,6 +57,8 @@ class SingleEnv:
             ValueError: If it cannot be made or DQN cannot act in it, with the key.
         """
         self.env = make_env(arguments) if env is None else env
+        self._core = core_of(self.env, "begin_step")
+        self.can_begin = self._core is not None
         actions = action_space_of(self.env, arguments.id)
         self.observations = encoding_of(self.env, arguments.id)
         self._returns_frames, frames = returns_frames, None
@@ -75,6 +84,18 @@ class SingleEnv:
             Exception: Whatever the environment raises.
         """
         return self._encode(split_reset(self.env.reset(seed=seed)), is_first=True)
+
+    def begin(self, action: int) -> None:
+        """Begins a step, if the environment plays outside Python.
+
+        Such an environment has a method `begin_step(action)` that returns at once. The next call,
+        `step` with the same action, waits for the result.
+
+        Raises:
+            Exception: Whatever the environment raises.
+        """
+        if self._core is not None:
+            self._core.begin_step(self._actions[action])
 
     def step(self, action: int) -> tuple[Any, float, bool, bool]:
         """Takes an action, numbered from 0.

@@ -260,11 +260,17 @@ class PythonPlayer(_EpisodePlayer):
 
     def _step(self, records: Any, group: turns.Group) -> None:
         """Takes the chosen actions in the environments of segments that are not over."""
-        for k, (is_over, run, action) in enumerate(
-            zip(group.over.tolist(), group.runs.tolist(), group.actions.tolist(), strict=True)
-        ):
-            if not is_over:
-                self._step_one(records, group, k, run, action)
+        columns = (group.over.tolist(), group.runs.tolist(), group.actions.tolist())
+        steps = [
+            (k, run, action)
+            for k, (is_over, run, action) in enumerate(zip(*columns, strict=True))
+            if not is_over
+        ]
+        if self._env.can_begin:
+            for _, run, action in steps:
+                self._env.begin_one(run, action)
+        for k, run, action in steps:
+            self._step_one(records, group, k, run, action)
 
     def _step_one(self, records: Any, group: turns.Group, k: int, run: int, action: int) -> None:
         outcomes, env = self._outcomes, self._env

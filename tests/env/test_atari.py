@@ -32,6 +32,22 @@ def test_frames_and_rewards_are_those_of_the_emulator():
         assert (reward, terminated, truncated) == (rewards[0], *(one[0] for one in ends))
 
 
+def test_games_that_play_at_once_play_as_alone():
+    arguments, actions = EnvArguments("atari/pong-v5", None, {}), np.random.default_rng(0)
+    together, alone = (SerialVectorEnv(arguments, 3, returns_frames=True) for _ in range(2))
+    for env in (together, alone):
+        env.reset(np.arange(3), np.array([4, 5, 6]))
+    for _ in range(60):
+        chosen = actions.integers(6, size=3)
+        found = together.step(chosen)
+        for run, action in enumerate(chosen.tolist()):
+            frame, reward, *ends = alone.step_one(run, action)
+            np.testing.assert_array_equal(found.observations[run], frame)
+            assert [found.rewards[run], found.terminated[run], found.truncated[run]] == [
+                reward, *ends
+            ]  # fmt: skip
+
+
 def play_until_end(env: SingleEnv, generator: np.random.Generator) -> int:
     for step in range(1, 5_000):
         _, _, terminated, truncated = env.step(int(generator.integers(env.shape.num_actions)))

@@ -1,11 +1,14 @@
 """Environments in Python, one object per run."""
 
+import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from dqn_exp.core.errors import EpisodeError
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.serial_env import SerialVectorEnv
-from tests import odd_envs, probes  # noqa: F401  (Registers environments.)
+from dqn_exp.env.single_env import SingleEnv
+from tests import odd_envs, probes
 
 probes.register()
 
@@ -85,3 +88,19 @@ def test_arrays_that_an_environment_changes_in_place_are_copied():
     first = env.reset(np.arange(2), np.array([8, 12]))
     second = env.step(np.array([1, 0])).observations
     assert first.tolist() == [[1, 0, 0], [1, 0, 0]] and second.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_steps_elsewhere_begin_before_one_is_waited_for():
+    env = make(3, "OddElsewhere-v0")
+    odd_envs.Elsewhere.log.clear()
+    env._envs[1].env.unwrapped.is_broken = True
+    result = env.step(np.array([0, 1, 1]))
+    assert odd_envs.Elsewhere.log == ["begin 0", "begin 1", "begin 1", "step 0", "step 1"]
+    assert result.observations.argmax(axis=1).tolist() == [0, 0, 1]
+    assert set(env.errors) == {1} and env.errors[1].actions == [1]
+    env.step(np.array([0, 0, 0]), np.array([False, False, True]))
+    assert odd_envs.Elsewhere.log[5:] == ["begin 0", "step 0"]
+    wrapped = gymnasium.wrappers.TransformAction(
+        odd_envs.Elsewhere(), lambda one: 1 - one, spaces.Discrete(2)
+    )
+    assert not SingleEnv(EnvArguments("OddElsewhere-v0", None, {}), wrapped).can_begin

@@ -6,7 +6,7 @@ import pytest
 
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.training import segment, segments, turns
-from tests import probes
+from tests import odd_envs, probes
 from tests.conftest import make_config, results_of, train_in_folders
 from tests.stepping import tick
 from tests.training.test_population import assert_equal_states, make_bare_trainer
@@ -75,6 +75,15 @@ def test_a_compiled_environment_and_its_python_object_train_the_same(tmp_path):
     for ours, theirs in zip(found, expected, strict=True):
         for name in ("episodes.csv", "evaluations.csv"):
             assert ours[name] == theirs[name]
+
+
+def test_environments_that_play_elsewhere_play_at_once(tmp_path):
+    log = odd_envs.Elsewhere.log
+    log.clear()
+    train(tmp_path, 2, env__id="OddElsewhere-v0", num_threads=1)
+    kinds = [entry.split()[0] for entry in log]
+    first = kinds.index("begin")  # A trial of the environment comes before.
+    assert kinds[first : first + 4 * 90] == ["begin", "begin", "step", "step"] * 90
 
 
 def make(folder, count: int, **overrides):
