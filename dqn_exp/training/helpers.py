@@ -1,4 +1,4 @@
-"""Threads that help another thread with the updates of its run."""
+"""Threads that help other threads with the updates of their runs."""
 
 import time
 from collections.abc import Iterator
@@ -14,13 +14,18 @@ from dqn_exp.core.compile_time import Static
 class Helpers:
     """Threads that wait for an update, and carry out tasks of it."""
 
-    def __init__(self, count: int) -> None:
-        """Takes the number of threads, which begin when they are needed."""
-        self._count, self._pool = count, ThreadPoolExecutor(max(1, count))
+    def __init__(self, num_threads: int) -> None:
+        """Takes the number of threads, with those that are helped; they begin when needed."""
+        self._num_threads, self._share = num_threads, num_threads - 1
+        self._pool = ThreadPoolExecutor(max(1, num_threads - 1))
+
+    def share_among(self, num_helped: int) -> None:
+        """Sets how many threads are helped at once; each has an equal number of helpers."""
+        self._share = max(0, self._num_threads // num_helped - 1)
 
     def compile(self, spec: Static, memory: Memory) -> None:
         """Compiles or loads the code, if there are any threads."""
-        if self._count:
+        if self._num_threads > 1:
             help_with(spec, memory)
 
     def close(self) -> None:
@@ -30,7 +35,8 @@ class Helpers:
     @contextmanager
     def at_work(self, spec: Static, memory: Memory) -> Iterator[None]:
         """Lets the threads help with the updates that are made with a memory in this block."""
-        if not self._count:
+        count = self._share
+        if not count:
             yield
             return
         futures: list[Future[None]] = []
@@ -39,7 +45,7 @@ class Helpers:
             for future in filter(Future.done, futures):
                 future.result()
             futures[:] = [future for future in futures if not future.done()]
-            for _ in range(self._count - len(futures)):
+            for _ in range(count - len(futures)):
                 futures.append(self._pool.submit(help_with, spec, memory))
 
         with callback(call) as helpers, callback(_rest) as rest:

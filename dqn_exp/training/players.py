@@ -197,10 +197,11 @@ class PythonPlayer(_EpisodePlayer):
         """Takes the parts of the population, with the environments of the episodes."""
         super().__init__(engine, n_step, episodes)
         self._env, self._choice = env, ThreadChoice(num_threads)
-        may_share = engine.is_shared and len(engine.agent.updates) == 1
-        self._helpers = Helpers(num_threads - 1 if may_share else 0)
+        self._helpers = Helpers(num_threads if engine.is_shared else 1)
         num_bytes = COPIES * 4 * engine.agent.online.shape[1]
-        self.max_group = min(LARGEST_GROUP, max(1, CACHE_BYTES // num_bytes))
+        # Helpers work with the memory of a thread, which has the numbers of one run.
+        largest = 1 if engine.is_shared else LARGEST_GROUP
+        self.max_group = min(largest, max(1, CACHE_BYTES // num_bytes))
 
     @property
     def num_threads(self) -> int:
@@ -226,8 +227,9 @@ class PythonPlayer(_EpisodePlayer):
 
     def group(self, num_runs: int) -> list[IntArray]:
         """Returns groups of equal size, at least one for each thread."""
-        num_groups = max(self.num_threads, -(-num_runs // self.max_group))
-        return np.array_split(np.arange(num_runs), min(num_runs, num_groups))
+        num_groups = min(num_runs, max(self.num_threads, -(-num_runs // self.max_group)))
+        self._helpers.share_among(min(self.num_threads, num_groups))
+        return np.array_split(np.arange(num_runs), num_groups)
 
     def note_rate(self, rate: float) -> None:
         """Takes the run-steps per second since the newest groups were made."""

@@ -130,26 +130,31 @@ def test_frames_are_stored_as_whole_observations_would_be(train, engine):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_helpers_of_a_run_with_large_images_change_nothing(train, monkeypatch):
+@pytest.mark.parametrize(("num_runs", "num_threads"), [(1, 3), (2, 4)])
+def test_helpers_of_runs_with_large_images_change_nothing(
+    train, monkeypatch, num_runs, num_threads
+):
     helped, found = [], []
 
-    def note_help(*arguments):
-        helped.append(None)
-        help_with(*arguments)
+    def note_help(spec, memory):
+        helped.append(memory.numbers.ctypes.data)
+        help_with(spec, memory)
 
     monkeypatch.setattr(build_native, "SHARED_ABOVE", 100)
     monkeypatch.setattr(helpers, "help_with", note_help)
-    for num_threads in (1, 3):
+    for count in (1, num_threads):
         before = len(helped)
-        (config,) = make_population(1, "native", num_threads=num_threads)
-        (folder,) = train([config], str(num_threads))
-        assert (len(helped) > before + 1) == (num_threads > 1)  # Once to compile it.
-        state = load_checkpoint(folder / NEWEST).state
-        found.append((results_of(folder), state["engine"]["agent"]["online"].numpy().tobytes()))
-    (results, parameters), (others, their_parameters) = found
-    assert parameters == their_parameters
-    for file in ("episodes.csv", "evaluations.csv"):
-        assert others[file] == results[file]
+        folders = train(make_population(num_runs, "native", num_threads=count), str(count))
+        assert (len(helped) > before + 1) == (count > 1)  # Once to compile it.
+        states = [load_checkpoint(folder / NEWEST).state for folder in folders]
+        found.append([state["engine"]["agent"]["online"].numpy().tobytes() for state in states])
+        found.append([
+            (folder / file).read_bytes()
+            for folder in folders
+            for file in ("episodes.csv", "evaluations.csv")
+        ])  # fmt: skip
+    assert found[:2] == found[2:] and len(found[1]) == 2 * num_runs
+    assert len(set(helped)) == num_runs  # Each thread has helpers.
 
 
 @pytest.mark.parametrize("engine", ["native", "torch"])

@@ -85,12 +85,12 @@ def random_memory() -> Memory:
     return memory
 
 
-@pytest.mark.parametrize("num_helpers", [0, 1, 3])
+@pytest.mark.parametrize("num_threads", [1, 2, 4])
 @pytest.mark.parametrize(
     ("index", "kinds"), [(0, (0, 1)), (1, (0, 1, 2)), (2, (0, 1, 2))], ids=["first", "second", "fc"]
 )
-def test_tasks_compute_what_one_call_does(index, kinds, num_helpers):
-    expected, found, helpers = random_memory(), random_memory(), Helpers(num_helpers)
+def test_tasks_compute_what_one_call_does(index, kinds, num_threads):
+    expected, found, helpers = random_memory(), random_memory(), Helpers(num_threads)
     for kind in kinds:
         compute_alone(SPEC, expected, index, kind)
         before = found.numbers.copy()
@@ -144,8 +144,8 @@ def test_a_step_in_parts_is_the_step_of_formulas_whoever_takes_the_parts(optimiz
     expected = naive(gradient * min(share, 1.0), first, second, online)
     assert size > 5 * PART
     found = []
-    for num_helpers in (0, 2):
-        own, helpers = random_memory(), Helpers(num_helpers)
+    for num_threads in (1, 3):
+        own, helpers = random_memory(), Helpers(num_threads)
         own.numbers[:] = memory.numbers
         with helpers.at_work(spec, own):
             step(spec, own, np.float32(share * length))
