@@ -1,8 +1,8 @@
 """Threads that help other threads with the updates of their runs."""
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from dqn_exp.agent.native.memory import Memory
@@ -54,8 +54,18 @@ class Helpers:
                 yield
             finally:
                 memory.at.helpers = 0
-                for future in futures:
-                    future.result()
+                _wait_for(futures)
+
+
+def _wait_for(futures: Sequence[Future[None]]) -> None:
+    """Waits for dismissed helpers, which end at once, and raises what they have raised."""
+    try:
+        wait(futures)
+    except KeyboardInterrupt:
+        wait(futures)  # They may still call back.
+        raise
+    for future in futures:
+        future.result()
 
 
 def _rest() -> None:
