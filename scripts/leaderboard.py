@@ -38,6 +38,7 @@ TASKS = {
     "cartpole": ("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
     "acrobot": (
         *("env=acrobot", "trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+        "network.hidden_sizes=[128,128]",
     ),
     "mountain_car": (
         *("env=mountain_car", "env.max_episode_steps=1_000", "agent.normalize_observations=true"),
