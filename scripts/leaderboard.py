@@ -45,10 +45,10 @@ TASKS = {
         *("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
     ),
     "lunar_lander": (
-        *("env.id=LunarLander-v3", "network.hidden_sizes=[64,64]", "agent.batch_size=32"),
-        *("trainer.total_steps=1_500_000", "agent.target_update_period=200"),
-        *("agent.learning_rate=1e-4", "agent.learning_rate_end=null"),
-        "agent.learning_rate_decay_steps=null",
+        *("env.id=LunarLander-v3", "trainer.total_steps=1_500_000", "buffer.capacity=100_000"),
+        *("network.hidden_sizes=[128,128]", "agent.batch_size=64", "agent.train_every=4"),
+        *("agent.learning_rate=1e-3", "agent.learning_rate_decay_steps=1_500_000"),
+        "agent.target_update_period=100",
         "hydra/launcher=population_processes",  # Box2D steps one environment at a time.
     ),
 }
@@ -60,6 +60,9 @@ SUPPORT = {
     "lunar_lander": ("agent.value.v_min=-200", "agent.value.v_max=200"),
 }
 """Of the distributions of C51, on tasks that differ from CartPole."""
+
+LOSS = {"lunar_lander": ("agent/value=scalar",)}
+"""Of the agents with neither distributions nor quantiles: the squared error instead of Huber's."""
 
 SHARE = 0.1
 """Of the steps of a run, at its end, whose training episodes count."""
@@ -96,10 +99,10 @@ def _minatar() -> Board:
 
 def _family(task: str, title: str, solved: float) -> Board:
     """Returns the board of the recipes of CartPole on a task."""
-    supports = dict.fromkeys(("c51", "rainbow"), SUPPORT.get(task, ()))
+    heads: dict[str, tuple[str, ...]] = dict.fromkeys(FAMILY, LOSS.get(task, ()))
+    heads |= {name: SUPPORT.get(task, ()) for name in ("c51", "rainbow")} | {"qr_dqn": ()}
     sweeps = {
-        (name, task): (f"experiment={name}", *TASKS[task], *supports.get(name, ()), *SHORT)
-        for name in FAMILY
+        (name, task): (f"experiment={name}", *TASKS[task], *heads[name], *SHORT) for name in FAMILY
     }
     return Board(title, sweeps, seeds=30, solved=solved)
 
