@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from dqn_exp import resume
+from dqn_exp.analysis import plot_files
 from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.schema import Config
 from dqn_exp.config.validation import to_config
@@ -205,6 +206,18 @@ def train(tmp_path: Path) -> Callable[[Sequence[Config], str], list[Path]]:
         return folders
 
     return train_in
+
+
+@pytest.fixture(autouse=True)
+def one_format(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes pictures in one format only, which is faster, where a test is not about them."""
+    if "all_formats" not in request.fixturenames:
+        monkeypatch.setattr(plot_files, "FORMATS", ("svg",))
+
+
+@pytest.fixture
+def all_formats() -> None:
+    """Writes pictures in all formats."""
 
 
 @pytest.fixture(autouse=True)
