@@ -64,6 +64,9 @@ SUPPORT = {
 LOSS = {"lunar_lander": ("agent/value=scalar",)}
 """Of the agents with neither distributions nor quantiles: the squared error instead of Huber's."""
 
+OWN = {("acrobot", "noisy"): ("agent.learning_rate=1e-3",)}
+"""What differs from the recipe of one agent on a task."""
+
 SHARE = 0.1
 """Of the steps of a run, at its end, whose training episodes count."""
 
@@ -102,7 +105,11 @@ def _family(task: str, title: str, solved: float) -> Board:
     heads: dict[str, tuple[str, ...]] = dict.fromkeys(FAMILY, LOSS.get(task, ()))
     heads |= {name: SUPPORT.get(task, ()) for name in ("c51", "rainbow")} | {"qr_dqn": ()}
     sweeps = {
-        (name, task): (f"experiment={name}", *TASKS[task], *heads[name], *SHORT) for name in FAMILY
+        (name, task): (
+            *(f"experiment={name}", *TASKS[task], *heads[name]),
+            *(*OWN.get((task, name), ()), *SHORT),
+        )
+        for name in FAMILY
     }
     return Board(title, sweeps, seeds=30, solved=solved)
 
