@@ -64,7 +64,10 @@ SUPPORT = {
 LOSS = {"lunar_lander": ("agent/value=scalar",)}
 """Of the agents with neither distributions nor quantiles: the squared error instead of Huber's."""
 
-OWN = {("acrobot", "noisy"): ("agent.learning_rate=1e-3",)}
+OWN = {
+    ("acrobot", "c51"): ("agent.learning_rate=5e-4",),
+    ("acrobot", "noisy"): ("agent.learning_rate=1e-3",),
+}
 """What differs from the recipe of one agent on a task."""
 
 SHARE = 0.1
