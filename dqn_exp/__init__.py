@@ -26,6 +26,11 @@ from typing import TYPE_CHECKING, Any
 # its first product, so it is set before anything imports torch.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
+# By default, threads of torch that wait for work spin for milliseconds, which keeps the cores from
+# other sweeps: two at a time took three times as long as one after the other.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 if TYPE_CHECKING:
     from dqn_exp.api.agent import Agent as Agent
     from dqn_exp.api.agent import load as load
