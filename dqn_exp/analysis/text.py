@@ -130,7 +130,7 @@ def facts(sources: Sequence[Source], groups: Sequence[Group]) -> Iterator[tuple[
     if steps:
         yield "steps per run", _range(min(steps), max(steps))
         yield "total steps", f"{sum(steps):,}"
-    yield "final evaluation", f"{_values(runs, 'eval.episodes')} episodes"
+    yield "episodes of the final evaluation", _values(runs, "eval.episodes")
     thresholds = sorted({group.threshold for group in groups if group.threshold is not None})
     if thresholds:
         reached = ", ".join(f"{one:g}" for one in thresholds)

@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.wording import counted
 from dqn_exp.files.result import Result
 from dqn_exp.search.options import SearchOptions
 from dqn_exp.search.space import Space, suggest
@@ -145,8 +146,8 @@ def describe_best(trials: Sequence[FrozenTrial], statistic: str, seeds: int) -> 
     """Yields a line for each of the best three trials."""
     for rank, trial in enumerate(itertools.islice(trials, 3), 1):
         values = " ".join(f"{key}={_shorten(value)}" for key, value in trial.params.items())
-        runs = "1 seed" if seeds == 1 else f"{seeds} seeds"
-        what = f"{statistic.upper() if statistic == 'iqm' else statistic} of {runs}"
+        name = statistic.upper() if statistic == "iqm" else statistic
+        what = f"{name} of {counted(seeds, 'seed')}"
         yield f"{rank}. trial {trial.number}: {trial.values[0]:.1f} ({what}) with {values}"
 
 

@@ -14,6 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 
 from dqn_exp.core.errors import RunError, WorkerError, describe_error, last_line_of
+from dqn_exp.core.wording import counted
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.ownership import grant_ownership, new_token, revoke_ownership
 from dqn_exp.files.result import Result, Status, read_result
@@ -199,15 +200,14 @@ class Dispatcher:
     def _resubmit(self, rest: Group, reason: str, logs: RunLogs) -> None:
         if len(rest) == 1:
             (job,) = rest
-            self._num_deaths[job.num] += 1
-            count = self._num_deaths[job.num]
+            count = self._num_deaths[job.num] = self._num_deaths[job.num] + 1
             if count > self._sweep.max_resubmissions:
                 times = "once" if count == 1 else f"{count} times"
                 error = f"A worker with only this run was lost {times}; the last one {reason}."
                 self._mark(job, "failed", error)
                 self._close(job, logs)
                 return
-        what = "1 run" if len(rest) == 1 else f"{len(rest)} runs"
+        what = counted(len(rest), "run")
         log.warning("A worker with %s %s. They resume from their checkpoints.", what, reason)
         middle = (len(rest) + 1) // 2
         self._waiting.extend(half for half in (rest[:middle], rest[middle:]) if half)
