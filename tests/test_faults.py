@@ -285,7 +285,7 @@ def test_a_run_that_kills_its_worker_again_and_again_is_marked_and_the_others_co
 @pytest.mark.parametrize(
     ("number", "launcher"),
     some_of(
-        [(signal.SIGINT, ()), (signal.SIGTERM, TWO_WORKERS)],
+        [(signal.SIGTERM, TWO_WORKERS)],
         [signal.SIGINT, signal.SIGTERM],
         [(), TWO_WORKERS],
     ),

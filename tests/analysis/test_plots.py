@@ -1,7 +1,6 @@
 """Plots of settings."""
 
 import numpy as np
-import pytest
 from matplotlib.text import Text
 
 from dqn_exp.analysis.aggregates import make_curve
@@ -19,11 +18,12 @@ def test_a_profile_is_the_share_of_runs_above_a_return():
         assert found == np.mean(np.array([3.0, 1.0, 2.0, 2.0]) > value)
 
 
-@pytest.mark.parametrize("value", ["a$\\b$", "_old", "x" * 80, "\u00e9\u4e2d"])
-def test_values_of_any_letters_are_drawn(tmp_path, value):
-    write_sweep(tmp_path / "s", {"device": [value, "b"], "seed": [0, 1]}, lambda v: {100: 5.0})
+def test_values_of_any_letters_are_drawn(tmp_path):
+    odd = ["a$\\b$", "_old", "x" * 80, "\u00e9\u4e2d"]
+    write_sweep(tmp_path / "s", {"device": odd, "seed": [0, 1]}, lambda v: {100: 5.0})
     report_of([tmp_path / "s"])
-    assert value in lines_of(tmp_path / "s")
+    lines = lines_of(tmp_path / "s")
+    assert all(value in lines for value in odd)
 
 
 def test_pictures_say_of_what_they_are_in_letters_of_a_readable_size(tmp_path):

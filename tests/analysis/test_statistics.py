@@ -127,9 +127,9 @@ def true_iqm(distribution) -> float:
 @pytest.mark.parametrize(
     ("distribution", "count", "strata"),
     [
-        (stats.norm(180, 15), 10, 1),
+        pytest.param(stats.norm(180, 15), 10, 1, marks=pytest.mark.slow),
         (stats.expon(scale=30), 10, 1),  # As skewed as returns below a limit.
-        (stats.uniform(0, 200), 20, 1),
+        pytest.param(stats.uniform(0, 200), 20, 1, marks=pytest.mark.slow),
         (stats.norm(180, 15), 5, 1),
         (stats.expon(scale=30), 5, 4),
     ],

@@ -54,11 +54,11 @@ def test_a_run_of_a_sweep_is_the_same_alone_and_twice(command, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        ["hydra/sweeper=basic"],
+        pytest.param(["hydra/sweeper=basic"], marks=pytest.mark.slow),
         ["hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2"],
         ["hydra.sweeper.max_batch_size=2"],
         ["hydra/launcher=basic"],
-        ["hydra/launcher=basic", "hydra/sweeper=basic"],
+        pytest.param(["hydra/launcher=basic", "hydra/sweeper=basic"], marks=pytest.mark.slow),
     ],
     ids=" ".join,
 )

@@ -69,7 +69,7 @@ DELAYED, ACTIONS = (
 
 TAUGHT = [
     *((one, DELAYED) for one in COVERING if one.target != "munchausen"),
-    *((one, ACTIONS) for one in COVERING if one.target == "munchausen" or one.noisy),
+    *((one, ACTIONS) for one in COVERING if one.target == "munchausen" or one is RAINBOW),
 ]
 
 
