@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dqn_exp.cli import run_command
 from dqn_exp.core.errors import ConfigError, EpisodeError, RunError
-from dqn_exp.core.wording import counted
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
@@ -73,7 +73,7 @@ def watch(options: argparse.Namespace) -> None:
     except EpisodeError as error:
         raise RunError(f"{error}.") from error
     mean, std = statistics.fmean(returns), statistics.pstdev(returns)
-    _print(f"\nReturn {mean:.1f} ± {std:.1f} over {counted(len(returns), 'episode')}.")
+    _print(f"\nReturn {mean:.1f} ± {std:.1f} over {quantity(len(returns), 'episode')}.")
     for path in filter(None, (options.video, options.gif)):
         _print(f"The video is in {shorten(path.absolute())}.")
 

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.core.wording import counted
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.result import Result
 from dqn_exp.search.options import SearchOptions
 from dqn_exp.search.space import Space, suggest
@@ -147,7 +147,7 @@ def describe_best(trials: Sequence[FrozenTrial], statistic: str, seeds: int) -> 
     for rank, trial in enumerate(itertools.islice(trials, 3), 1):
         values = " ".join(f"{key}={_shorten(value)}" for key, value in trial.params.items())
         name = statistic.upper() if statistic == "iqm" else statistic
-        what = f"{name} of {counted(seeds, 'seed')}"
+        what = f"{name} of {quantity(seeds, 'seed')}"
         yield f"{rank}. trial {trial.number}: {trial.values[0]:.1f} ({what}) with {values}"
 
 

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.summary import best_lines, ranked_settings
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.core.wording import counted
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import quote
 from dqn_exp.files.job_list import CONFIRMATION, NAME, JobEntry, begin_job_list
 from dqn_exp.files.job_names import job_directory_name, naming_jobs
@@ -56,7 +56,7 @@ def confirm(
     if not settings:
         raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
     entries = make_entries(saved, settings, num_seeds)
-    count = counted(len(settings), "setting")
+    count = quantity(len(settings), "setting")
     log.info("Confirming %s with %d fresh seeds.", count, num_seeds)
     folder.mkdir(exist_ok=True)
     with lock_directory(folder, exclusive=True):

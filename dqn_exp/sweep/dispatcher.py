@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 
 from dqn_exp.core.errors import RunError, WorkerError, describe_error, last_line_of
-from dqn_exp.core.wording import counted
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.ownership import grant_ownership, new_token, revoke_ownership
 from dqn_exp.files.result import Result, Status, read_result
@@ -207,7 +207,7 @@ class Dispatcher:
                 self._mark(job, "failed", error)
                 self._close(job, logs)
                 return
-        what = counted(len(rest), "run")
+        what = quantity(len(rest), "run")
         log.warning("A worker with %s %s. They resume from their checkpoints.", what, reason)
         middle = (len(rest) + 1) // 2
         self._waiting.extend(half for half in (rest[:middle], rest[middle:]) if half)

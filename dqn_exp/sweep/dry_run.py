@@ -11,7 +11,7 @@ from tqdm import tqdm
 from dqn_exp.config.engine_choice import explain_engine
 from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import RunError
-from dqn_exp.core.wording import counted
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.run_log import run_logs
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.preflight import shape_of, with_engine
@@ -58,7 +58,7 @@ def describe_plan(
     for number, group in enumerate(groups, 1):
         steps = [config.trainer.total_steps for config in group]
         known = [one for one in steps if one is not None]
-        line = f"Population {number}: {counted(len(group), 'run')}, {_steps(known, len(group))}"
+        line = f"Population {number}: {quantity(len(group), 'run')}, {_steps(known, len(group))}"
         if number <= MOST_REHEARSED and not is_remote:
             rate = measure_rate(group)
         shape, first = shape_of(group[0]), with_engine(group[0])

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import ConfigError, RunError, last_line_of
-from dqn_exp.core.wording import counted
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import problems_of_old_sweep, quote, shorten
 from dqn_exp.files.job_list import add_to_job_list, begin_job_list
 from dqn_exp.files.job_names import naming_jobs
@@ -271,5 +271,5 @@ def _swept_in(config: DictConfig, overrides: Sequence[str]) -> list[str]:
 
 
 def _announce(jobs: Sequence[Job], groups: Sequence[Sequence[Job]]) -> None:
-    runs, populations = counted(len(jobs), "run"), counted(len(groups), "population")
+    runs, populations = quantity(len(jobs), "run"), quantity(len(groups), "population")
     log.info("Training %s as %s.", runs, populations)
