@@ -38,8 +38,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dqn_exp.training.provenance import cpu_model
-
 CONTESTANTS = Path(__file__).parent / "benchmark_contestants.py"
 REJAX = Path(__file__).parent / "benchmark_rejax.py"
 LIMIT = Path(__file__).parent / "benchmark_limit.c"
@@ -197,6 +195,9 @@ def main() -> None:
                 contestant.seconds(1_500)
         times = measure(who, options.repeats)
     rows = [summarise(contestant, times[index]) for index, contestant in enumerate(who)]
+    # Delayed: dqn_exp sets environment variables for torch, which the others would inherit.
+    from dqn_exp.training.provenance import cpu_model
+
     machine = {"cores": os.cpu_count(), "processor": cpu_model(), "system": platform.system()}
     report = {"machine": machine, "python": platform.python_version(), "rows": rows}
     options.json.write_text(json.dumps(report, indent=2) + "\n")
