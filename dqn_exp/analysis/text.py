@@ -17,6 +17,7 @@ from dqn_exp.analysis.swept_keys import (
     sort_values,
     value_of,
 )
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import shorten
 from dqn_exp.files.job_list import CONFIRMATION
 
@@ -260,7 +261,7 @@ def _range(low: int, high: int) -> str:
 
 
 def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count:,} runs"
+    return quantity(count, "run")
 
 
 def _versions(run: RunFiles) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dqn_exp.core.arrays import Float64Array, IntArray, UInt8Array
 from dqn_exp.core.errors import EpisodeError, describe_error
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint, save_policy
 from dqn_exp.files.csv_table import TABLES, CsvTable, Mark, problem_of
 from dqn_exp.files.event_file import Chart, EventFile, HParamValue
@@ -126,8 +127,8 @@ class RunRecord:
         for episode, row in enumerate(rows):
             self._tables["evaluations"].add(step, episode, *row)
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
-        count = len(seeds)
-        self.log("Step %d: return %.1f ± %.1f over %d evaluation episodes.", step, mean, std, count)
+        count = quantity(len(seeds), "evaluation episode")
+        self.log("Step %s: return %.1f ± %.1f over %s.", f"{step:,}", mean, std, count)
         self._tell("on_evaluation", step, returns.copy())
 
     def write_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
@@ -248,11 +249,11 @@ class RunRecord:
     def _log_end(self) -> None:
         result = self.result
         self.log(
-            "%s after %d steps, %d episodes and %d updates in %.1f s.%s",
+            "%s after %s, %s and %s in %.1f s.%s",
             result.status.capitalize(),
-            result.steps,
-            result.episodes,
-            result.updates,
+            quantity(result.steps, "step"),
+            quantity(result.episodes, "episode"),
+            quantity(result.updates, "update"),
             result.seconds,
             f" {result.error}" if result.error else "",
         )

@@ -1,5 +1,6 @@
 """Evaluation in a compiled environment: whole episodes are played in compiled code."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import cached_jit, kernel
 from dqn_exp.env import classic_control_physics as physics_of
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
-from dqn_exp.training.evaluation import Evaluation, EvaluationEpisodes
+from dqn_exp.training.evaluation import Evaluation, EvaluationEpisodes, do_nothing
 
 NOBODY = np.zeros(0, dtype=np.int64)
 
@@ -25,7 +26,9 @@ NOBODY = np.zeros(0, dtype=np.int64)
 class CompiledEvaluation(Evaluation):
     """Plays in a compiled environment with the policies of the native engine."""
 
-    def evaluate(self, engine: Engine, runs: IntArray) -> EvaluationEpisodes:
+    def evaluate(
+        self, engine: Engine, runs: IntArray, on_step: Callable[[], None] = do_nothing
+    ) -> EvaluationEpisodes:
         """Plays E episodes with the policy of each run in `runs` `[M]`."""
         assert isinstance(engine, NativeEngine)
         env, shape = self._open(1), (len(runs), self.seeds.shape[1])

@@ -40,6 +40,10 @@ class EvaluationEpisodes(NamedTuple):
     filmstrips: Sequence[Filmstrip] = ()
 
 
+def do_nothing() -> None:
+    """Does nothing."""
+
+
 class Evaluation(PerRunState):
     """Plays E episodes in parallel with each of several policies.
 
@@ -76,17 +80,27 @@ class Evaluation(PerRunState):
         self._env: VectorEnv | None = None
         self._count = 0
 
-    def evaluate(self, engine: Engine, runs: IntArray) -> EvaluationEpisodes:
-        """Plays E episodes with the current policy of each run in `runs` `[M]`."""
+    def evaluate(
+        self, engine: Engine, runs: IntArray, on_step: Callable[[], None] = do_nothing
+    ) -> EvaluationEpisodes:
+        """Plays E episodes with the current policy of each run in `runs` `[M]`.
+
+        Args:
+            engine: has the policies.
+            runs: rows `[M]`.
+            on_step: called after each step, unless compiled code plays whole episodes.
+        """
         with engine.policy(runs) as policy:
-            return self.play(policy, runs)
+            return self.play(policy, runs, on_step)
 
     def compile(self, engine: NativeEngine) -> None:
         """Compiles or loads the code of policies."""
         engine.compile_policy()
 
-    def play(self, policy: Policy, runs: IntArray) -> EvaluationEpisodes:
-        """Plays E episodes with the policy of each run in `runs` `[M]`."""
+    def play(
+        self, policy: Policy, runs: IntArray, on_step: Callable[[], None] = do_nothing
+    ) -> EvaluationEpisodes:
+        """Plays E episodes with the policy of each run in `runs` `[M]`; see `evaluate`."""
         seeds = self.seeds[runs]
         env, everyone = self._open(seeds.size), np.arange(seeds.size)
         active = np.ones(seeds.size, dtype=np.bool_)
@@ -109,6 +123,7 @@ class Evaluation(PerRunState):
             observations[active] = result.observations[active]
             active &= ~result.ended
             active[list(env.errors)] = False
+            on_step()
         errors: dict[int, Exception] = {}
         for row, error in env.errors.items():
             error.episode = f"evaluation episode {row % seeds.shape[1]}"

@@ -1,12 +1,37 @@
 """A note on observations whose features have very different scales."""
 
+import logging
+
 import numpy as np
 
+from dqn_exp.buffer.base import Buffer
 from dqn_exp.core.arrays import Float32Array
+
+log = logging.getLogger(__name__)
 
 LARGEST_RATIO = 1e4
 LEAST_ROWS = 100
 """Observations from which scales are estimated, at least."""
+
+MOST_ROWS = 1_000
+
+
+class ScaleCheck:
+    """Looks at the observations of one run, once it has stored enough of them."""
+
+    def __init__(self, buffer: Buffer, is_due: bool) -> None:
+        """Takes the buffer, and whether there is anything to look at."""
+        self._buffer, self._is_due = buffer, is_due
+
+    def check(self, run: int) -> None:
+        """Logs a note on the observations of a run, if there is one."""
+        if not self._is_due:
+            return
+        observations = self._buffer.peek(run, MOST_ROWS).observation.cpu().numpy()
+        if len(observations) >= LEAST_ROWS:
+            self._is_due = False
+            if note := note_on_scales(observations):
+                log.warning(note)
 
 
 def note_on_scales(observations: Float32Array) -> str | None:

@@ -30,6 +30,7 @@ class ProgressSnapshot(NamedTuple):
         run_steps: steps of all runs together.
         mean_return: mean over the live runs of the return of their newest episode; NaN before the
             first.
+        is_evaluating: whether evaluation episodes are played.
     """
 
     share: float
@@ -37,6 +38,7 @@ class ProgressSnapshot(NamedTuple):
     num_runs: int
     run_steps: int
     mean_return: float
+    is_evaluating: bool = False
 
 
 class NoProgress:
@@ -202,10 +204,11 @@ def _open_bar(file: IO[str], share: float) -> "tqdm[Any]":
 
 
 def _terminal_width() -> int:
-    # Some terminals, such as those of containers, have no width; a bar would be invisible there.
+    # Some terminals, such as those of containers, have no size; a bar would be invisible there.
     if not sys.stderr.isatty():
         return 0
-    return os.get_terminal_size(sys.stderr.fileno()).columns
+    size = os.get_terminal_size(sys.stderr.fileno())
+    return size.columns if size.lines else 0
 
 
 def _is_notebook() -> bool:
@@ -217,4 +220,5 @@ def _describe(snapshot: ProgressSnapshot, steps_per_second: float) -> str:
     newest = "none yet" if math.isnan(snapshot.mean_return) else f"{snapshot.mean_return:.1f}"
     rate = "?" if math.isnan(steps_per_second) else f"{steps_per_second:,.0f}"
     live = f"{snapshot.num_live}/{snapshot.num_runs} runs live"
-    return f"{live}, {rate} run-steps/s, training return {newest}"
+    text = f"{live}, {rate} run-steps/s, training return {newest}"
+    return f"{text}, evaluating" if snapshot.is_evaluating else text

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from dqn_exp.training.due import Due, Timetable
 from dqn_exp.training.evaluation import EvaluationEpisodes
 from dqn_exp.training.metrics import MetricCollector
 from dqn_exp.training.monitor import Monitor
-from dqn_exp.training.observation_scales import LEAST_ROWS, note_on_scales
+from dqn_exp.training.observation_scales import ScaleCheck
 from dqn_exp.training.progress import Progress, ProgressSnapshot
 from dqn_exp.training.records import Records
 
@@ -66,7 +67,7 @@ class Trainer(PerRunState):
         self._agent, self._engine = components.agent, components.engine
         self._stepper, self._compile = components.stepper, components.compile
         self._n_step, self._buffer = components.n_step, components.buffer
-        self._checks_scales = components.checks_scales
+        self._scales = ScaleCheck(components.buffer, components.checks_scales)
         self._episodes, self._evaluation = components.episodes, components.evaluation
         self._records, self._timetable = Records(records), timetable
         self._on_end, self._progress, self._should_stop = on_end, progress, should_stop
@@ -92,11 +93,9 @@ class Trainer(PerRunState):
         self._end(self._pruned())
         while len(self._records) and not self._should_stop():
             self.advance()
-            now = time.perf_counter()
-            if now > self._next_flush:
+            if time.perf_counter() > self._next_flush:
                 self._flush()
-            if now > self._progress.next_update:
-                self._progress.update(self._snapshot())
+            self._show_progress()
         self._fail(self._save(range(len(self._records))))
         self.end_all("interrupted")
 
@@ -158,7 +157,7 @@ class Trainer(PerRunState):
         for row in np.flatnonzero(due.evaluated | due.saved | due.over).tolist():
             diverged[row] |= not self._agent.is_finite(row)
         if len(rows := np.flatnonzero(due.logged | due.over | diverged)):
-            self._check_scales(int(rows[0]))
+            self._scales.check(int(rows[0]))
             values = self._metrics.collect(rows, self.steps, self._seconds)
             self._records.add_scalars(rows, self.steps, values)
         evaluated = np.flatnonzero((due.evaluated | due.over) & ~diverged)
@@ -193,21 +192,12 @@ class Trainer(PerRunState):
         is_pruned = np.isin(self._records.runs, list(self._monitor.pruned))
         return dict.fromkeys(np.flatnonzero(is_pruned).tolist(), ("pruned", None))
 
-    def _check_scales(self, row: int) -> None:
-        """Logs a note on the observations of a run, once it has stored enough of them."""
-        if not self._checks_scales:
-            return
-        observations = self._buffer.peek(row, 1_000).observation.cpu().numpy()
-        if len(observations) >= LEAST_ROWS:
-            self._checks_scales = False
-            if note := note_on_scales(observations):
-                log.warning(note)
-
     def _evaluate(self, rows: IntArray) -> dict[int, Exception]:
         rows = rows[self.evaluated_at[rows] != self.steps[rows]]
         if not len(rows):
             return {}
-        played = self._evaluation.evaluate(self._engine, rows)
+        on_step = partial(self._show_progress, is_evaluating=True)
+        played = self._evaluation.evaluate(self._engine, rows, on_step)
         all_values = self._metrics.evaluation_metrics(rows, played)
         for index, row in enumerate(rows):
             if index not in played.errors:
@@ -285,6 +275,10 @@ class Trainer(PerRunState):
         """Wall time `[N]` while the runs were live, including earlier sessions."""
         now: Float64Array = self._earlier_seconds + (time.perf_counter() - self._began)
         return now
+
+    def _show_progress(self, *, is_evaluating: bool = False) -> None:
+        if time.perf_counter() > self._progress.next_update:
+            self._progress.update(self._snapshot()._replace(is_evaluating=is_evaluating))
 
     def _snapshot(self) -> ProgressSnapshot:
         num_runs, num_live = len(self._records.all), len(self._records)

@@ -3,6 +3,7 @@ import logging
 import pytest
 
 from dqn_exp.training import progress
+from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.progress import (
     NoProgress,
     ProgressBar,
@@ -10,6 +11,7 @@ from dqn_exp.training.progress import (
     ProgressSnapshot,
     make_progress,
 )
+from tests.conftest import ignore_results, make_config
 
 STANDING = ProgressSnapshot(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_return=12.34)
 
@@ -45,6 +47,51 @@ def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(monkeypatc
         "30% done, 02:20 left, 3/4 runs live, 100 run-steps/s, training return 12.3"
     )
     assert caplog.messages[1].startswith("35% done, 02:48 left, 3/4 runs live, 80 run-steps/s")
+
+
+def lengths_of(rows: list[str]) -> list[int]:
+    """Lengths of the episodes in evaluations.csv."""
+    return [int(row.rpartition(",")[2]) for row in rows]
+
+
+class AllSnapshots(NoProgress):
+    """Asks for progress at every opportunity."""
+
+    next_update = 0.0
+
+    def __init__(self) -> None:
+        self.snapshots: list[ProgressSnapshot] = []
+
+    def update(self, snapshot):
+        self.snapshots.append(snapshot)
+
+
+def test_evaluations_show_that_they_go_on(tmp_path):
+    config = make_config(
+        env__id="tests.probes:ProbeCounting-v0", env__max_episode_steps=8,
+        trainer__total_steps=20, agent__learning_starts=10, agent__batch_size=4,
+        eval__every_steps=None, eval__episodes=2,
+    )  # fmt: skip
+    shown = AllSnapshots()
+    run = Run(config, tmp_path, config.hyperparameters())
+    train_population([run], ignore_results, lambda: False, shown)
+    evaluating = [one for one in shown.snapshots if one.is_evaluating]
+    rows = (tmp_path / "evaluations.csv").read_text().splitlines()[1:]
+    assert [one.run_steps for one in evaluating] == [20] * max(lengths_of(rows))
+    assert len(shown.snapshots) > len(evaluating)
+
+
+def test_lines_say_that_a_run_is_evaluated(monkeypatch, caplog):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    lines = ProgressLines()
+    caplog.set_level(logging.INFO)
+    lines.update(STANDING)
+    now[0] = lines.next_update
+    lines.update(STANDING._replace(share=1.0, run_steps=2_000, is_evaluating=True))
+    expected = "100% done, 00:00 left, 3/4 runs live, 100 run-steps/s, training return 12.3"
+    assert caplog.messages == [f"{expected}, evaluating"]
 
 
 def test_a_bar_shows_the_same_and_lets_the_log_through(monkeypatch, capsys):
