@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 # By default, threads of torch that wait for work spin for milliseconds, which keeps the cores from
-# other sweeps: two at a time took three times as long as one after the other.
+# other sweeps: two at a time took three times as long as one after the other. The OpenMP library
+# reads the variable when torch is imported.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

@@ -9,6 +9,7 @@ are measured in turn, at two lengths each: the difference of the times is that o
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,8 @@ def train_with_stable_baselines(game: str, num_steps: int) -> None:
     from stable_baselines3 import DQN
 
     from dqn_exp.env.registry import find_spec
+
+    os.environ.pop("MKL_CBWR", None)  # dqn_exp sets it, for itself.
 
     class ChannelsFirst(gymnasium.ObservationWrapper):
         """Bytes with the channels first, as SB3's networks take images."""

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import dqn_exp as dqn_exp  # isort: skip  # Before torch, for which it sets variables.
 import gymnasium
 import numpy as np
 import torch

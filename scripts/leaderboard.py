@@ -65,10 +65,10 @@ LOSS = {"lunar_lander": ("agent/value=scalar",)}
 """Of the agents with neither distributions nor quantiles: the squared error instead of Huber's."""
 
 OWN = {
-    ("acrobot", "c51"): ("agent.learning_rate=5e-4",),
-    ("acrobot", "noisy"): ("agent.learning_rate=1e-3",),
+    ("c51", "acrobot"): ("agent.learning_rate=5e-4",),
+    ("noisy", "acrobot"): ("agent.learning_rate=1e-3",),
 }
-"""What differs from the recipe of one agent on a task."""
+"""Of an agent on a task."""
 
 SHARE = 0.1
 """Of the steps of a run, at its end, whose training episodes count."""
@@ -107,12 +107,9 @@ def _family(task: str, title: str, solved: float) -> Board:
     """Returns the board of the recipes of CartPole on a task."""
     heads: dict[str, tuple[str, ...]] = dict.fromkeys(FAMILY, LOSS.get(task, ()))
     heads |= {name: SUPPORT.get(task, ()) for name in ("c51", "rainbow")} | {"qr_dqn": ()}
+    own = {name: (*heads[name], *OWN.get((name, task), ())) for name in FAMILY}
     sweeps = {
-        (name, task): (
-            *(f"experiment={name}", *TASKS[task], *heads[name]),
-            *(*OWN.get((task, name), ()), *SHORT),
-        )
-        for name in FAMILY
+        (name, task): (f"experiment={name}", *TASKS[task], *own[name], *SHORT) for name in FAMILY
     }
     return Board(title, sweeps, seeds=30, solved=solved)
 

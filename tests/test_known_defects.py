@@ -45,7 +45,7 @@ def test_targets_never_cross_an_end_nor_start_from_a_reset(tmp_path, n_step, buf
     trainer = make_bare_trainer([config], tmp_path)
     for _ in range(600):
         tick(trainer)
-    buffer_ = trainer._buffer
+    buffer_ = trainer._engine.buffer
     transitions = buffer_.read(np.arange(buffer_.sizes[0])[None])
     stored = [[field[0, k].numpy() for field in transitions] for k in range(buffer_.sizes[0])]
     ends = {"terminated": 0, "truncated": 0, "tail": 0}
@@ -207,8 +207,8 @@ def test_observations_and_rewards_are_stored_as_they_were(tmp_path):
     for trainer in (plain, changed):
         for _ in range(100):
             tick(trainer)
-    assert torch.equal(plain._buffer.storage, changed._buffer.storage)
-    assert plain._buffer.storage.max() > 100
+    assert torch.equal(plain._engine.buffer.storage, changed._engine.buffer.storage)
+    assert plain._engine.buffer.storage.max() > 100
 
 
 def test_evaluation_leaves_the_normalization_as_it_is(tmp_path):

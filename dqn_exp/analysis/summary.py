@@ -9,6 +9,7 @@ from dqn_exp.analysis.ranking import ranks_of
 from dqn_exp.analysis.run_reader import read_sources
 from dqn_exp.analysis.table import to_text
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.job_list import CONFIRMATION, NAME
 
 NUM_SHOWN = 3
@@ -55,8 +56,7 @@ def _lines_of(group: Group, remark: str) -> Iterator[str]:
     yield f"Best settings{where}{remark} by the IQM of their final returns, with 95 % intervals:"
     ranks = ranks_of(group.scored)
     for rank, setting in [*zip(ranks, group.scored, strict=True)][:NUM_SHOWN]:
-        count = len(setting.scores)
-        seeds = "1 seed" if count == 1 else f"{count} seeds"
+        seeds = quantity(len(setting.scores), "seed")
         yield f"  {rank}. {_value(setting)}, {seeds}: {setting.label}"
 
 

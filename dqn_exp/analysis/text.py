@@ -53,12 +53,11 @@ def subtitle(group: Group) -> str:
     """Returns the environment, the budget and the seeds of a group."""
     runs, swept = group.runs, dict.fromkeys(key for run in group.runs for key in run.swept)
     parts = [_values(runs, "env.id")]
-    for key, unit in (("trainer.total_steps", "steps"), ("trainer.total_episodes", "episodes")):
+    for key, unit in (("trainer.total_steps", "step"), ("trainer.total_episodes", "episode")):
         value = _values(runs, key)
         if value not in ("", "null"):
-            parts.append(f"{int(value):,} {unit}" if value.isdigit() else f"{value} {unit}")
-    count = len({run.seed for run in runs})
-    parts.append("1 seed" if count == 1 else f"{count} seeds")
+            parts.append(quantity(int(value), unit) if value.isdigit() else f"{value} {unit}s")
+    parts.append(quantity(len({run.seed for run in runs}), "seed"))
     shared = [key for key in swept if key not in (*group.keys, "seed", *CONDITIONS)]
     if shared:
         values = ", ".join(f"{key}={_values(runs, key)}" for key in shared)
@@ -88,12 +87,13 @@ def notes(group: Group) -> Iterator[str]:
             "its return is likely to be lower."
         )
     if repeated := sum(setting.num_repeated for setting in settings):
-        yield (f"Ignored: {_runs(repeated)} with a seed that another run of the same setting has.")
+        ignored = quantity(repeated, "run")
+        yield f"Ignored: {ignored} with a seed that another run of the same setting has."
     failed = sum(setting.num_failed for setting in settings)
     if failed:
         yield (
-            f"{_runs(failed)} failed or diverged. They have no final return and are only counted, "
-            "which makes their settings look better than they are."
+            f"{quantity(failed, 'run')} failed or diverged. They have no final return and are only "
+            "counted, which makes their settings look better than they are."
         )
     if pruned := sum(setting.num_pruned > 0 for setting in settings):
         yield (
@@ -105,8 +105,8 @@ def notes(group: Group) -> Iterator[str]:
         statuses = ", ".join(
             f"{count} {_status(status)}" for status, count in sorted(missing.items())
         )
-        count = missing.total()
-        yield f"{count} of {_runs(len(runs))} have not ended ({statuses}) and are not included."
+        all_runs = quantity(len(runs), "run")
+        yield f"{missing.total()} of {all_runs} have not ended ({statuses}) and are not included."
     yield from _lengths(runs)
 
 
@@ -258,10 +258,6 @@ def _listed(runs: Sequence[RunFiles], key: str) -> str:
 
 def _range(low: int, high: int) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _runs(count: int) -> str:
-    return quantity(count, "run")
 
 
 def _versions(run: RunFiles) -> str:

@@ -10,6 +10,7 @@ from gymnasium.wrappers import TimeLimit
 
 from dqn_exp.core.arrays import BoolArray, IntArray, ObservationArray
 from dqn_exp.core.errors import EpisodeError
+from dqn_exp.core.wording import quantity
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.gymnasium_env import core_of
 from dqn_exp.env.registry import place, short_name
@@ -161,9 +162,10 @@ class SerialVectorEnv:
                 core.load_state_dict(_to_arrays(state["state"]))
                 _set_length(env.env, len(actions))
             elif not np.array_equal(_repeat(env, actions, newest), observation):
+                steps = quantity(len(actions), "step")
                 return (
-                    f"repeating its {len(actions)} steps led to another observation: the "
-                    "environment is not a function of seed and actions, and has no state_dict"
+                    f"repeating its {steps} led to another observation: the environment is not a "
+                    "function of seed and actions, and has no state_dict"
                 )
         except (Exception, SystemExit) as error:  # As in `reset`.
             return f"the environment raised {place(error)}"

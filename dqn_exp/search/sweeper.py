@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import (
     make_directory,
     problems_of_sweep_directory,
@@ -197,7 +198,8 @@ def carry_out(request: Request, first: Job) -> None:
         split=partial(_split, request, usable),
     )
     runs = Search(parts, results)
-    log.info("Searching with up to %d trials of %d runs.", options.n_trials, options.seeds)
+    trials, each = quantity(options.n_trials, "trial"), quantity(options.seeds, "run")
+    log.info("Searching with up to %s of %s.", trials, each)
     try:
         train_groups(
             launcher,

@@ -56,8 +56,8 @@ def confirm(
     if not settings:
         raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
     entries = make_entries(saved, settings, num_seeds)
-    count = quantity(len(settings), "setting")
-    log.info("Confirming %s with %d fresh seeds.", count, num_seeds)
+    count, seeds = quantity(len(settings), "setting"), quantity(num_seeds, "fresh seed")
+    log.info("Confirming %s with %s.", count, seeds)
     folder.mkdir(exist_ok=True)
     with lock_directory(folder, exclusive=True):
         begin_job_list(folder, _hydra_below(saved, folder), entries)

@@ -53,7 +53,7 @@ def describe_plan(
 ) -> Iterator[str]:
     """Yields a line for each population, and one for all; the arguments are as above."""
     if num_trials is not None:
-        yield f"Up to {num_trials} trials, each of these populations:"
+        yield f"Up to {quantity(num_trials, 'trial')}, each of these populations:"
     rate, total, is_known = 0.0, 0.0, not is_remote
     for number, group in enumerate(groups, 1):
         steps = [config.trainer.total_steps for config in group]

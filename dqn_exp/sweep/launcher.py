@@ -93,9 +93,9 @@ def launch_overrides(
         raise KeyboardInterrupt(advice) from None
     num_completed = sum(returned.status == JobStatus.COMPLETED for returned in returns)
     log.info(
-        "%d of %d runs completed. Results are in %s. View them with: tensorboard --logdir %s",
+        "%d of %s completed. Results are in %s. View them with: tensorboard --logdir %s",
         num_completed,
-        len(jobs),
+        quantity(len(jobs), "run"),
         shorten(directory / "sweep.csv"),
         where,
     )

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_sources
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable, rebuild_table
@@ -65,12 +66,12 @@ def describe_plan(request: ResumeRequest) -> list[str]:
     if extensions := _plan_extension(request):
         plans = [one.describe(retries_failed=request.retries_failed) for one in extensions]
         num_trained = sum(plan.startswith("extend") for plan in plans)
-        return [*plans, f"{num_trained} of {len(plans)} runs would go on."]
+        return [*plans, f"{num_trained} of {quantity(len(plans), 'run')} would go on."]
     sweep = _read(request)
     plan = _make_plan(sweep, request)
     num_trained = sum(job.is_trained for job in plan)
     lines = [job.describe(sweep.directory) for job in plan]
-    return [*lines, f"{num_trained} of {len(plan)} runs would be trained."]
+    return [*lines, f"{num_trained} of {quantity(len(plan), 'run')} would be trained."]
 
 
 def resume_sweep(request: ResumeRequest, task_function: TaskFunction) -> None:
@@ -150,7 +151,7 @@ def _carry_out(sweep: SavedSweep, plan: ResumePlan, task_function: TaskFunction)
         raise ConfigError(sorted(problems))
     launcher.table = _make_table(sweep, plan)
     mark_for_retry(sweep.directory, trained)
-    log.info("Training %d of %d runs.", len(trained), len(plan))
+    log.info("Training %d of %s.", len(trained), quantity(len(plan), "run"))
     try:
         returns = launch_jobs(launcher, options, jobs) if jobs else []
     except KeyboardInterrupt:

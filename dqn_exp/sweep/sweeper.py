@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import (
     make_directory,
     problems_of_sweep_directory,
@@ -94,7 +95,7 @@ def conclude(directory: Path, failures: Sequence[str], num_jobs: int, *, has_rep
     Raises:
         RunError: If a run has failed.
     """
-    log.info("%d of %d runs completed.", num_jobs - len(failures), num_jobs)
+    log.info("%d of %s completed.", num_jobs - len(failures), quantity(num_jobs, "run"))
     where, table = quote(directory), directory / "sweep.csv"
     results = shorten(table if table.exists() else directory)
     advice = f"Results are in {results}. View them with: tensorboard --logdir {where}"
@@ -131,7 +132,7 @@ def _launch(
             [job.overrides for job in jobs], initial_job_idx=jobs[0].num
         )
     except Exception as error:  # A batch that fails never stops the next one.
-        log.exception("A batch of %d runs failed.", len(jobs))
+        log.exception("A batch of %s failed.", quantity(len(jobs), "run"))
         return [_ended_before(job, error) for job in jobs]
     for job in jobs:
         result = _result_of(job)

@@ -29,7 +29,7 @@ class CompiledEvaluation(Evaluation):
     def evaluate(
         self, engine: Engine, runs: IntArray, on_step: Callable[[], None] = do_nothing
     ) -> EvaluationEpisodes:
-        """Plays E episodes with the policy of each run in `runs` `[M]`."""
+        """Plays E episodes with the policy of each run in `runs` `[M]`; never calls `on_step`."""
         assert isinstance(engine, NativeEngine)
         env, shape = self._open(1), (len(runs), self.seeds.shape[1])
         assert isinstance(env, ClassicControlVectorEnv)

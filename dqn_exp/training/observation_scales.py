@@ -23,11 +23,11 @@ class ScaleCheck:
         """Takes the buffer, and whether there is anything to look at."""
         self._buffer, self._is_due = buffer, is_due
 
-    def check(self, run: int) -> None:
-        """Logs a note on the observations of a run, if there is one."""
+    def check(self, row: int) -> None:
+        """Logs a note on the observations of the run in a row, if there is one."""
         if not self._is_due:
             return
-        observations = self._buffer.peek(run, MOST_ROWS).observation.cpu().numpy()
+        observations = self._buffer.peek(row, MOST_ROWS).observation.cpu().numpy()
         if len(observations) >= LEAST_ROWS:
             self._is_due = False
             if note := note_on_scales(observations):

@@ -146,7 +146,10 @@ class _Meter:
         rate = num_steps / elapsed if num_steps and elapsed else math.nan
         description = _describe(snapshot, rate)
         self._bar.set_postfix_str(description, refresh=False)
-        self._bar.update(snapshot.share - self._bar.n)
+        if advance := snapshot.share - self._bar.n:
+            self._bar.update(advance)
+        else:  # An update would leave the time since the last one out of the rate.
+            self._bar.refresh()
         return description
 
     @property

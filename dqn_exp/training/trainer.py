@@ -66,7 +66,7 @@ class Trainer(PerRunState):
         count = len(records)
         self._agent, self._engine = components.agent, components.engine
         self._stepper, self._compile = components.stepper, components.compile
-        self._n_step, self._buffer = components.n_step, components.buffer
+        self._n_step = components.n_step
         self._scales = ScaleCheck(components.buffer, components.checks_scales)
         self._episodes, self._evaluation = components.episodes, components.evaluation
         self._records, self._timetable = Records(records), timetable

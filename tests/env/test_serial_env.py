@@ -60,7 +60,7 @@ def test_an_episode_that_repeats_differently_is_told():
     env = make(1, longest=30)
     observation = env.step(np.array([0])).observations[0]
     problem = make(1, longest=30).restore(0, env.state_dict(0), observation + 1)
-    assert "repeating its 1 steps led to another observation" in problem
+    assert "repeating its 1 step led to another observation" in problem
 
 
 def test_an_error_tells_its_episode_and_where_it_was_raised():

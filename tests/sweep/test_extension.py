@@ -21,7 +21,7 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(command, resumed, tmp_path, ev
     result = json.loads((tmp_path / "short/result.json").read_text())
     assert (result["status"], result["steps"]) == ("completed", 200)
     assert "total_steps: 200" in (tmp_path / "short/.hydra/config.yaml").read_text()
-    assert "Training 0 of 1 runs." in resumed("short").out  # The larger budget has been saved.
+    assert "Training 0 of 1 run." in resumed("short").out  # The larger budget has been saved.
 
 
 def test_a_sweep_goes_on_also_if_that_was_interrupted(command, resumed, tmp_path, monkeypatch):
@@ -50,7 +50,7 @@ def test_what_follows_the_budget_is_told(command, resumed, tmp_path):
     ended = resumed("r", "trainer.total_steps=90")
     line = "agent.epsilon_decay_steps stays 60; in a single run of this budget it would be 90"
     assert ended.status == 0 and line in ended.out
-    assert "Training 0 of 1 runs." in resumed("r").out
+    assert "Training 0 of 1 run." in resumed("r").out
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ def test_a_population_of_this_process_is_a_part_of_the_sweep():
     progress.num_jobs = 10
     part = progress.part([job(2), job(3)])
     assert part.next_update == shown.next_update
-    part.update(ProgressSnapshot(0.5, num_live=2, num_runs=2, run_steps=60, mean_return=7.0))
+    part.update(ProgressSnapshot(0.5, 2, 2, run_steps=60, mean_return=7.0, is_evaluating=True))
     # Two of ten have ended, and two are half done.
-    assert shown.snapshots == [ProgressSnapshot(0.3, 2, 10, 200, 7.0)]
+    assert shown.snapshots == [ProgressSnapshot(0.3, 2, 10, 200, 7.0, is_evaluating=True)]
     part.close()
     assert shown.snapshots[-1] != "closed"
     progress.close()

@@ -40,7 +40,7 @@ def test_buffers_have_the_capacities_and_exponents_of_each_run(tmp_path):
         )
         for capacity, exponent in ((600, 0.5), (700, 0.7))
     ]
-    buffer = make_bare_trainer(configs, tmp_path)._buffer
+    buffer = make_bare_trainer(configs, tmp_path)._engine.buffer
     assert isinstance(buffer, PrioritizedBuffer)
     assert buffer.capacities.tolist() == [600, 700]
     assert buffer.priorities.exponents.tolist() == [0.5, 0.7]

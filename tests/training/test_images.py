@@ -112,7 +112,7 @@ def test_updates_of_compiled_code_are_those_of_torch(tmp_path, name):
     for run in range(2):
         difference = float((ours[run] - theirs[run]).norm() / theirs[run].norm())
         assert difference < 1e-5, difference
-    buffers = [trainer._buffer.state_dict(0) for trainer in trainers]
+    buffers = [trainer._engine.buffer.state_dict(0) for trainer in trainers]
     for key in ("marks", "previous", "next", "values"):
         one, other = (np.asarray(state["frames"][key]) for state in buffers)
         np.testing.assert_array_equal(one, other)

@@ -57,9 +57,9 @@ OTHER = {"agent__n_step": 3, "agent__target": {"kind": "double"}, "network__duel
 )
 def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engine, overrides):
     configs, trainer = make_trainer(tmp_path, 60, engine=engine, **overrides)
-    storage, features = trainer._buffer.storage.numpy(), 4
+    storage, features = trainer._engine.buffer.storage.numpy(), 4
     for run, found in enumerate(entries_of(trainer)):
-        size, offset = trainer._buffer.sizes[run], trainer._buffer.offsets[run]
+        size, offset = trainer._engine.buffer.sizes[run], trainer._engine.buffer.offsets[run]
         stored = storage[offset : offset + size]
         gaps = []
         for place in range(64):
@@ -119,8 +119,8 @@ def test_a_large_buffer_is_counted_by_a_part_of_it(tmp_path, monkeypatch):
     _, trainer = make_trainer(tmp_path, 60)
     features = 4
     for run, found in enumerate(entries_of(trainer)):
-        offset = trainer._buffer.offsets[run]
-        part = trainer._buffer.storage[offset : offset + 60 : 6, 2 * features + 1].numpy()
+        offset = trainer._engine.buffer.offsets[run]
+        part = trainer._engine.buffer.storage[offset : offset + 60 : 6, 2 * features + 1].numpy()
         assert found["buffer/terminal_share"] == pytest.approx(np.mean(part == 0))
 
 

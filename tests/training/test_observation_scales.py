@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
+from dqn_exp.training import observation_scales
 from dqn_exp.training.observation_scales import LEAST_ROWS, ScaleCheck, note_on_scales
 from tests.conftest import make_config
 from tests.training.test_population import make_bare_trainer
@@ -23,7 +25,7 @@ def test_features_that_never_change_and_moderate_scales_are_fine():
 
 def test_the_note_comes_once_when_enough_is_stored(tmp_path, caplog):
     trainer = make_bare_trainer([make_config(engine="torch")], tmp_path)
-    buffer = trainer._buffer
+    buffer = trainer._engine.buffer
     buffer.storage[:, :4] = torch.from_numpy(RANDOM.random((len(buffer.storage), 4)))
     buffer.storage[:, 0] *= 1e6
     check = ScaleCheck(buffer, True)
@@ -33,3 +35,16 @@ def test_the_note_comes_once_when_enough_is_stored(tmp_path, caplog):
         assert len(caplog.messages) == count
     ScaleCheck(buffer, False).check(0)
     assert len(caplog.messages) == 1 and "very different scales" in caplog.text
+
+
+@pytest.mark.parametrize("is_normalized", [False, True])
+def test_training_looks_at_them_unless_they_are_normalized(
+    train, monkeypatch, caplog, is_normalized
+):
+    monkeypatch.setattr(observation_scales, "LARGEST_RATIO", 1.0)
+    config = make_config(
+        engine="torch", agent__normalize_observations=is_normalized, trainer__total_steps=200,
+        log__every_steps=100, eval__episodes=1, agent__learning_starts=150,
+    )  # fmt: skip
+    train([config], "run")
+    assert ("very different scales" in caplog.text) != is_normalized

@@ -1,4 +1,6 @@
+import io
 import logging
+import os
 
 import pytest
 
@@ -92,6 +94,44 @@ def test_lines_say_that_a_run_is_evaluated(monkeypatch, caplog):
     lines.update(STANDING._replace(share=1.0, run_steps=2_000, is_evaluating=True))
     expected = "100% done, 00:00 left, 3/4 runs live, 100 run-steps/s, training return 12.3"
     assert caplog.messages == [f"{expected}, evaluating"]
+
+
+def test_evaluations_count_in_the_remaining_time(monkeypatch, caplog):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    lines = ProgressLines()
+    caplog.set_level(logging.INFO)
+    lines.update(STANDING._replace(share=0.0))
+    for tenth in range(1, 6):  # Ten seconds of training, and then 30 of an evaluation.
+        now[0] += 10
+        lines.update(STANDING._replace(share=tenth / 10, run_steps=1_000 * tenth))
+        for _ in range(3):
+            now[0] += 10
+            lines.update(STANDING._replace(share=tenth / 10, is_evaluating=True))
+    lines.update(STANDING._replace(share=0.51))
+    minutes, seconds = caplog.messages[-1].split(", ")[1].removesuffix(" left").split(":")
+    assert 150 < 60 * int(minutes) + int(seconds) < 250  # It is 196.
+
+
+class Terminal(io.StringIO):
+    """What a terminal shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize(("lines", "kind"), [(24, ProgressBar), (0, ProgressLines)])
+def test_a_terminal_without_a_size_gets_lines(monkeypatch, lines, kind):
+    monkeypatch.setattr(progress.sys, "stderr", Terminal())
+    size = os.terminal_size((80, lines))
+    monkeypatch.setattr(progress.os, "get_terminal_size", lambda descriptor: size)
+    shown = make_progress(True)
+    assert isinstance(shown, kind)
+    shown.close()
 
 
 def test_a_bar_shows_the_same_and_lets_the_log_through(monkeypatch, capsys):

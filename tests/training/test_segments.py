@@ -185,5 +185,5 @@ def test_rates_are_compared_only_where_as_many_runs_learn_as_before(tmp_path, mo
         before = len(noted)
         tick(trainer)
         # More than 30 stored transitions, already when the step began.
-        assert (len(noted) > before) == bool((trainer._buffer.sizes > 31).all())
+        assert (len(noted) > before) == bool((trainer._engine.buffer.sizes > 31).all())
     assert noted

@@ -172,7 +172,7 @@ def test_a_reward_that_is_no_number_stays_with_its_run(tmp_path, switches, poiso
         for each_trainer in (trainer, twin):
             tick(each_trainer)
         if number == 60:
-            buffer = trainer._buffer
+            buffer = trainer._engine.buffer
             ring = slice(buffer.offsets[1], buffer.offsets[1] + buffer.sizes[1])
             buffer.storage[ring, -1] = poison
     # An infinite return is the greatest that a distribution of fixed returns knows.

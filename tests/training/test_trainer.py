@@ -36,7 +36,7 @@ def read_csv(path: Path) -> list[dict[str, float]]:
 
 def stored(trainer: Trainer, row: int) -> list[tuple[np.ndarray, ...]]:
     """The transitions of a run that has not filled its ring, oldest first."""
-    buffer = trainer._buffer
+    buffer = trainer._engine.buffer
     begin, size = buffer.offsets[row], buffer.sizes[row]
     packed = buffer.storage[begin : begin + size].numpy()
     return [(p[:4], p[4:8], p[8], p[10], p[9]) for p in packed]

@@ -85,7 +85,7 @@ def fill(
             next_observation=generator.normal(size=(count, num_features)).astype(np.float32),
         )
         for trainer in trainers:
-            trainer._buffer.add(np.arange(count), transition)
+            trainer._engine.buffer.add(np.arange(count), transition)
 
 
 def differences(trainers: list[Trainer]) -> list[float]:
@@ -105,7 +105,7 @@ def check_equal(tmp_path, switches: dict) -> None:
     num_actions = trainers[0]._agent.num_actions
     fill(trainers, n_step, num_actions=num_actions, seed=2 if is_at_the_edge else 0)
     learning, steps = np.array([True, True]), np.array([100, 200])
-    buffer, rates = trainers[0]._buffer, trainers[0]._engine.learning_rate.value(steps)
+    buffer, rates = trainers[0]._engine.buffer, trainers[0]._engine.learning_rate.value(steps)
     generator = np.random.default_rng(0)
     for _ in range(NUM_UPDATES):
         # The same batch for both: next to an end, a position may lie in the next transition.
@@ -113,9 +113,9 @@ def check_equal(tmp_path, switches: dict) -> None:
             generator.integers(0, 2**32, (2, batch_size), np.uint32), steps
         )
         for trainer in trainers:
-            batch = trainer._buffer.read(rows)
+            batch = trainer._engine.buffer.read(rows)
             finite, priorities = trainer._engine.learn_from(batch, weights, rates, learning)
-            trainer._buffer.prioritize(rows, priorities, learning)
+            trainer._engine.buffer.prioritize(rows, priorities, learning)
             assert finite.all()
     assert max(differences(trainers)) < 1e-5
     figures = [trainer._engine.diagnostics(slice(None)) for trainer in trainers]
@@ -275,7 +275,7 @@ def test_a_loss_that_is_not_finite_is_told_also_where_the_next_one_is(tmp_path):
     fill(trainers, 1)
     everyone, told = np.ones(1, dtype=np.bool_), []
     for trainer in trainers:
-        trainer._buffer.storage[:10, -1] = torch.inf
+        trainer._engine.buffer.storage[:10, -1] = torch.inf
     for step in range(100, 140):
         trainers[1]._engine.load_state_dict(0, trainers[0]._engine.state_dict(0))
         before = trainers[0]._engine.state_dict(0)
@@ -290,8 +290,8 @@ def test_a_poisoned_batch_is_told_and_harms_no_other_run(tmp_path):
     switches = {"buffer": "prioritized"}
     trainer, twin = (make_trainers(tmp_path / name, switches, count=3)[1] for name in ("a", "b"))
     fill([trainer, twin], 1)
-    begin = trainer._buffer.offsets[1]
-    trainer._buffer.storage[begin : begin + 200, -1] = torch.nan
+    begin = trainer._engine.buffer.offsets[1]
+    trainer._engine.buffer.storage[begin : begin + 200, -1] = torch.nan
     everyone, steps = np.ones(3, dtype=np.bool_), np.zeros(3, dtype=np.int64)
     assert trainer._engine.learn(everyone, steps).tolist() == [False, True, False]
     assert twin._engine.learn(everyone, steps).tolist() == [False, False, False]
