@@ -18,6 +18,15 @@ from tests.conftest import ignore_results, make_config
 STANDING = ProgressSnapshot(share=0.25, num_live=3, num_runs=4, run_steps=1_000, mean_return=12.34)
 
 
+@pytest.fixture
+def now(monkeypatch):
+    """The time, which tests move."""
+    moment = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: moment[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: moment[0])
+    return moment
+
+
 def test_a_terminal_gets_a_bar_and_anything_else_lines(monkeypatch):
     assert isinstance(make_progress(False), NoProgress)
     assert isinstance(make_progress(True), ProgressLines)
@@ -28,10 +37,7 @@ def test_a_terminal_gets_a_bar_and_anything_else_lines(monkeypatch):
         shown.close()
 
 
-def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(monkeypatch, caplog):
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(now, caplog):
     lines, pauses = ProgressLines(), []
     caplog.set_level(logging.INFO)
     assert lines.next_update == 100
@@ -83,10 +89,7 @@ def test_evaluations_show_that_they_go_on(tmp_path):
     assert len(shown.snapshots) > len(evaluating)
 
 
-def test_lines_say_that_a_run_is_evaluated(monkeypatch, caplog):
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+def test_lines_say_that_a_run_is_evaluated(now, caplog):
     lines = ProgressLines()
     caplog.set_level(logging.INFO)
     lines.update(STANDING)
@@ -96,10 +99,7 @@ def test_lines_say_that_a_run_is_evaluated(monkeypatch, caplog):
     assert caplog.messages == [f"{expected}, evaluating"]
 
 
-def test_evaluations_count_in_the_remaining_time(monkeypatch, caplog):
-    now = [100.0]
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+def test_evaluations_count_in_the_remaining_time(now, caplog):
     lines = ProgressLines()
     caplog.set_level(logging.INFO)
     lines.update(STANDING._replace(share=0.0))
