@@ -1,6 +1,7 @@
 """Progress of all jobs of a sweep, in whatever populations they train."""
 
 import math
+import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -49,7 +50,8 @@ class SweepProgress:
             num_live=len(live),
             num_runs=num_runs,
             run_steps=sum(result.steps for result in self._results.values()),
-            mean_return=math.nan,
+            mean_return=self._mean_return(live),
+            return_of="evaluation",
         )
 
     def _add_others(self, group: set[int], snapshot: ProgressSnapshot) -> ProgressSnapshot:
@@ -62,6 +64,12 @@ class SweepProgress:
             num_runs=num_runs,
             run_steps=snapshot.run_steps + sum(result.steps for result in others),
         )
+
+    def _mean_return(self, jobs: Sequence[Job]) -> float:
+        """Returns the mean of what the newest evaluations of jobs returned; NaN without any."""
+        results = [self._results[job.num] for job in jobs if job.num in self._results]
+        known = [one.eval_return_mean for one in results if one.eval_return_mean is not None]
+        return statistics.fmean(known) if known else math.nan
 
     def _has_ended(self, job: Job) -> bool:
         return job.num in self._results and self._results[job.num].has_ended

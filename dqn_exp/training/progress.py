@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, Literal, NamedTuple, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -28,9 +28,10 @@ class ProgressSnapshot(NamedTuple):
         num_live: runs that are training.
         num_runs: runs that the population started with.
         run_steps: steps of all runs together.
-        mean_return: mean over the live runs of the return of their newest episode; NaN before the
-            first.
+        mean_return: mean over the live runs of the return of their newest training episode, or
+            of the mean return of their newest evaluation; NaN before the first.
         is_evaluating: whether evaluation episodes are played.
+        return_of: what `mean_return` is of.
     """
 
     share: float
@@ -39,6 +40,7 @@ class ProgressSnapshot(NamedTuple):
     run_steps: int
     mean_return: float
     is_evaluating: bool = False
+    return_of: Literal["training", "evaluation"] = "training"
 
 
 class NoProgress:
@@ -223,5 +225,5 @@ def _describe(snapshot: ProgressSnapshot, steps_per_second: float) -> str:
     newest = "none yet" if math.isnan(snapshot.mean_return) else f"{snapshot.mean_return:.1f}"
     rate = "?" if math.isnan(steps_per_second) else f"{steps_per_second:,.0f}"
     live = f"{snapshot.num_live}/{snapshot.num_runs} runs live"
-    text = f"{live}, {rate} run-steps/s, training return {newest}"
+    text = f"{live}, {rate} run-steps/s, {snapshot.return_of} return {newest}"
     return f"{text}, evaluating" if snapshot.is_evaluating else text

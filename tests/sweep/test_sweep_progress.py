@@ -56,3 +56,13 @@ def test_runs_of_workers_count_by_the_budget_that_is_nearer():
     (snapshot,) = shown.snapshots
     assert snapshot.share == pytest.approx((1 + 0.5 + 0.8 + 0) / 5)
     assert snapshot[1:4] == (3, 5, 160) and math.isnan(snapshot.mean_return)
+
+
+def test_runs_of_workers_show_what_their_newest_evaluations_returned():
+    shown = Shown()
+    results = {num: result("running", 50) for num in range(4)} | {4: result("completed", 100)}
+    for num, value in {1: 100.0, 2: 40.0, 4: 1.0}.items():
+        results[num].eval_return_mean = value
+    SweepProgress(shown, results).update([job(num) for num in range(5)])
+    (snapshot,) = shown.snapshots
+    assert snapshot.mean_return == 70.0 and snapshot.return_of == "evaluation"
