@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -50,7 +51,7 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
         is_remote: whether the run may train on another machine.
     """
     trial = try_config(config)
-    problems = [*trial.problems]
+    problems = [_with_key_of_game(one, config.env) for one in trial.problems]
     problems += _problems_of_name(config.env)
     problems += problems_of_callbacks(config.callbacks)
     problems += problems_of_metrics(config.log.metrics)
@@ -148,6 +149,13 @@ def _make_parts(config: Config, shape: EnvShape) -> tuple[Network, int]:
     make_target_rule([config], value)
     make_buffer([config], shape)
     return make_network([config], shape, value.num_outputs), value.num_outputs
+
+
+def _with_key_of_game(problem: str, env: EnvConfig) -> str:
+    """Names env.id in a problem of env.game if the game was given in the id itself."""
+    if env.game is not None and f"/{env.game}-v" in env.id:
+        return problem
+    return re.sub("^env.game:", "env.id:", problem)
 
 
 def _problems_of_name(env: EnvConfig) -> Iterator[str]:
