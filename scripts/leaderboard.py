@@ -43,8 +43,8 @@ TASKS = {
     "mountain_car": (
         *("env=mountain_car", "env.max_episode_steps=1_000", "agent.normalize_observations=true"),
         *("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
-        *("network.hidden_sizes=[128,128]", "agent.learning_rate=2e-3"),
-        "agent.target_update_period=100",
+        *("network.hidden_sizes=[64,64]", "network.activation=tanh"),
+        *("agent.learning_rate=2e-3", "agent.target_update_period=100"),
     ),
     "lunar_lander": (
         *("env.id=LunarLander-v3", "trainer.total_steps=1_500_000", "buffer.capacity=100_000"),
@@ -66,18 +66,15 @@ SUPPORT = {
 LOSS = dict.fromkeys(("mountain_car", "lunar_lander"), ("agent/value=scalar",))
 """Of the agents with neither distributions nor quantiles: the squared error instead of Huber's."""
 
-EPSILON = {"mountain_car": ("agent.epsilon_decay_steps=10_000",)}
-"""Of the agents without noisy networks."""
-
 OWN = {
     ("c51", "acrobot"): ("agent.learning_rate=5e-4",),
     ("noisy", "acrobot"): ("agent.learning_rate=1e-3",),
     ("noisy", "mountain_car"): (
+        *("network.hidden_sizes=[128]", "network.activation=relu", "network.noisy_sigma=1.0"),
         *("agent.learning_rate=8e-3", "agent.target_update_period=20"),
-        *("network.hidden_sizes=[128]", "network.noisy_sigma=1.0"),
     ),
-    ("munchausen", "mountain_car"): (
-        *("agent.epsilon_decay_steps=30_000", "agent.target_update_period=20"),
+    ("dqn_2015", "mountain_car"): (
+        *("network.hidden_sizes=[128,128]", "network.activation=relu", "agent.learning_rate=1e-3"),
     ),
 }
 """Of an agent on a task."""
@@ -119,8 +116,7 @@ def _family(task: str, title: str, solved: float) -> Board:
     """Returns the board of the recipes of CartPole on a task."""
     heads: dict[str, tuple[str, ...]] = dict.fromkeys(FAMILY, LOSS.get(task, ()))
     heads |= {name: SUPPORT.get(task, ()) for name in ("c51", "rainbow")} | {"qr_dqn": ()}
-    epsilon = dict.fromkeys(FAMILY, EPSILON.get(task, ())) | {"noisy": (), "rainbow": ()}
-    own = {name: (*heads[name], *epsilon[name], *OWN.get((name, task), ())) for name in FAMILY}
+    own = {name: (*heads[name], *OWN.get((name, task), ())) for name in FAMILY}
     sweeps = {
         (name, task): (f"experiment={name}", *TASKS[task], *own[name], *SHORT) for name in FAMILY
     }
