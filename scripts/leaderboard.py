@@ -73,6 +73,10 @@ OWN = {
         *("network.hidden_sizes=[128]", "network.activation=relu", "network.noisy_sigma=1.0"),
         *("agent.learning_rate=8e-3", "agent.target_update_period=20"),
     ),
+    ("rainbow", "mountain_car"): (
+        *("network.hidden_sizes=[128]", "network.activation=relu", "network.noisy_sigma=1.0"),
+        "agent.learning_rate=4e-3",
+    ),
     ("dqn_2015", "mountain_car"): (
         *("network.hidden_sizes=[128,128]", "network.activation=relu", "agent.learning_rate=1e-3"),
     ),
