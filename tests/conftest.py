@@ -36,7 +36,7 @@ MUNCHAUSEN = {"kind": "munchausen", "scale": 0.9, "temperature": 0.03, "clip": -
 
 
 ENGINE_FREE_FOLDERS = ("agent", "buffer", "config", "core", "env", "network")
-ENGINE_FREE_FILES = ("test_architecture.py", "test_family.py")
+ENGINE_FREE_FILES = ("test_architecture.py", "test_family.py", "test_gpu.py")
 ONLY_TORCH = ("[torch", "categorical", "quantile", "munchausen", "noisy")
 """What the parameters of a test have that does not need the first of the agents below."""
 RAINBOW = (

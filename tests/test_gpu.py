@@ -1,30 +1,45 @@
-"""Runs on a GPU. Without one these tests are skipped."""
+"""Runs on a GPU; without one, on one that `simulated_gpu.py` simulates."""
 
-import csv
-import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from dqn_exp.buffer.frame_store import FrameStore
+from dqn_exp.config.schema import Config
 from dqn_exp.core.frame_format import FrameFormat
+from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
+from dqn_exp.files.result import read_result
 from dqn_exp.network.conv_net import ConvNet
 from dqn_exp.network.convolution import ImageShape
+from dqn_exp.training import build_engine
 from tests import image_envs
 from tests.conftest import make_config
+from tests.resuming import SETTINGS, check_resumed
+from tests.simulated_gpu import SimulatedGpu
+from tests.training.test_population import assert_equal_states
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="This machine has no GPU that torch can use."
-)
 image_envs.gymnasium.spec("Pictures-v0")  # Registered by the import.
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
+@pytest.fixture(autouse=True)
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedGpu | None]:
+    """Provides a GPU; None if it is a real one."""
+    if torch.cuda.is_available():
+        yield None
+        return
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**40, 2**40))
+    with SimulatedGpu() as simulated:
+        yield simulated
+
+
 @pytest.mark.parametrize("fits", [True, False])
 @pytest.mark.parametrize("is_binary", [True, False])
-def test_frames_are_those_of_the_cpu_whether_they_fit_or_not(monkeypatch, fits, is_binary):
+def test_frames_are_those_of_the_cpu_whether_they_fit_or_not(monkeypatch, gpu, fits, is_binary):
     if not fits:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
     form = FrameFormat(9, 7, 2, is_binary, 0.0, 1 / 255, stack=3, repeats_first=False)
@@ -41,6 +56,9 @@ def test_frames_are_those_of_the_cpu_whether_they_fit_or_not(monkeypatch, fits, 
     one, other = (store.read(store.offsets[:, None], chosen) for store in stores)
     assert other.device.type == "cuda"
     np.testing.assert_array_equal(one.numpy(), other.cpu().numpy())
+    np.testing.assert_array_equal(*(store.newest(1) for store in stores))
+    if gpu is not None:
+        assert (gpu.num_pinned == 0) == fits
 
 
 def test_convolutions_of_a_population_are_those_of_the_cpu():
@@ -55,32 +73,69 @@ def test_convolutions_of_a_population_are_those_of_the_cpu():
     torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("network=conv", "env.frame_stack=3"),
-        ("network=conv", "network.noisy=true", "network.dueling=true", "buffer=prioritized"),
-        ("network=conv", "agent/value=categorical", "agent.n_step=3", "agent/target=double"),
-        ("network=mlp", "agent/value=quantile", "env.frame_padding=zeros", "env.frame_stack=2"),
-    ],
-)
-def test_runs_with_images_train_as_one_population(train, options):
-    configs = [
+IMAGES = {"env__id": "Pictures-v0"}
+AGENTS = [
+    (("network=conv", "env.frame_stack=3"), IMAGES),
+    (("network=conv", "network.noisy=true", "network.dueling=true", "buffer=prioritized"), IMAGES),
+    (("network=conv", "agent/value=categorical", "agent.n_step=3", "agent/target=double"), IMAGES),
+    (("agent/value=quantile", "env.frame_padding=zeros", "env.frame_stack=2"), IMAGES),
+    (("agent/target=munchausen", "agent/optimizer=rmsprop", "agent.reward_clip=0.5"), {}),
+    (("agent.normalize_observations=true", "network.noisy=true", "buffer=prioritized"), {}),
+]
+
+
+def make_population(options: Sequence[str], device: str, **overrides: object) -> list[Config]:
+    """Configs of runs that end at different steps."""
+    settings = {
+        "agent__learning_starts": 30,
+        "agent__max_grad_norm": 1.0,
+        "agent__target_update_period": 7,
+        "eval__every_steps": 100,
+        "engine": "torch",
+        "device": device,
+        **overrides,
+    }
+    return [
         make_config(
             *options,
-            env__id="Pictures-v0",
-            device="cuda",
             seed=seed,
-            agent__learning_starts=30,
             buffer__capacity=80 + 10 * seed,
-            trainer__total_steps=200,
-            eval__every_steps=100,
+            trainer__total_steps=200 - 20 * seed,
+            **settings,
         )
         for seed in range(3)
     ]
-    for directory in train(configs, "gpu"):
-        result = json.loads((directory / "result.json").read_text())
-        assert result["status"] == "completed" and result["updates"] == 170
-        with (directory / "evaluations.csv").open() as file:
-            returns = [float(row["return"]) for row in csv.DictReader(file)]
-        assert np.isfinite(returns).all()
+
+
+def read_tables(run: Path) -> list[bytes]:
+    """What a run has logged."""
+    return [(run / name).read_bytes() for name in ("episodes.csv", "evaluations.csv")]
+
+
+@pytest.mark.parametrize(
+    "options, overrides, fits",
+    [*((*agent, True) for agent in AGENTS), (*AGENTS[0], False)],
+)
+def test_runs_are_those_of_the_cpu(train, monkeypatch, options, overrides, fits):
+    if not fits:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
+    # Which takes the images of a batch in parts.
+    monkeypatch.setattr(build_engine, "ParallelConvNet", lambda network, num_threads: network)
+    runs, others = (
+        train(make_population(options, device, **overrides), device) for device in ("cuda", "cpu")
+    )
+    for one, other in zip(runs, others, strict=True):
+        results = [read_result(folder) for folder in (one, other)]
+        assert [result.status for result in results] == ["completed"] * 2
+        assert results[0].updates == results[1].updates > 100
+        if not torch.cuda.is_available():  # A real one rounds differently.
+            assert read_tables(one) == read_tables(other)
+            states = [load_checkpoint(folder / NEWEST).state for folder in (one, other)]
+            assert_equal_states(*states)
+
+
+@pytest.mark.parametrize("options, overrides", AGENTS[3:4] + AGENTS[-1:])
+def test_a_run_on_a_gpu_that_resumes_goes_on_as_if_it_had_not_stopped(tmp_path, options, overrides):
+    chosen = {**SETTINGS, **overrides, "device": "cuda", "engine": "torch"}
+    configs = [make_config(*options, seed=seed, **chosen) for seed in range(2)]
+    check_resumed(configs, tmp_path, seed=3)

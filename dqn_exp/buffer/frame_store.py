@@ -43,7 +43,8 @@ class FrameStore(PerRunState):
     A frame is kept as long as the oldest transition in the buffer, or a newer one, needs it. A run
     needs a slot for each transition and for each end of an episode among them; slots for the worst
     case exist, but take no memory on the CPU until they are used. The frames lie on the device if
-    they fit there, else in the memory of the CPU, which sends those of a batch as bytes.
+    they fit there, else in the memory of the CPU, which sends those of a batch as bytes, and
+    gathers others in the meantime.
     """
 
     rows = ("offsets", "marks", "num_slots")
@@ -132,8 +133,7 @@ class FrameStore(PerRunState):
     def newest(self, run: int) -> UInt8Array:
         """Returns the newest frame `[H * W * c]` of a run."""
         row = self.offsets[run] + self.marks[run, NEWEST]
-        packed = self.values[row : row + 1].to(self._device)
-        found: UInt8Array = self._unpack(packed)[0].cpu().numpy()
+        found: UInt8Array = self._unpack(self._fetch(np.array([row])))[0].cpu().numpy()
         return found
 
     def state_dict(self, run: int) -> dict[str, Any]:
@@ -176,12 +176,20 @@ class FrameStore(PerRunState):
         """Returns observations `[M, D]`."""
         stacks = np.empty((len(slots), self.layout.stack), dtype=np.int64)
         find_stacks(self.arrays, self.layout, firsts, slots, stacks)
-        rows = torch.from_numpy(np.maximum(stacks, 0).ravel()).to(self.values.device)
-        packed = self.values.index_select(0, rows).to(self._device)
+        packed = self._fetch(np.maximum(stacks, 0).ravel())
         frames = self._unpack(packed).view(*stacks.shape, -1)
         if (is_zero := stacks == NONE).any():
             frames[torch.from_numpy(is_zero).to(frames.device)] = 0
         return self._join(frames)
+
+    def _fetch(self, rows: IntArray) -> Tensor:
+        """Returns stored frames `[M, bytes]`, on the device."""
+        if self.values.device.type == self._device.type:
+            return self.values.index_select(0, torch.from_numpy(rows).to(self.values.device))
+        # Only from page-locked memory does a copy go on while the CPU does something else.
+        staged = torch.empty(len(rows), self.layout.num_bytes, dtype=torch.uint8, pin_memory=True)
+        torch.index_select(self.values, 0, torch.from_numpy(rows), out=staged)
+        return staged.to(self._device, non_blocking=True)
 
     def _unpack(self, packed: Tensor) -> Tensor:
         """Returns the values `[M, H * W * c]` of stored frames `[M, bytes]`."""

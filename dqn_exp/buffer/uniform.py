@@ -80,10 +80,13 @@ class UniformBuffer(PerRunState):
         if self.frames is None or self._frame_starts is None:
             return stored
         firsts = self._frame_starts[np.searchsorted(self._starts, rows, side="right") - 1]
-        return stored._replace(
-            observation=self._read_frames(firsts, stored.observation),
-            next_observation=self._read_frames(firsts, stored.next_observation),
+        # At once: a GPU would finish the copy of the first frames before it tells other slots.
+        slots = torch.cat((stored.observation, stored.next_observation), -1).cpu().numpy()
+        observation, following = (
+            self.frames.read(firsts, newest)
+            for newest in np.moveaxis(slots.astype(np.int64), -1, 0)
         )
+        return stored._replace(observation=observation, next_observation=following)
 
     def inputs(self, observations: Float32Array) -> Float32Array:
         """Returns the observations `[N, D]` that the runs' current observations stand for."""
@@ -174,10 +177,6 @@ class UniformBuffer(PerRunState):
         rows = self._to_device(self.offsets[runs] + self.positions[runs])
         oldest = self.storage[rows, self.layout.observation].cpu().numpy().astype(np.int64)
         return np.where(self.sizes[runs] == self.capacities[runs], oldest, NONE)
-
-    def _read_frames(self, firsts: IntArray, observations: Tensor) -> Tensor:
-        assert self.frames is not None
-        return self.frames.read(firsts, observations[..., 0].cpu().numpy().astype(np.int64))
 
     def _ring(self, run: int) -> slice:
         return slice(self.offsets[run], self.offsets[run] + self.capacities[run])
