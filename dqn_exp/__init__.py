@@ -22,7 +22,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 # Without this, the matrix library chooses among its kernels by the alignment of memory, and the
-# last bits of a run depend on where it lies among its neighbours. The library reads the variable at
+# last bits of a run depend on where it lies among its neighbors. The library reads the variable at
 # its first product, so it is set before anything imports torch.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 

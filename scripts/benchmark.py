@@ -135,7 +135,7 @@ def measure(who: Sequence[Contestant], repeats: int) -> dict[int, list[tuple[flo
     return times
 
 
-def summarise(contestant: Contestant, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def summarize(contestant: Contestant, times: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Returns the medians of one contestant."""
     steps = contestant.num_runs * (contestant.long - contestant.short)
     rates = [steps / (long - short) for short, long in times]
@@ -194,7 +194,7 @@ def main() -> None:
             if contestant.name.startswith(OWN):
                 contestant.seconds(1_500)
         times = measure(who, options.repeats)
-    rows = [summarise(contestant, times[index]) for index, contestant in enumerate(who)]
+    rows = [summarize(contestant, times[index]) for index, contestant in enumerate(who)]
     # Delayed: dqn_exp sets environment variables for torch, which the others would inherit.
     from dqn_exp.training.provenance import cpu_model
 

@@ -2,7 +2,7 @@
 
 It is run by the interpreter of an environment of its own, which has rejax 0.1.3,
 https://github.com/keraJLi/rejax, and gymnax 0.0.9. The whole training is one jitted program,
-vectorised over seeds, with the work that scripts/benchmark.py describes but without evaluation.
+vectorized over seeds, with the work that scripts/benchmark.py describes but without evaluation.
 It prints the seconds that the program took, without those of its compilation.
 """
 

@@ -6,7 +6,7 @@
 
 A sweep is an agent on a task, in outputs/leaderboard, or another --folder. Interrupted ones are
 resumed; those whose runs are all in the tables are left out, unless --again is given. A row has
-the interquartile mean over the seeds, with its 95 % bootstrap interval, of the mean return of the
+the interquartile mean over the seeds, with its 95% bootstrap interval, of the mean return of the
 training episodes that end in the last tenth of a run, and of its final evaluation. The values of
 all runs are in docs/leaderboard/runs.csv.gz.
 """
@@ -132,7 +132,7 @@ BOARDS = {
     "cartpole": _family("cartpole", "CartPole-v1, 100,000 steps", 475),
     "acrobot": _family("acrobot", "Acrobot-v1, 100,000 steps", -100),
     "mountain_car": _family(
-        "mountain_car", "MountainCar-v0 with 1,000 frames, 100,000 steps", -110
+        "mountain_car", "MountainCar-v0 with a time limit of 1,000 steps, 100,000 steps", -110
     ),
     "lunar_lander": _family("lunar_lander", "LunarLander-v3, 1,500,000 steps", 200),
 }

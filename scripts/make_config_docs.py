@@ -127,7 +127,7 @@ def _values(annotation: Any, metadata: list[Any]) -> str:
         return " or ".join([*(_values(part, metadata) for part in parts), "null"])
     if get_origin(annotation) is list:
         (inner,) = get_args(annotation)
-        return f"list of {_values(inner, [])}"
+        return re.sub(r"^\w+", r"list of \g<0>s", _values(inner, []))
     names = {int: "integer", float: "number", bool: "true, false", str: "string"}
     name = names.get(annotation, "mapping")
     return f"{name}{_range(metadata)}"
@@ -137,8 +137,10 @@ def _range(metadata: list[Any]) -> str:
     bounds = [bound for mark in metadata for bound in _bounds(mark)]
     lows = [f"from {bound.ge}" for bound in bounds if isinstance(bound, Ge)]
     lows += [f"above {bound.gt}" for bound in bounds if isinstance(bound, Gt)]
-    highs = [f"to {_power(bound.le)}" for bound in bounds if isinstance(bound, Le)]
-    highs += [f"below {_power(bound.lt)}" for bound in bounds if isinstance(bound, Lt)]
+    upto = "to" if lows else "at most"
+    highs = [f"{upto} {_shorten(bound.le)}" for bound in bounds if isinstance(bound, Le)]
+    # A key may narrow the limit of its type.
+    highs = highs or [f"below {_shorten(bound.lt)}" for bound in bounds if isinstance(bound, Lt)]
     return "".join(f", {words}" for words in [" ".join(lows + highs)] if words)
 
 
@@ -146,9 +148,9 @@ def _bounds(mark: Any) -> list[Any]:
     return mark.metadata if isinstance(mark, FieldInfo) else [mark]
 
 
-def _power(bound: Any) -> str:
+def _shorten(bound: Any) -> str:
     is_power = isinstance(bound, int) and bound > 2**20 and bound & (bound - 1) == 0
-    return f"2^{bound.bit_length() - 1}" if is_power else str(bound)
+    return f"2^{bound.bit_length() - 1}" if is_power else f"{bound:,}"
 
 
 def _sections_of(annotation: Any) -> list[type[BaseModel]]:

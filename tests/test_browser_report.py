@@ -139,7 +139,7 @@ def test_the_table_is_exported_as_it_is_filtered(page, tmp_path, kind):
         rows = list(csv.DictReader(text.splitlines()))
         assert [row["gamma"] for row in rows] == ["0.98"] * 3
         assert [row["learning_rate"] for row in rows] == ["0.01", "0.001", "0.0001"]
-        assert "rank" in rows[0] and "95 % interval" in rows[0]
+        assert "rank" in rows[0] and "95% interval" in rows[0]
     elif kind == "latex":
         assert text.startswith("\\begin{tabular}{l") and "95 \\% interval" in text
         assert "learning\\_rate" in text and text.count(" 0.98 ") == 3
@@ -202,11 +202,11 @@ def test_the_slider_leaves_the_best_settings(page):
     assert sum(trace["x"].count(None) for trace in traces(page, "parallel")) == 12
     page.execute_script(slide, 25)
     assert page.find_element(By.CSS_SELECTOR, ".among").text == "3 of 12 settings"
-    assert page.find_element(By.CSS_SELECTOR, ".share").text == "25 %"
+    assert page.find_element(By.CSS_SELECTOR, ".share").text == "25%"
     # The best settings have the largest gamma, at the top of its axis, and there is an axis a key.
-    grey, *best = traces(page, "parallel")
+    gray, *best = traces(page, "parallel")
     heights = [trace["y"][place] for trace in best for place in range(0, len(trace["y"]), 4)]
-    assert min(heights) > 0.85 and grey["x"].count(None) == 9
+    assert min(heights) > 0.85 and gray["x"].count(None) == 9
 
 
 def test_values_of_a_grid_are_in_order_and_importance_is_that_of_the_returns(page):

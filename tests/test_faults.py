@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_agai
     big = tmp_path / "full" / rows[1]["dir"]
     result = json.loads((big / "result.json").read_text())
     assert result["status"] == "failed" and "File too large" in result["error"]
-    # How far it has come depends on the disk: saving on the way takes 5 % of the time at most.
+    # How far it has come depends on the disk: saving on the way takes 5% of the time at most.
     assert not list(big.glob(".*.[0-9]*"))
     assert "File too large" in (big / "train.log").read_text()
     again = resumed("full", "--retry-failed")

@@ -116,7 +116,7 @@ def naive_loss(loss: str, engine, batch: Transition) -> float:
         best = (probabilities * support).sum(2).argmax(1)
         own = probabilities[torch.arange(B), best]
         places = ((reward + discount * support).clamp(-3, 100) + 3) / (103 / 50)
-        # The share of an atom falls off linearly to its neighbours.
+        # The share of an atom falls off linearly to its neighbors.
         shares = (1 - (places[:, :, None] - torch.arange(51)).abs()).clamp(0, 1)
         wanted = (own[:, :, None] * shares).sum(1)
         return float(-(wanted * taken.log_softmax(1)).sum(1).mean())

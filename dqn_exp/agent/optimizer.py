@@ -83,7 +83,7 @@ class Adam(PerRunState):
         self.weight_decay = weight_decay.copy()
         self._is_decaying = bool(weight_decay.any())
         # Running products of the decay rates. A power function would round differently in the
-        # vectorised part of an array than in its tail, and so depend on the neighbours.
+        # vectorized part of an array than in its tail, and so depend on the neighbors.
         self.beta1_power = np.ones(count)
         self.beta2_power = np.ones(count)
 
@@ -116,7 +116,7 @@ class Adam(PerRunState):
 
 
 class RMSProp(PerRunState):
-    """Centred RMSProp, with epsilon under the root.
+    """Centered RMSProp, with epsilon under the root.
 
     Human-level control through deep reinforcement learning, https://doi.org/10.1038/nature14236,
     with the gradient of the mean loss. The paper's code adds 0.01 to the variance of the gradient

@@ -154,13 +154,13 @@ class CategoricalValue(PerRunState):
     def project(self, distribution: Distribution) -> Tensor:
         """Returns the probabilities `[N, B, K]` of a distribution projected onto the support.
 
-        The probability of an atom is split between its two neighbours on the support, by
+        The probability of an atom is split between its two neighbors on the support, by
         proximity. That of an atom beyond an end goes to this end.
         """
         last = self.num_outputs - 1
         scale = last / (self._v_max - self._v_min)
         positions = ((distribution.atoms - self._v_min) * scale).clamp_(0, last)
-        # At the upper end, the lower neighbour is the last but one, and gets nothing.
+        # At the upper end, the lower neighbor is the last but one, and gets nothing.
         lower = positions.floor().clamp_max_(last - 1)
         to_upper = distribution.probabilities * (positions - lower)
         to_lower = distribution.probabilities - to_upper

@@ -72,7 +72,7 @@ def sensitivity(group: Group, key: str, estimates: Mapping[str, Estimate]) -> Pl
         axes.set(xlabel=key, ylabel=f"final {RETURN}", xlim=(-0.5, len(values) - 0.5))
 
     has_intervals = any(estimate.has_interval for estimate in estimates.values())
-    intervals = ", with 95 % intervals by stratified bootstrap" if has_intervals else ""
+    intervals = ", with 95% intervals by stratified bootstrap" if has_intervals else ""
     dots = " Each dot is the IQM of one setting." if has_others else ""
     return Plot(
         f"sensitivity_{_file_name(name)}",
@@ -80,7 +80,7 @@ def sensitivity(group: Group, key: str, estimates: Mapping[str, Estimate]) -> Pl
         "IQM of the final returns of all runs with this value, over the other keys"
         f"{intervals}.{dots}",
         draw,
-        note="bars: 95 % bootstrap intervals" if has_intervals else "",
+        note="bars: 95% bootstrap intervals" if has_intervals else "",
         kind="sensitivity",
         key=key,
     )

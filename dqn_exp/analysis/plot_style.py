@@ -13,14 +13,14 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 
 class Theme(NamedTuple):
-    """Colours of a page.
+    """Colors of a page.
 
     Attributes:
         text: of labels.
         muted: of axes, grids and further settings.
         background: of the plot.
-        series: of named settings, distinguishable with colour vision deficiencies.
-        map_name: of matplotlib's colour map.
+        series: of named settings, distinguishable with color vision deficiencies.
+        map_name: of matplotlib's color map.
     """
 
     text: str
@@ -61,7 +61,7 @@ class Plot(NamedTuple):
         name: of its files.
         title: of the plot.
         caption: what it shows.
-        draw: draws it on axes, in the colours of a theme.
+        draw: draws it on axes, in the colors of a theme.
         size: width and height in inches; by default the width of a column of a paper.
         note: what the picture itself says of its data.
         kind: of the plot, by which a page that draws it itself knows it.

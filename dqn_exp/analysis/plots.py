@@ -19,7 +19,7 @@ from dqn_exp.core.arrays import Float64Array
 from dqn_exp.files.job_names import shorten_number
 
 NUM_NAMED = 5
-"""Best settings, which have a colour and a legend; the others are grey."""
+"""Best settings, which have a color and a legend; the others are gray."""
 
 NUM_IN_FOREST = 8
 """Best settings in the interval plot."""
@@ -129,9 +129,9 @@ def _curves(group: Group, curves: Sequence[Curve]) -> Plot:
         add_legend(axes, _names_of(group))
 
     has_intervals = any(curve.returns.has_interval for curve in curves)
-    intervals = ", with pointwise 95 % intervals" if has_intervals else ""
+    intervals = ", with pointwise 95% intervals" if has_intervals else ""
     num_others = len(settings) - len(named)
-    others = f", grey: {num_others} other settings" if num_others > 0 else ""
+    others = f", gray: {num_others} other settings" if num_others > 0 else ""
     return Plot(
         "curves",
         "Learning curves",
@@ -174,7 +174,7 @@ def profile(scores: Float64Array) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 def _mark_threshold(
     axes: Axes, theme: Theme, threshold: float | None, *, is_vertical: bool = False
 ) -> None:
-    """Draws a labelled line at the threshold, if it is in sight."""
+    """Draws a labeled line at the threshold, if it is in sight."""
     low, high = sorted(axes.get_xlim() if is_vertical else axes.get_ylim())
     if threshold is None or not low <= threshold <= high:
         return

@@ -28,7 +28,7 @@ NEAR_ZERO = 1e-12
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % confidence interval.
+    """A value with its 95% confidence interval.
 
     Attributes:
         value: a number, or an array.
@@ -161,7 +161,7 @@ def _resampled_iqms(values: Float64Array, rng: np.random.Generator) -> Float64Ar
 
 
 def _expanded_level(sizes: Sequence[int]) -> float:
-    """Returns the level of bootstrap percentiles for a confidence of 95 %.
+    """Returns the level of bootstrap percentiles for a confidence of 95%.
 
     The variance of resamples of n values is too small by the factor (n - 1) / n, and ignores the
     uncertainty of that variance. This level corrects both for a mean of normal values: What

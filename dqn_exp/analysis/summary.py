@@ -53,7 +53,7 @@ def best_lines(directory: Path) -> Iterator[str]:
 
 def _lines_of(group: Group, remark: str) -> Iterator[str]:
     where = f" with {group.label}" if group.label else ""
-    yield f"Best settings{where}{remark} by the IQM of their final returns, with 95 % intervals:"
+    yield f"Best settings{where}{remark} by the IQM of their final returns, with 95% intervals:"
     ranks = ranks_of(group.scored)
     for rank, setting in [*zip(ranks, group.scored, strict=True)][:NUM_SHOWN]:
         seeds = quantity(len(setting.scores), "seed")

@@ -117,7 +117,7 @@ def _return_columns(settings: Sequence[Setting]) -> Iterator[Column]:
     yield _column("IQM", "Interquartile mean of the final returns.", "iqm")
     if any(setting.iqm.has_interval for setting in settings):
         yield Column(
-            "95 % interval",
+            "95% interval",
             "Of the IQM, by bootstrap over the seeds.",
             MEASURES["iqm_low"],
             lambda one: _interval(float(one.iqm.low), float(one.iqm.high)),

@@ -79,7 +79,7 @@ def notes(group: Group) -> Iterator[str]:
     if scored and 1 < max(counts) < 5:
         yield (
             "With fewer than five seeds, intervals are too narrow: they cover the true value in "
-            "about 50 % of cases with two seeds, 75 % with three, and 87 % with four."
+            "about 50% of cases with two seeds, 75% with three, and 87% with four."
         )
     if len(scored) > 4 and max(counts) > 1:
         yield (

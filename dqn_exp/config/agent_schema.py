@@ -91,7 +91,7 @@ class AdamConfig(Section):
 
 
 class RMSPropConfig(Section):
-    """Centred RMSProp, as in the 2015 DQN paper."""
+    """Centered RMSProp, as in the 2015 DQN paper."""
 
     kind: Literal["rmsprop"] = Field(description="Selected by agent/optimizer=rmsprop.")
     decay: PerRun[Annotated[Number, Field(ge=0, lt=1)]] = Field(
@@ -137,22 +137,25 @@ class AgentConfig(Section):
         description="Maximum gradient norm of a run; null for no clipping."
     )
     target_update_period: PerRun[Period | None] = Field(
-        description="Gradient updates between two copies to the target network; "
+        description="Gradient updates between two hard updates of the target network; "
         "null for soft updates."
     )
     target_update_tau: PerRun[Annotated[Number, Field(gt=0, le=1)] | None] = Field(
-        description="Step size of the soft update after each gradient update; null for copies."
+        description="Coefficient of the soft (Polyak) update after each gradient update; null for "
+        "hard updates."
     )
     learning_starts: PerRun[Annotated[Integer, Field(ge=0, lt=2**31)]] = Field(
         description="A run learns once its buffer holds more transitions than this."
     )
-    train_every: PerRun[Period] = Field(description="Steps between two calls of the learner.")
-    gradient_steps: Count = Field(description="Updates each time the learner is called.")
+    train_every: PerRun[Period] = Field(
+        description="Environment steps between two rounds of updates."
+    )
+    gradient_steps: Count = Field(description="Gradient updates per round.")
     bootstrap_truncated: PerRun[StrictBool] = Field(
         description="Whether targets bootstrap from the last observation of a truncated episode."
     )
     n_step: Annotated[Integer, Field(ge=1, le=1_000)] = Field(
-        description="Steps of a transition before its target bootstraps."
+        description="Rewards in a return before it bootstraps (n)."
     )
     reward_clip: PerRun[Positive | None] = Field(
         description="Magnitude that rewards are clipped to for learning; null for none."

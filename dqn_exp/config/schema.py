@@ -54,12 +54,14 @@ class PrioritizedConfig(Section):
     priority_exponent: PerRun[Share] = Field(
         description="Exponent of the priorities (alpha); 0 samples uniformly."
     )
-    priority_epsilon: PerRun[Positive] = Field(description="Added to every priority.")
+    priority_epsilon: PerRun[Positive] = Field(
+        description="Added to the error of a transition, before the exponent."
+    )
     importance_exponent: PerRun[Share] = Field(
-        description="Exponent of the importance weights (beta) at step 0."
+        description="Exponent of the importance-sampling weights (beta) at step 0."
     )
     importance_exponent_end: PerRun[Share] = Field(
-        description="Final exponent of the importance weights."
+        description="Final exponent of the importance-sampling weights."
     )
     importance_exponent_decay_steps: PerRun[Period] = Field(
         description="Steps from importance_exponent to importance_exponent_end."
@@ -132,7 +134,7 @@ class LogConfig(Section):
     """Progress and TensorBoard."""
 
     every_steps: NoEffect[PerRun[Period]] = Field(
-        description="Steps between two entries in TensorBoard."
+        description="Steps between two points in TensorBoard."
     )
     progress: NoEffect[StrictBool] = Field(description="Whether progress is shown.")
     tensorboard: NoEffect[PerRun[StrictBool]] = Field(
@@ -150,8 +152,8 @@ class CheckpointConfig(Section):
     """Checkpoints of the complete state; the last one is always at the end of the run."""
 
     every_steps: NoEffect[PerRun[Period | None]] = Field(
-        description="Steps between two checkpoints, more where they would take over 2% of the "
-        "time; null for the last one only."
+        description="Steps between two checkpoints; more if saving would take over 2% of the time; "
+        "null for the last one only."
     )
 
 
@@ -161,7 +163,8 @@ class Config(Section):
     seed: PerRun[Seed] = Field(description="Seed of all random numbers of the run.")
     device: NoEffect[str] = Field(description="Torch device, such as cpu or cuda.")
     engine: NoEffect[Literal["auto", "native", "torch"]] = Field(
-        description="Engine that acts and learns; auto selects native where it supports the agent."
+        description="Engine that acts and learns; auto selects native if it supports the agent, "
+        "except for large networks, which torch trains faster."
     )
     num_threads: NoEffect[Count | None] = Field(
         description="Maximum number of threads; null for one per core."

@@ -140,7 +140,7 @@ class _Announcement(Listener):  # type: ignore[misc]
 
     def on_start(self, _event: Any) -> None:
         if not self.is_made:
-            log.info("Compiling for this machine, 5 to 40 seconds; later runs reuse the code.")
+            log.info("Compiling for this machine, 5 to 30 seconds; later runs reuse the code.")
         self.is_made = True
 
     def on_end(self, _event: Any) -> None:

@@ -1,8 +1,8 @@
 """Numba compilers that skip passes which this package does not need.
 
-By default, numba optimises every function and generates machine code for it, even if all callers
-inline it. Here, a function that only compiled functions call is lowered to LLVM IR, and optimised
-as part of its callers. Callers are optimised once; numba does so twice, to prune reference counts,
+By default, numba optimizes every function and generates machine code for it, even if all callers
+inline it. Here, a function that only compiled functions call is lowered to LLVM IR, and optimized
+as part of its callers. Callers are optimized once; numba does so twice, to prune reference counts,
 which this code does not use.
 """
 

@@ -1,6 +1,6 @@
 """Vectors of 16 single-precision numbers in compiled code.
 
-By default, LLVM prefers narrow registers on some processors, and does not vectorise loops with an
+By default, LLVM prefers narrow registers on some processors, and does not vectorize loops with an
 unknown trip count. Explicit vectors use the widest registers of the machine. Sums are computed in
 the order written, but a multiplication and an addition may be fused.
 """
@@ -102,7 +102,7 @@ def broadcast(_context: Any, array: Any, place: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_context: Any, array: Any, place: Any) -> Any:
-    """Begins to load a number of a flat array, with its neighbours, into the nearest cache."""
+    """Begins to load a number of a flat array, with its neighbors, into the nearest cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = _item_address(context, builder, signature, arguments)

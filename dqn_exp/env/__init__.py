@@ -1,1 +1,1 @@
-"""Vectorised environments: compiled physics and any Gymnasium environment."""
+"""Vectorized environments: compiled physics and any Gymnasium environment."""

@@ -1,4 +1,4 @@
-"""Vectorised classic control environments of Gymnasium, in compiled code."""
+"""Vectorized classic control environments of Gymnasium, in compiled code."""
 
 from typing import Any
 

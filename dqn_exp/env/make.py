@@ -12,7 +12,7 @@ from dqn_exp.env.vector_env import VectorEnv
 def make_vector_env(
     arguments: EnvArguments, count: int, *, returns_frames: bool = False
 ) -> VectorEnv:
-    """Makes a vectorised environment; those of classic control are compiled.
+    """Makes a vectorized environment; those of classic control are compiled.
 
     Args:
         arguments: what each environment is made of.

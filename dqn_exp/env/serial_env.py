@@ -1,4 +1,4 @@
-"""Vectorised environments of any kind, stepped one after the other in Python."""
+"""Vectorized environments of any kind, stepped one after the other in Python."""
 
 import logging
 from collections.abc import Mapping, Sequence

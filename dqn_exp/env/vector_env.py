@@ -1,4 +1,4 @@
-"""The interface of vectorised environments."""
+"""The interface of vectorized environments."""
 
 from typing import Any, NamedTuple, Protocol
 

@@ -18,7 +18,7 @@ class FilmstripFile(NamedTuple):
 
     Attributes:
         step: of the run at the evaluation.
-        frames: `[T, H, W, c]` with c grey levels, colours or planes.
+        frames: `[T, H, W, c]` with c gray levels, colors or planes.
         steps: `[T]` of the episode at which the frames were seen.
     """
 

@@ -62,7 +62,7 @@ class SettingTag(enum.StrEnum):
 SETTING_CHARTS = {
     "Which setting is best?": (
         Chart(
-            "Return of the greedy policy: IQM over the seeds with its 95 % interval",
+            "Return of the greedy policy: IQM over the seeds with its 95% interval",
             (SettingTag.IQM, SettingTag.LOWER, SettingTag.UPPER),
             is_band=True,
         ),

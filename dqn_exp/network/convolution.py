@@ -27,7 +27,7 @@ class Convolution(NamedTuple):
         image: shape of the inputs.
         filters: F.
         size: height and width of the filters.
-        stride: distance between neighbouring patches.
+        stride: distance between neighboring patches.
     """
 
     image: ImageShape

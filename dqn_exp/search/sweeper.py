@@ -131,7 +131,7 @@ def search(sweeper: Any, arguments: Sequence[str]) -> None:
         config = request.launcher.config
         hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
         OmegaConf.save(config, directory / "multirun.yaml")
-        open_study(directory, request.options, budget_of(first))  # By it, a search is recognised.
+        open_study(directory, request.options, budget_of(first))  # By it, a search is recognized.
         begin_job_list(directory, hydra, [])
         carry_out(request, first)
 

@@ -69,7 +69,7 @@ def make_resume_plan(
 ) -> ResumePlan:
     """Returns what to do with each job, without changing anything.
 
-    A run is recognised by the hash of its config, so its directory may have been renamed.
+    A run is recognized by the hash of its config, so its directory may have been renamed.
 
     Args:
         directory: of the sweep.

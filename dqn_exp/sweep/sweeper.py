@@ -1,4 +1,4 @@
-"""A whole sweep: expanded, checked before anything is created, launched, summarised."""
+"""A whole sweep: expanded, checked before anything is created, launched, summarized."""
 
 import logging
 from collections.abc import Iterator, Sequence

@@ -119,7 +119,7 @@ class Evaluation(PerRunState):
             result = env.step(actions, active)
             tally.count(result, active)
             # The last observation of a finished episode stays: the shape of the network's inputs
-            # must not depend on how long the neighbours' episodes are.
+            # must not depend on how long the neighbors' episodes are.
             observations[active] = result.observations[active]
             active &= ~result.ended
             active[list(env.errors)] = False

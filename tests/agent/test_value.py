@@ -56,12 +56,12 @@ def test_a_retired_run_takes_its_delta_along():
 def test_a_scalar_output_is_the_value_and_its_error_the_priority():
     value = ScalarValue(SquaredLoss(), torch.device("cpu"))
     outputs, atoms = (torch.randn(N, B, 1, generator=generator(seed)) for seed in (0, 1))
-    judgement = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
+    judgment = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
     errors = (outputs - atoms)[..., 0]
-    assert torch.equal(judgement.predictions, outputs[..., 0])
-    assert torch.equal(judgement.td_errors, errors)
-    assert torch.equal(judgement.priorities, errors.abs())
-    assert torch.equal(judgement.losses, errors**2)
+    assert torch.equal(judgment.predictions, outputs[..., 0])
+    assert torch.equal(judgment.td_errors, errors)
+    assert torch.equal(judgment.priorities, errors.abs())
+    assert torch.equal(judgment.losses, errors**2)
     assert torch.equal(value.means(outputs[:, :, None])[..., 0], outputs[..., 0])
 
 
@@ -133,7 +133,7 @@ def test_categorical_means_and_losses_are_those_of_the_definition():
     value, outputs = make_categorical(), torch.randn(N, B, NUM_ATOMS, generator=generator())
     atoms = torch.stack([make_targets(run) for run in range(N)])
     probabilities = torch.rand(N, B, NUM_ATOMS, generator=generator(1)).softmax(-1)
-    judgement = value.compute_loss(outputs, Distribution(atoms, probabilities))
+    judgment = value.compute_loss(outputs, Distribution(atoms, probabilities))
     means = value.means(outputs[:, :, None])[..., 0]
     for run in range(N):
         support = np.linspace(*ENDS[run], NUM_ATOMS)
@@ -152,11 +152,11 @@ def test_categorical_means_and_losses_are_those_of_the_definition():
             divergence = (wanted * np.log(np.where(present, wanted, 1) / predicted))[present].sum()
             mean = (support * predicted).sum()
             assert means[run, row].item() == pytest.approx(mean, rel=1e-4, abs=1e-4)
-            assert judgement.predictions[run, row].item() == pytest.approx(mean, rel=1e-4, abs=1e-4)
-            assert judgement.losses[run, row].item() == pytest.approx(loss, rel=1e-4)
-            assert judgement.priorities[run, row].item() == pytest.approx(divergence, abs=1e-4)
+            assert judgment.predictions[run, row].item() == pytest.approx(mean, rel=1e-4, abs=1e-4)
+            assert judgment.losses[run, row].item() == pytest.approx(loss, rel=1e-4)
+            assert judgment.priorities[run, row].item() == pytest.approx(divergence, abs=1e-4)
             error = mean - (support * wanted).sum()
-            assert judgement.td_errors[run, row].item() == pytest.approx(error, abs=1e-2)
+            assert judgment.td_errors[run, row].item() == pytest.approx(error, abs=1e-2)
 
 
 def test_some_runs_have_their_own_support():
@@ -187,16 +187,16 @@ def test_the_quantile_loss_is_the_double_sum():
         scale * torch.randn(N, B, NUM_QUANTILES, generator=generator(seed))
         for seed, scale in ((0, 1.0), (1, 2.0))
     )
-    judgement = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
+    judgment = value.compute_loss(outputs, Distribution(atoms, torch.ones(1, 1, 1)))
     for run in range(N):
         for row in range(B):
             pair = outputs[run, row].tolist(), atoms[run, row].tolist()
             expected = naive_quantile_huber(*pair, DELTAS[run])
-            assert judgement.losses[run, row].item() == pytest.approx(expected, rel=1e-5)
+            assert judgment.losses[run, row].item() == pytest.approx(expected, rel=1e-5)
             error = np.mean(pair[0]) - np.mean(pair[1])
-            assert judgement.td_errors[run, row].item() == pytest.approx(error, abs=1e-6)
-    torch.testing.assert_close(judgement.predictions, outputs.mean(-1))
-    torch.testing.assert_close(judgement.priorities, judgement.td_errors.abs())
+            assert judgment.td_errors[run, row].item() == pytest.approx(error, abs=1e-6)
+    torch.testing.assert_close(judgment.predictions, outputs.mean(-1))
+    torch.testing.assert_close(judgment.priorities, judgment.td_errors.abs())
 
 
 def test_the_gradient_of_the_quantile_loss_is_that_of_its_definition():

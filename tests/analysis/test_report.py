@@ -16,7 +16,7 @@ def test_one_run_only(tmp_path, status):
     page = page_of(tmp_path / "s")
     if status == "completed":
         assert "The final return of all runs is 9 (one seed)." in page
-        assert "single seed, so there are no intervals" in page and "95 % interval" not in page
+        assert "single seed, so there are no intervals" in page and "95% interval" not in page
         assert rows_of(tmp_path / "s")[0]["iqm_low"] == ""
     else:
         assert "No run has completed yet" in page and "<img" not in page

@@ -206,6 +206,6 @@ def test_an_iqm_whose_runs_collapse_has_a_narrow_interval():
     def draw():
         return np.where(rng.random(5) < 0.3, rng.uniform(0, 500, 5), 500.0)
 
-    # The IQM of the distribution: 500 above the quarter, and what collapses between 25 and 30 %.
+    # The IQM of the distribution: 500 above the quarter, and what collapses between 25 and 30%.
     truth = (0.05 * (500 * (0.25 / 0.3 + 1) / 2) + 0.45 * 500) / 0.5
     assert 0.77 <= coverage(draw, truth) <= 0.87  # docs/statistics.md warns of this.

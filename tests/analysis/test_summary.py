@@ -7,7 +7,7 @@ from tests.sweep_files import SWEPT, returns_of, write_sweep
 def test_three_settings_are_told_with_their_intervals(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
     head, *lines = best_lines(tmp_path / "s")
-    assert head == "Best settings by the IQM of their final returns, with 95 % intervals:"
+    assert head == "Best settings by the IQM of their final returns, with 95% intervals:"
     settings = ranked_settings(tmp_path / "s")
     assert len(lines) == 3 and len(settings) == 6
     for rank, (line, setting) in enumerate(zip(lines, settings, strict=False), 1):

@@ -28,7 +28,7 @@ def test_the_numbers_are_those_of_an_independent_calculation(tmp_path):
         assert (row["n"], row["num_failed"], row["num_missing"]) == ("5", "0", "0")
         rng = np.random.default_rng(7)
         resampled = np.sort(rng.choice(scores, (40_000, 5)))[:, 1:4].mean(1)
-        # -t(4 degrees, 97.5 %) * sqrt(5 / 4) = -3.104, below which are 0.095 % of a normal one.
+        # -t(4 degrees, 97.5%) * sqrt(5 / 4) = -3.104, below which are 0.095% of a normal one.
         expected = np.quantile(resampled, [0.00095, 0.99905])
         width = scores[-1] - scores[0]
         assert abs(float(row["iqm_low"]) - expected[0]) < 0.05 * width

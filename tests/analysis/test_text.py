@@ -61,7 +61,7 @@ def test_one_seed_a_setting_gives_no_interval(tmp_path):
     report_of([tmp_path / "s"])
     page = page_of(tmp_path / "s")
     assert "Each setting has a single seed, so there are no intervals" in page
-    assert "95 % interval<" not in page and "best?" not in page and "is the best in" not in page
+    assert "95% interval<" not in page and "best?" not in page and "is the best in" not in page
     assert all(
         row["iqm_low"] == row["probability_of_being_best"] == "" for row in rows_of(tmp_path / "s")
     )

@@ -21,7 +21,7 @@ def test_priorities_of_runs_that_do_not_learn_stay():
     assert buffer.tree.totals[0] == pytest.approx(12 + 8 * (3 + 1e-6) ** 0.6)
 
 
-def test_a_prioritized_run_is_the_same_whatever_its_neighbours():
+def test_a_prioritized_run_is_the_same_whatever_its_neighbors():
     """The power function of numpy may round differently in different places of an array."""
     generator = np.random.default_rng(0)
     sizes = ((2, 1), (3, 7), (5, 13), (7, 64))

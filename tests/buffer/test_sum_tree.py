@@ -78,7 +78,7 @@ def test_a_tree_without_mass_leads_somewhere():
 
 
 @pytest.mark.parametrize("other", [1, 40, 5_000])
-def test_a_tree_finds_the_same_whatever_its_neighbours(other):
+def test_a_tree_finds_the_same_whatever_its_neighbors(other):
     generator = np.random.default_rng(3)
     alone, together = SumTree(np.array([300])), SumTree(np.array([other, 300]))
     leaves, masses = np.arange(300), generator.random(300)

@@ -42,7 +42,7 @@ def test_the_ends_of_a_range_are_reached_and_not_passed():
         assert to_range(ends, size).tolist() == [0, size - 1]
 
 
-def test_a_read_depends_neither_on_neighbours_nor_on_what_was_read_before(monkeypatch):
+def test_a_read_depends_neither_on_neighbors_nor_on_what_was_read_before(monkeypatch):
     seeds = [3, 2**62, 5, 3]
     stream = RandomStream(seeds, Stream.EXPLORATION, 2)
     generator = np.random.default_rng(0)

@@ -52,7 +52,7 @@ def test_a_constant_is_exact_at_every_step():
     assert {float(schedule.value(np.array([step]))[0]) for step in range(100)} == {0.01}
 
 
-def test_a_value_does_not_depend_on_the_neighbours():
+def test_a_value_does_not_depend_on_the_neighbors():
     for count in (1, 2, 3, 7):
         for first in range(len(SETTINGS) - count + 1):
             some = slice(first, first + count)

@@ -1,4 +1,4 @@
-"""Vectorised environments, and their serial counterparts."""
+"""Vectorized environments, and their serial counterparts."""
 
 import numpy as np
 import pytest

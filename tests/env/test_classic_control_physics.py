@@ -48,10 +48,10 @@ def play_both(
 def test_classic_control_in_one_call_is_that_of_gymnasium_step_by_step(
     env_id, kwargs, limit, num_actions, least_episodes
 ):
-    vectorised = make_vector_env(EnvArguments(env_id, limit, kwargs), 3)
-    assert isinstance(vectorised, ClassicControlVectorEnv)
+    vectorized = make_vector_env(EnvArguments(env_id, limit, kwargs), 3)
+    assert isinstance(vectorized, ClassicControlVectorEnv)
     serial = SerialVectorEnv(EnvArguments(env_id, limit, kwargs), 3)
-    assert play_both(vectorised, serial, 10_000, 3, num_actions) >= least_episodes
+    assert play_both(vectorized, serial, 10_000, 3, num_actions) >= least_episodes
     for run in range(3):
         state = np.asarray(serial._envs[run].env.unwrapped.state, dtype=np.float64)
-        np.testing.assert_array_equal(vectorised.state[run], state)
+        np.testing.assert_array_equal(vectorized.state[run], state)

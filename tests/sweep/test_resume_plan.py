@@ -16,7 +16,7 @@ from tests.resuming import (
 from tests.stepping import single_steps
 
 
-def test_a_run_is_recognised_by_its_config_whatever_its_directory_is_called(
+def test_a_run_is_recognized_by_its_config_whatever_its_directory_is_called(
     command, resumed, tmp_path
 ):
     command("-m", "seed=1,2", "hydra.sweep.dir=s")

@@ -50,7 +50,7 @@ def test_a_line_says_what_is_done_and_left_and_comes_ever_more_seldom(now, caplo
         further = STANDING.run_steps + 1_000 * step
         lines.update(STANDING._replace(share=0.25 + 0.05 * step, run_steps=further))
     assert pauses[0] == 10 and pauses == sorted(pauses) and pauses[-1] == 120
-    # At 5 % in 10 s, the other 70 % take 140 s; the second interval of 15 s counts less.
+    # At 5% in 10 s, the other 70% take 140 s; the second interval of 15 s counts less.
     assert caplog.messages[0] == (
         "30% done, 02:20 left, 3/4 runs live, 100 run-steps/s, training return 12.3"
     )

@@ -153,7 +153,7 @@ def test_a_run_alone_equals_the_same_run_in_a_population(train, switches):
 
 
 @each
-def test_a_poisoned_neighbour_changes_nothing(train, switches):
+def test_a_poisoned_neighbor_changes_nothing(train, switches):
     healthy, poisoned = make_runs(switches, 4), make_runs(switches, 4)
     poisoned[1] = make_runs(switches, 4, agent__learning_rate=1e30)[1]
     folders = train(poisoned, "poisoned")

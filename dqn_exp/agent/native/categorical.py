@@ -96,8 +96,8 @@ def set_categorical(
 def _project(memory: Memory, wanted: int, share: np.float32) -> None:
     """Writes the distribution of the positions on the support.
 
-    The parts of the upper neighbours are added up apart: an atom is often the upper neighbour of
-    one position and the lower neighbour of the next, whose sum would wait for the first one.
+    The parts of the upper neighbors are added up apart: an atom is often the upper neighbor of
+    one position and the lower neighbor of the next, whose sum would wait for the first one.
     """
     numbers, count, upper = memory.numbers, memory.at.num_outputs, memory.at.upper
     for first in range(0, memory.at.width, LANES):

@@ -314,7 +314,7 @@ function begin(section) {
   find(".best")?.addEventListener("input", event => select(ranked.slice(0, Number(event.target.value))));
   find(".slider")?.addEventListener("input", event => {
     state.share = Number(event.target.value);
-    find(".share").textContent = `${state.share} %`;
+    find(".share").textContent = `${state.share}%`;
     redraw("parallel");
   });
   redrawAll();
