@@ -50,7 +50,7 @@ def main() -> None:
     for count in options.num_runs:
         seconds.clear()
         train(count, max(options.run_steps // count, 2_000))
-        shares = (f"{100 * seconds[name] / seconds['all']:.1f} %" for name in MEASURED)
+        shares = (f"{100 * seconds[name] / seconds['all']:.1f}%" for name in MEASURED)
         *cells, _ = shares
         print(f"| {count} | {' | '.join(cells)} | {seconds['all']:.1f} |")
 

@@ -86,6 +86,7 @@ BAD = [
     (["network=nature"], "network: expected mlp, got convolutions: the observations of CartPole-v0 are vectors."),
     (["env=minatar", "buffer.capacity=9_000_000"], "buffer.capacity: expected at most 8_000_000 with images, got 9000000."),
     (["env=cartpole_v1", "eval.env_kwargs={foo: 1}"], "eval.env_kwargs: CartPole-v1 cannot be made with {'foo': 1}"),
+    (["env=atari", "env.kwargs.episodic_life=true"], "eval.env_kwargs: expected whole games in evaluations, got episodic_life=true. Add \"eval.env_kwargs={episodic_life: false}\"."),
     (["env=minatar", "eval.env_kwargs={game: freeway}"], "eval.env_kwargs: expected an environment like that of training, with 400 features and 3 actions, got one with 700 and 3."),
     (["env=minatar", "network=conv", "network.convolutions=[[16,3]]"], "network.convolutions.0: expected at least 3 values, got [16, 3]. Each convolution is [filters, size, stride], as in [[16,3,1]]."),
     # The machine and its directories.

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from dqn_exp import confirm
+from dqn_exp.sweep.confirm import choose_settings
 from tests.command import files_below, table_of
 from tests.sweep_files import SWEPT, returns_of, write_sweep
 
@@ -47,6 +48,16 @@ def test_a_confirmed_run_is_the_one_that_a_command_trains(command, confirmed, tm
     for name in ("episodes.csv", "evaluations.csv"):
         folder = tmp_path / "s/confirmation" / row["dir"]
         assert (folder / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+def test_settings_are_chosen_by_their_ranks_or_by_another_score(tmp_path):
+    def returns(values):
+        return {100: 50.0 if values["agent.gamma"] == 0.5 else 100.0 * (values["seed"] > 0)}
+
+    write_sweep(tmp_path, {"agent.gamma": [0.5, 0.9], "seed": [0, 1, 2, 3]}, returns)
+    for score, gamma in ((None, "0.9"), (lambda setting: setting.scores.min(), "0.5")):
+        (chosen,) = choose_settings(tmp_path, 1, score)
+        assert chosen.values["agent.gamma"] == gamma
 
 
 def test_what_cannot_be_confirmed_is_refused(command, confirmed, tmp_path):

@@ -28,7 +28,7 @@ class Importance(NamedTuple):
 
     Attributes:
         key: dotted.
-        value: mean over the models, in [0, 1]; the shares of all keys sum to 1.
+        value: mean over the models, in [0, 1]; what is missing to 1 is due to interactions.
         low: of the models.
         high: of the models.
     """
@@ -86,11 +86,8 @@ def _shares(
         )
         for setting in settings
     )
-    shares: Mapping[str, float] = optuna.importance.get_param_importances(
-        study,
-        evaluator=optuna.importance.FanovaImportanceEvaluator(n_trees=NUM_TREES, seed=seed),
-        params=list(keys),
-    )
+    evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=NUM_TREES, seed=seed)
+    shares: Mapping[str, float] = evaluator.evaluate(study, params=list(keys))
     return shares
 
 

@@ -29,7 +29,7 @@ MOST_HEAT_MAPS = 10
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 """Line styles of named settings, so that overlapping lines remain visible."""
 
-INTERVALS = f"{100 * CONFIDENCE:.0f} % bootstrap intervals"
+INTERVALS = f"{100 * CONFIDENCE:.0f}% bootstrap intervals"
 
 
 def make_plots(

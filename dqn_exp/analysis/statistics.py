@@ -119,6 +119,21 @@ def mann_whitney_p(values: Float64Array, others: Float64Array) -> float:
     return float(stats.mannwhitneyu(values, others, method=method).pvalue)
 
 
+def adjust_for_pairs(p_value: float, num_settings: int) -> float:
+    """Returns the p-value of two settings that were chosen among several, by the studentized range.
+
+    If all settings are equal, the smallest of all pairs is below a level as often as it says. With
+    two settings, it is the given one. On Distribution-Free Multiple Comparisons in the One-Way
+    Analysis of Variance, https://doi.org/10.1080/03610929108830487.
+
+    Args:
+        p_value: two-sided, of the two settings alone.
+        num_settings: that the two were chosen among, at least 2.
+    """
+    distance = np.sqrt(2) * stats.norm.isf(p_value / 2)
+    return float(stats.studentized_range.sf(distance, num_settings, np.inf))
+
+
 def probabilities_of_being_best(settings: Sequence[Float64Array]) -> Float64Array:
     """Returns how often each setting has the largest IQM when the seeds of all are resampled.
 

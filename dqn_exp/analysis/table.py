@@ -161,7 +161,7 @@ def _status_columns(settings: Sequence[Setting]) -> Iterator[Column]:
             lambda one: (
                 UNKNOWN
                 if math.isnan(one.probability_best)
-                else f"{100 * one.probability_best:.0f} %"
+                else f"{100 * one.probability_best:.0f}%"
             ),
         )
 

@@ -7,7 +7,11 @@ import numpy as np
 from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.comparable import Group
 from dqn_exp.analysis.ranking import DEFAULT, Ranking, num_saturated, ranks_of
-from dqn_exp.analysis.statistics import mann_whitney_p, probability_of_improvement
+from dqn_exp.analysis.statistics import (
+    adjust_for_pairs,
+    mann_whitney_p,
+    probability_of_improvement,
+)
 from dqn_exp.analysis.table import to_text
 
 NUM_RIVALS = 4
@@ -43,8 +47,8 @@ def verdict(group: Group) -> str:
 def improvements(group: Group) -> Iterator[tuple[str, str, str, str]]:
     """Yields the best setting's probability of improvement over the next ones.
 
-    Each item has the label of the other setting, the probability, its interval and the p-value.
-    Settings with a single seed are left out.
+    Each item has the label of the other setting, the probability, its interval and the p-value,
+    which is adjusted for the number of settings. Settings with a single seed are left out.
     """
     scored = [setting for setting in group.settings if len(setting.scores) > 1]
     if not scored or scored[0] is not group.settings[0]:
@@ -54,7 +58,7 @@ def improvements(group: Group) -> Iterator[tuple[str, str, str, str]]:
     for rival in scored[1 : 1 + NUM_RIVALS]:
         probability = probability_of_improvement(best, sample(rival))
         interval = f"{probability.low:.2f} to {probability.high:.2f}"
-        p_value = mann_whitney_p(best, sample(rival))
+        p_value = adjust_for_pairs(mann_whitney_p(best, sample(rival)), len(scored))
         yield rival.label, f"{probability.value:.2f}", interval, f"{p_value:.2g}"
 
 
@@ -81,17 +85,21 @@ def _how_certain(scored: Sequence[Setting], ranking: Ranking) -> str:
         return f"The next best is {rival.label}, with {_value(rival, ranking)}."
     samples = ranking.sample(best), ranking.sample(rival)
     probability = probability_of_improvement(*samples)
-    p_value = mann_whitney_p(*samples)
+    count = sum(len(setting.scores) > 1 for setting in scored)
+    p_value = adjust_for_pairs(mann_whitney_p(*samples), count)
+    test = f"Mann-Whitney p = {p_value:.2g}"
+    if count > 2:
+        test += f", adjusted for the choice among {count} settings"
     first = ""
     if ranking is DEFAULT and not np.isnan(best.probability_best):
-        first = f"It ranks first in {100 * best.probability_best:.0f} % of resamples of the seeds. "
+        first = f"It ranks first in {100 * best.probability_best:.0f}% of resamples of the seeds. "
     comparison = (
         f"{first}Its runs beat those of the next best, {rival.label}, with a probability of "
         f"{probability.value:.2f} [{probability.low:.2f}, {probability.high:.2f}]"
     )
     if p_value >= SIGNIFICANT:
-        return f"{comparison}; the difference is not significant (Mann-Whitney p = {p_value:.2g})."
-    return f"{comparison} (Mann-Whitney p = {p_value:.2g})."
+        return f"{comparison}; the difference is not significant ({test})."
+    return f"{comparison} ({test})."
 
 
 def _over(count: int, ranking: Ranking) -> str:

@@ -6,7 +6,7 @@ how good it is.
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,12 @@ log = logging.getLogger(__name__)
 
 
 def confirm(
-    directory: Path, top: int, num_seeds: int, overrides: Sequence[str], task: TaskFunction
+    directory: Path,
+    top: int,
+    num_seeds: int,
+    overrides: Sequence[str],
+    task: TaskFunction,
+    score: Callable[[Setting], float] | None = None,
 ) -> Path:
     """Trains the best settings of a sweep with fresh seeds; returns the directory of the new sweep.
 
@@ -39,6 +44,7 @@ def confirm(
         num_seeds: runs of each.
         overrides: changes of the launcher and of keys that do not change results.
         task: of Hydra.
+        score: of a setting, by which the best ones are chosen; None for the ranks of a report.
 
     Raises:
         ConfigError: If the directory is not that of a sweep, no setting has completed, or the
@@ -51,10 +57,7 @@ def confirm(
     if is_confirmed(directory):
         again = f"python -m dqn_exp.resume {quote(folder)}"
         raise ConfigError([f"{folder}: expected no earlier confirmation. Finish it with: {again}"])
-    ranked = ranked_settings(directory)
-    settings = [one for one in ranked if not one.num_failed and not one.num_missing][:top]
-    if not settings:
-        raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
+    settings = choose_settings(directory, top, score)
     entries = make_entries(saved, settings, num_seeds)
     count, seeds = quantity(len(settings), "setting"), quantity(num_seeds, "fresh seed")
     log.info("Confirming %s with %s.", count, seeds)
@@ -66,6 +69,21 @@ def confirm(
         for line in best_lines(folder):
             log.info(line)
     return folder
+
+
+def choose_settings(
+    directory: Path, top: int, score: Callable[[Setting], float] | None
+) -> list[Setting]:
+    """Returns the best settings of a sweep whose runs have all completed.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    ranked = ranked_settings(directory)
+    whole = [one for one in ranked if not one.num_failed and not one.num_missing]
+    if not whole:
+        raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
+    return (sorted(whole, key=score, reverse=True) if score else whole)[:top]
 
 
 def is_confirmed(directory: Path) -> bool:

@@ -53,6 +53,7 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     trial = try_config(config)
     problems = [_with_key_of_game(one, config.env) for one in trial.problems]
     problems += _problems_of_name(config.env)
+    problems += _problems_of_lives(config)
     problems += problems_of_callbacks(config.callbacks)
     problems += problems_of_metrics(config.log.metrics)
     if config.eval.env_kwargs and trial.shape is not None:
@@ -163,6 +164,15 @@ def _problems_of_name(env: EnvConfig) -> Iterator[str]:
         yield (
             f"env.game: expected null, since env.id={env.id} is no game, got {env.game!r}. Add "
             "env=minatar or env=atari."
+        )
+
+
+def _problems_of_lives(config: Config) -> Iterator[str]:
+    # After a lost life, a game goes on: an evaluation would depend on the one before.
+    if evaluation_env(config).kwargs.get("episodic_life"):
+        yield (
+            "eval.env_kwargs: expected whole games in evaluations, got episodic_life=true. Add "
+            '"eval.env_kwargs={episodic_life: false}".'
         )
 
 

@@ -97,6 +97,19 @@ def test_the_probability_of_improvement_counts_pairs_and_half_the_ties():
     assert 0 <= found.low < found.value < found.high <= 1
 
 
+@pytest.mark.parametrize("count", [2, 5, 10])
+def test_the_largest_difference_of_equal_settings_is_significant_as_rarely_as_it_says(count):
+    draws = np.random.default_rng(count).normal(size=(2_000, count))
+    # The two-sided p-value of the largest and the smallest, as if they alone had been drawn.
+    alone = 2 * stats.norm.sf(np.ptp(draws, axis=1) / np.sqrt(2))
+    adjusted = np.array([statistics.adjust_for_pairs(p_value, count) for p_value in alone])
+    for level in (0.05, 0.3):
+        error = 3 * np.sqrt(level * (1 - level) / 2_000)
+        assert (adjusted < level).mean() == pytest.approx(level, abs=error)
+    if count == 2:
+        assert adjusted == pytest.approx(alone)
+
+
 def test_chances_of_being_best_are_shared_by_equals_and_follow_distances():
     rng = np.random.default_rng(0)
     values = rng.normal(size=10)
