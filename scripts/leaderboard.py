@@ -2,6 +2,7 @@
 
     python scripts/leaderboard.py                      # everything: many hours of two cores
     python scripts/leaderboard.py minatar acrobot      # some boards
+    python scripts/leaderboard.py acrobot --agents c51 # some agents
     python scripts/leaderboard.py --only-write         # the tables of what has completed so far
 
 A sweep is an agent on a task, in outputs/leaderboard, or another --folder. Interrupted ones are
@@ -157,6 +158,7 @@ def main() -> None:
     """Trains what is missing, and writes the page after each sweep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("boards", nargs="*", help=f"of {', '.join(BOARDS)}; default: all")
+    parser.add_argument("--agents", nargs="+", metavar="NAME", help="recipes; default: all")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs/leaderboard")
     parser.add_argument("--only-write", action="store_true", help="train nothing")
     parser.add_argument("--again", action="store_true", help="also what the tables have already")
@@ -168,7 +170,8 @@ def main() -> None:
     for name in () if options.only_write else names:
         for (agent, task), overrides in BOARDS[name].sweeps.items():
             done = sum(row[:3] == (name, agent, task) for row in read_rows())
-            if options.again or done < BOARDS[name].seeds:
+            is_chosen = options.agents is None or agent in options.agents
+            if is_chosen and (options.again or done < BOARDS[name].seeds):
                 train(overrides, options.folder / name / agent / task)
                 write(options.folder)
 
