@@ -51,7 +51,10 @@ class GpuTensor(Tensor):
     def __torch_dispatch__(
         cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Computes on the CPU; the results lie on the GPU, unless they are copied away."""
+        """Computes on the CPU; the results lie on the GPU, unless they are copied away.
+
+        Views share the memory of their tensors, as those of the CPU do.
+        """
         kwargs = dict(kwargs or {})
         _check_devices(function, args, kwargs)
         device = kwargs.pop("device", None)
@@ -110,7 +113,8 @@ def _check_devices(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     tensors = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
     # A single number of the CPU is allowed.
     strangers = [value for value in tensors if not isinstance(value, GpuTensor)]
-    assert not any(value.device.type == "meta" for value in strangers), function
+    # Such as one that torch made by itself for a tensor that it takes for one of this device.
+    assert not any(value.device.type == "meta" for value in strangers), f"{function} got no data."
     if any(value.dim() for value in strangers) and function not in MIXING:
         raise RuntimeError(f"Expected all tensors of {function} to be on the same device.")
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.jit import cached_jit
 from dqn_exp.core.per_run import PerRunState, is_due
 from dqn_exp.core.random_streams import RandomStream, to_range, to_unit
@@ -120,7 +121,7 @@ class Agent(PerRunState):
         due = is_due(previous, self.updates, self.target_update_period)
         if due.any():
             step_sizes = np.where(due, self.target_update_tau, 0.0).astype(np.float32)
-            weights = torch.from_numpy(step_sizes[:, None]).to(self.online.device)
+            weights = to_device(step_sizes[:, None], self.online.device)
             self.target.lerp_(self.online, weights)
 
     def target_distance(self, runs: IntArray) -> Float32Array:
@@ -128,7 +129,7 @@ class Agent(PerRunState):
 
         It is the norm of the difference, relative to the norm of the online parameters.
         """
-        rows = torch.from_numpy(runs).to(self.online.device)
+        rows = to_device(runs, self.online.device)
         online = self.online[rows]
         norms = torch.linalg.vector_norm(online, dim=1)
         distances = torch.linalg.vector_norm(online - self.target[rows], dim=1) / norms

@@ -13,6 +13,7 @@ from dqn_exp.agent.optimizer import Optimizer
 from dqn_exp.agent.value import Value
 from dqn_exp.buffer.base import Buffer
 from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.network.base import Network
@@ -85,9 +86,9 @@ class EngineState(PerRunState):
     def q_values(self, runs: IntArray, observations: Float32Array) -> Float32Array:
         """Returns values `[M, E, A]` of runs `[M]` for observations `[M, E, D]`, without noise."""
         device = self.agent.online.device
-        parameters = self.agent.online[torch.from_numpy(runs).to(device)]
+        parameters = self.agent.online[to_device(runs, device)]
         with torch.no_grad():
-            inputs = self.normalization.normalize(torch.from_numpy(observations).to(device), runs)
+            inputs = self.normalization.normalize(to_device(observations, device), runs)
             outputs = self.network.forward(self.network.layout.views(parameters), inputs)
             values: Float32Array = self.value.means(outputs, runs).cpu().numpy()
         return values

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 
 VARIANCE_EPSILON = 1e-8
@@ -92,4 +93,4 @@ class RunningNormalization(PerRunState):
         return normalized.clamp_(-CLIP, CLIP)
 
     def _column(self, values: Float64Array) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)[:, None]).to(self._device)
+        return to_device(values.astype(np.float32)[:, None], self._device)

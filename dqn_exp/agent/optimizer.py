@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 
 BETA1, BETA2 = 0.9, 0.999
@@ -174,4 +175,4 @@ def _average(average: Tensor, values: Tensor, step_sizes: Float64Array) -> None:
 
 
 def _to_column(values: Float64Array, device: torch.device) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32)[:, None]).to(device)
+    return to_device(values.astype(np.float32)[:, None], device)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dqn_exp.agent.value import Distribution, Value
 from dqn_exp.core.arrays import Float32Array, Float64Array
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.transition import Transition
 
@@ -65,7 +66,7 @@ class RewardRule(PerRunState):
             n_step: n.
             device: of the rewards.
         """
-        self._factors = torch.from_numpy(reward_factors(gamma, n_step)[:, None]).to(device)
+        self._factors = to_device(reward_factors(gamma, n_step)[:, None], device)
         self._limits = limits[:, None, None]
         self._is_clipping = bool(torch.isfinite(limits).any())
 

@@ -12,6 +12,7 @@ from dqn_exp.agent.engine import Policy
 from dqn_exp.agent.engine_state import EngineParts, EngineState, UpdateSettings
 from dqn_exp.agent.td_target import RewardRule, TargetRule, of_actions
 from dqn_exp.core.arrays import BoolArray, Float32Array, Float64Array, IntArray
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.machine import keep_freed_memory
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import RandomStream
@@ -80,7 +81,7 @@ class TorchEngine(EngineState):
         self._target_rule = target_rule
         self._sampling = sampling
         self._gradient_steps = updates.gradient_steps
-        self._max_grad_norm = torch.from_numpy(updates.max_grad_norm).to(online.device)
+        self._max_grad_norm = to_device(updates.max_grad_norm, online.device)
         self._is_clipping = bool(np.isfinite(updates.max_grad_norm).any())
         self._num_threads = num_threads
         self._gradients = torch.zeros_like(online)
@@ -188,7 +189,7 @@ class TorchEngine(EngineState):
     def _greedy(
         self, weights: Sequence[Tensor], observations: Float32Array, runs: IntArray | None = None
     ) -> IntArray:
-        inputs = torch.from_numpy(observations).to(self.agent.online.device)
+        inputs = to_device(observations, self.agent.online.device)
         with torch.no_grad():
             outputs = self.network.forward(weights, self.normalization.normalize(inputs, runs))
             values = self.value.means(outputs, runs)
@@ -214,7 +215,7 @@ class TorchEngine(EngineState):
         self._roles.learning.chain(self._gradients)
         if not learning.all():
             # The batch of a run that does not learn now may hold numbers beyond all bounds.
-            idle = torch.from_numpy(~learning).to(self._gradients.device)
+            idle = to_device(~learning, self._gradients.device)
             self._gradients.masked_fill_(idle[:, None], 0.0)
         norms: Tensor = torch.linalg.vector_norm(self._gradients, dim=1)
         if self._is_clipping:
@@ -227,7 +228,7 @@ class TorchEngine(EngineState):
     def _keep(self, learning: BoolArray, *newest: Tensor) -> None:
         """Keeps losses, norms, errors and predictions of the runs that learned."""
         if not learning.all():
-            learns = torch.from_numpy(learning).to(self.agent.online.device)
+            learns = to_device(learning, self.agent.online.device)
             kept = (self.losses, self.grad_norms, self.td_errors, self.predictions)
             newest = tuple(
                 torch.where(learns if new.dim() == 1 else learns[:, None], new, old)

@@ -20,6 +20,7 @@ from dqn_exp.buffer.frame_kernels import (
 )
 from dqn_exp.buffer.frame_reading import read_observations
 from dqn_exp.core.arrays import BoolArray, IntArray, UInt8Array
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.per_run import PerRunState
 
@@ -115,7 +116,7 @@ class FrameStore(PerRunState):
             packed = np.empty((len(runs), self.layout.num_bytes), dtype=np.uint8)
             write_frames(packed, np.arange(len(runs)), self.layout, frames)
             device = self.values.device
-            self.values[torch.from_numpy(rows).to(device)] = torch.from_numpy(packed).to(device)
+            self.values[to_device(rows, device)] = to_device(packed, device)
         return slots
 
     def read(self, firsts: IntArray, slots: IntArray) -> Tensor:
@@ -143,7 +144,7 @@ class FrameStore(PerRunState):
             "marks": self.marks[run].copy(),
             "previous": self.previous[used].copy(),
             "next": self.next[used].copy(),
-            "values": self.values[used].clone(),
+            "values": self.values[used].to("cpu", copy=True),
         }
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
@@ -163,7 +164,7 @@ class FrameStore(PerRunState):
         used = slice(first, first + count)
         self.marks[run] = state["marks"]
         self.previous[used], self.next[used] = state["previous"], state["next"]
-        self.values[used] = torch.as_tensor(state["values"]).to(self.values.device)
+        self.values[used] = torch.as_tensor(state["values"])
 
     def _read_compiled(self, firsts: IntArray, slots: IntArray) -> Tensor:
         """Returns observations `[M, D]`."""
@@ -179,13 +180,13 @@ class FrameStore(PerRunState):
         packed = self._fetch(np.maximum(stacks, 0).ravel())
         frames = self._unpack(packed).view(*stacks.shape, -1)
         if (is_zero := stacks == NONE).any():
-            frames[torch.from_numpy(is_zero).to(frames.device)] = 0
+            frames[to_device(is_zero, frames.device)] = 0
         return self._join(frames)
 
     def _fetch(self, rows: IntArray) -> Tensor:
         """Returns stored frames `[M, bytes]`, on the device."""
         if self.values.device.type == self._device.type:
-            return self.values.index_select(0, torch.from_numpy(rows).to(self.values.device))
+            return self.values.index_select(0, to_device(rows, self.values.device))
         # Only from page-locked memory does a copy go on while the CPU does something else.
         staged = torch.empty(len(rows), self.layout.num_bytes, dtype=torch.uint8, pin_memory=True)
         torch.index_select(self.values, 0, torch.from_numpy(rows), out=staged)
@@ -220,5 +221,6 @@ def _choose_place(num_bytes: int, device: torch.device) -> torch.device:
     """Returns where frames lie: on the device, if they take at most half of its free memory."""
     if device.type != "cuda":
         return device
+    torch.cuda.empty_cache()  # What earlier populations took is free.
     free, _ = torch.cuda.mem_get_info(device)
     return device if num_bytes <= free / 2 else torch.device("cpu")

@@ -12,6 +12,7 @@ from dqn_exp.buffer.priorities import Priorities, prioritize_all, sample_all_by_
 from dqn_exp.buffer.sum_tree import SumTree
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.core.arrays import BoolArray, Float64Array, IntArray, UInt32Array
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.core.transition import Transition, TransitionLayout
 
@@ -76,9 +77,7 @@ class PrioritizedBuffer(UniformBuffer):
         weights = np.empty(numbers.shape, dtype=np.float32)
         importance = self.importance(steps)
         sample_all_by_priority(numbers, self.sizes, self.priorities, importance, leaves, weights)
-        return Sample(
-            leaves + self.offsets[:, None], torch.from_numpy(weights).to(self.storage.device)
-        )
+        return Sample(leaves + self.offsets[:, None], to_device(weights, self.storage.device))
 
     def prioritize(self, rows: IntArray, priorities: Tensor, learning: BoolArray) -> None:
         """Updates the priorities of the transitions in rows `[N, B]` of the runs that learned."""

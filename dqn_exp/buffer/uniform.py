@@ -11,6 +11,7 @@ from dqn_exp.buffer.frame_kernels import NONE
 from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.rings import Rings, store, take_places, write_rows
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, UInt8Array, UInt32Array
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import to_range
 from dqn_exp.core.transition import Transition, TransitionLayout, unpack
@@ -75,7 +76,7 @@ class UniformBuffer(PerRunState):
 
     def read(self, rows: IntArray) -> Transition:
         """Returns the transitions in rows `[N, B]` of the storage."""
-        packed = self.storage.index_select(0, self._to_device(rows.ravel()))
+        packed = self.storage.index_select(0, to_device(rows.ravel(), self.storage.device))
         stored = unpack(packed.view(*rows.shape, self.layout.width), self.layout)
         if self.frames is None or self._frame_starts is None:
             return stored
@@ -133,7 +134,7 @@ class UniformBuffer(PerRunState):
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns the transitions of one run, their frames, and the position in its ring."""
-        held = self.storage[self._ring(run)][: self.sizes[run]].clone()
+        held = self.storage[self._ring(run)][: self.sizes[run]].to("cpu", copy=True)
         state = {**super().state_dict(run), "transitions": held}
         return state if self.frames is None else {**state, "frames": self.frames.state_dict(run)}
 
@@ -169,17 +170,18 @@ class UniformBuffer(PerRunState):
             take_places(rings, places, runs)
             staged = np.empty((len(runs), self.layout.width), dtype=np.float32)
             write_rows(staged, self.layout, np.arange(len(runs)), transition)
-            self.storage[self._to_device(places)] = torch.from_numpy(staged).to(self.storage.device)
+            device = self.storage.device
+            self.storage[to_device(places, device)] = to_device(staged, device)
         return places
 
     def _oldest(self, runs: IntArray) -> IntArray:
         """Returns the oldest observations `[M]` that are needed, `NONE` if all are."""
-        rows = self._to_device(self.offsets[runs] + self.positions[runs])
+        is_full = self.sizes[runs] == self.capacities[runs]
+        if not is_full.any():
+            return np.full(len(runs), NONE)
+        rows = to_device(self.offsets[runs] + self.positions[runs], self.storage.device)
         oldest = self.storage[rows, self.layout.observation].cpu().numpy().astype(np.int64)
-        return np.where(self.sizes[runs] == self.capacities[runs], oldest, NONE)
+        return np.where(is_full, oldest, NONE)
 
     def _ring(self, run: int) -> slice:
         return slice(self.offsets[run], self.offsets[run] + self.capacities[run])
-
-    def _to_device(self, rows: IntArray) -> Tensor:
-        return torch.from_numpy(rows).to(self.storage.device)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray, UInt32Array
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import RandomStream, Stream, to_normal
 from dqn_exp.network.layers import ParameterLayout
@@ -85,7 +86,7 @@ class NoisyWeights(PerRunState):
 
     def draw(self, indices: IntArray) -> None:
         """Sets the weights to those with the noise at the runs' indices `[N]`."""
-        factors = torch.from_numpy(self._factors.read(self._runs, indices)).to(self._noise.device)
+        factors = to_device(self._factors.read(self._runs, indices), self._noise.device)
         self._layout.write_noise(factors, self._noise_views)
         torch.addcmul(self._means, self._scales, self._noise, out=self._weights)
 

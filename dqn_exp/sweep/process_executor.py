@@ -63,12 +63,13 @@ class ProcessExecutor:
         """Starts without processes.
 
         Args:
-            num_workers: number of processes; None for one per GPU or core.
+            num_workers: number of processes; None for one per core, or per GPU that they may use.
             device: of the runs; with cuda, each worker sees one of the GPUs.
             num_cores: cores to share.
         """
         self._gpus = _visible_gpus() if device == "cuda" else []
-        self.num_workers = num_workers or len(self._gpus) or num_cores
+        num_gpus = 1 if device.startswith("cuda:") else len(self._gpus)
+        self.num_workers = num_workers or num_gpus or num_cores
         self.num_threads: int | None = max(1, num_cores // self.num_workers)
         self._workers: list[_Worker | None] = [None] * self.num_workers
 

@@ -85,8 +85,9 @@ def _make_torch_engine(configs: Configs, parts: EngineParts) -> TorchEngine:
     if isinstance(parts.network, ConvNet) and device.type == "cpu":
         parts = replace(parts, network=ParallelConvNet(parts.network, num_threads))
         num_threads = 1
-    # On CUDA, the fastest gradients of convolutions are sums in an order that is left to chance.
-    torch.backends.cudnn.deterministic = True
+    elif device.type == "cuda":
+        # The fastest gradients of convolutions are sums in an order that is left to chance.
+        torch.backends.cudnn.deterministic = True
     return TorchEngine(
         parts,
         _update_settings(configs),

@@ -94,7 +94,7 @@ class MetricCollector:
         rows = np.array([row])
         stored = self._buffer.read(self._buffer.spread(rows, NUM_PROBED))
         values = self._engine.q_values(rows, stored.observation.cpu().numpy())[0]
-        transitions = Transition(*(part[0] for part in stored))
+        transitions = Transition(*(part[0].cpu() for part in stored))
         return self._custom.compute(MetricInput(int(steps[row]), transitions, values))
 
     def _diagnostics(self, rows: IntArray) -> dict[Tag, Column]:

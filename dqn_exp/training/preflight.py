@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 import torch
@@ -120,14 +121,14 @@ def memory_of(config: Config) -> int:
     return estimate_memory(config, shape_of(config)).total
 
 
-@cache
 def check_device(device: str) -> list[str]:
     """Returns the problems of a device on this machine."""
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError):
-        return [f"device: expected a device of this machine, {_known_devices()}, got {device!r}."]
-    return []
+    with suppress(RuntimeError):  # Torch raises it for other names.
+        chosen = torch.device(device)
+        counts = {"cpu": 1, "cuda": torch.cuda.device_count()}
+        if (chosen.index or 0) < counts.get(chosen.type, 0):
+            return []
+    return [f"device: expected a device of this machine, {_known_devices()}, got {device!r}."]
 
 
 def _known_devices() -> str:

@@ -48,4 +48,5 @@ def test_each_gpu_has_a_worker_of_its_own(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert ProcessExecutor(None, "cuda", num_cores=4).num_workers == 3
+    assert ProcessExecutor(None, "cuda:1", num_cores=4).num_workers == 1
     assert ProcessExecutor(None, "cpu", num_cores=4).num_workers == 4
