@@ -2,7 +2,7 @@
 
 All do the same work: CartPole with its 500-frame limit, one hidden layer of 128, batches of 64,
 one update a step, a buffer of 10,000, learning from step 500 on. They are measured in turn, in
-one sitting, as whole processes: this project through its command, with its logging and
+one session, as whole processes: this project through its command, with its logging and
 evaluation. Each contestant runs at two lengths; the difference of the times is that of the
 difference in steps, without start-up, which is given too.
 

@@ -65,7 +65,7 @@ SUPPORT = {
 """Of the distributions of C51, on tasks that differ from CartPole."""
 
 LOSS = dict.fromkeys(("mountain_car", "lunar_lander"), ("agent/value=scalar",))
-"""Of the agents with neither distributions nor quantiles: the squared error instead of Huber's."""
+"""Of the agents with neither distributions nor quantiles: squared error instead of Huber loss."""
 
 OWN = {
     ("c51", "acrobot"): ("agent.learning_rate=5e-4",),
@@ -166,6 +166,9 @@ def main() -> None:
     if unknown := set(options.boards) - set(BOARDS):
         parser.error(f"expected boards of {', '.join(BOARDS)}, got {', '.join(sorted(unknown))}")
     names = options.boards or list(BOARDS)
+    agents = {agent for name in names for agent, _ in BOARDS[name].sweeps}
+    if unknown := set(options.agents or ()) - agents:
+        parser.error(f"expected agents of {', '.join(sorted(agents))}, got {', '.join(unknown)}")
     write(options.folder)
     for name in () if options.only_write else names:
         for (agent, task), overrides in BOARDS[name].sweeps.items():

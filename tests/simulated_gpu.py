@@ -39,6 +39,11 @@ class GpuTensor(Tensor):
         """The GPU."""
         return GPU
 
+    @property
+    def is_cuda(self) -> bool:
+        """True."""
+        return True
+
     def numpy(self, *, force: bool = False) -> Any:
         """Raises what CUDA raises."""
         raise TypeError("can't convert cuda:0 device type tensor to numpy.")
@@ -70,12 +75,13 @@ class SimulatedGpu(TorchFunctionMode):
 
     Attributes:
         num_pinned: tensors that were made in page-locked memory.
+        num_made: tensors that were made on the GPU, or copied to it.
     """
 
     def __init__(self) -> None:
         """Begins without tensors."""
         super().__init__()
-        self.num_pinned = 0
+        self.num_pinned = self.num_made = 0
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -84,8 +90,10 @@ class SimulatedGpu(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         self.num_pinned += kwargs.pop("pin_memory", False)
         if function is Tensor.to and len(args) == 2 and _is_gpu(args[1]):
+            self.num_made += 1
             return args[0] if isinstance(args[0], GpuTensor) else GpuTensor(args[0].clone())
         if function not in (Tensor.to, torch.device) and _is_gpu(kwargs.get("device")):
+            self.num_made += 1
             return _to_gpu(function(*args, **{**kwargs, "device": "cpu"}))
         # Torch would make numbers and indices tensors of the device that it is told of.
         if function in INDEXING and isinstance(args[0], GpuTensor):
@@ -113,7 +121,7 @@ def _check_devices(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     tensors = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
     # A single number of the CPU is allowed.
     strangers = [value for value in tensors if not isinstance(value, GpuTensor)]
-    # Such as one that torch made by itself for a tensor that it takes for one of this device.
+    # Torch makes one itself where it is not told better.
     assert not any(value.device.type == "meta" for value in strangers), f"{function} got no data."
     if any(value.dim() for value in strangers) and function not in MIXING:
         raise RuntimeError(f"Expected all tensors of {function} to be on the same device.")

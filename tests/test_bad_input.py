@@ -91,6 +91,7 @@ BAD = [
     (["env=minatar", "network=conv", "network.convolutions=[[16,3]]"], "network.convolutions.0: expected at least 3 values, got [16, 3]. Each convolution is [filters, size, stride], as in [[16,3,1]]."),
     # The machine and its directories.
     (["device=cuda:99"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'cuda:99'"),
+    (["device=cuda:128"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'cuda:128'"),
     (["device=meta"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'meta'"),
     (["hydra.run.dir=" + "x" * 300], "hydra.run.dir: expected names of at most 255 bytes"),
     (["device=gpu"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'gpu'"),

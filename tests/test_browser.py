@@ -198,7 +198,7 @@ def test_the_custom_scalars_are_laid_out_by_questions(tmp_path):
         driver.get(f"{address}/#custom_scalars")
         questions = ["Is it learning?", "Are its values right?", "Is learning stable?"]
         wait_for(lambda: all(question in all_text(driver) for question in questions))
-        assert "Value of the initial state, predicted and realised" in all_text(driver)
+        assert "Value of the initial state, predicted and realized" in all_text(driver)
         driver.get(f"{address}/#text")
         wait_for(lambda: "target_update_period" in all_text(driver))
         assert severe(driver) == []

@@ -141,7 +141,7 @@ def test_the_table_is_exported_as_it_is_filtered(page, tmp_path, kind):
         assert [row["learning_rate"] for row in rows] == ["0.01", "0.001", "0.0001"]
         assert "rank" in rows[0] and "95% interval" in rows[0]
     elif kind == "latex":
-        assert text.startswith("\\begin{tabular}{l") and "95 \\% interval" in text
+        assert text.startswith("\\begin{tabular}{l") and "95\\% interval" in text
         assert "learning\\_rate" in text and text.count(" 0.98 ") == 3
     else:
         lines = text.splitlines()

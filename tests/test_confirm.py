@@ -50,13 +50,13 @@ def test_a_confirmed_run_is_the_one_that_a_command_trains(command, confirmed, tm
         assert (folder / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
 
 
-def test_settings_are_chosen_by_their_ranks_or_by_another_score(tmp_path):
+def test_settings_are_chosen_by_the_statistic_of_a_search(tmp_path):
     def returns(values):
         return {100: 50.0 if values["agent.gamma"] == 0.5 else 100.0 * (values["seed"] > 0)}
 
     write_sweep(tmp_path, {"agent.gamma": [0.5, 0.9], "seed": [0, 1, 2, 3]}, returns)
-    for score, gamma in ((None, "0.9"), (lambda setting: setting.scores.min(), "0.5")):
-        (chosen,) = choose_settings(tmp_path, 1, score)
+    for statistic, gamma in (("iqm", "0.9"), ("min", "0.5")):
+        (chosen,) = choose_settings(tmp_path, 1, statistic)
         assert chosen.values["agent.gamma"] == gamma
 
 

@@ -99,7 +99,9 @@ class TorchEngine(EngineState):
     @contextmanager
     def policy(self, runs: IntArray) -> Iterator[Policy]:
         """Provides the current greedy policies of runs `[M]`, without noise."""
-        views = self.network.layout.views(self.agent.online[torch.from_numpy(runs)])
+        views = self.network.layout.views(
+            self.agent.online[to_device(runs, self.agent.online.device)]
+        )
         self._use_threads(len(runs))
         try:
             yield lambda observations: self._greedy(views, observations, runs)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dqn_exp.agent.losses import Loss, QuantileHuber
 from dqn_exp.core.arrays import Float32Array, IntArray
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.per_run import PerRunState
 
 
@@ -129,7 +130,9 @@ class CategoricalValue(PerRunState):
 
     def means(self, outputs: Tensor, runs: IntArray | None = None) -> Tensor:
         """Returns values Q `[N, B, A]` of outputs `[N, B, A, K]`, of all runs or of `runs`."""
-        support = self._support if runs is None else self._support[torch.from_numpy(runs)]
+        support = self._support
+        if runs is not None:
+            support = support[to_device(runs, support.device)]
         return (torch.softmax(outputs, -1) * support[:, :, None]).sum(-1)
 
     def distribution(self, outputs: Tensor) -> Distribution:

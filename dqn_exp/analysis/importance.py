@@ -28,7 +28,7 @@ class Importance(NamedTuple):
 
     Attributes:
         key: dotted.
-        value: mean over the models, in [0, 1]; what is missing to 1 is due to interactions.
+        value: mean over the models, in [0, 1]; the remainder to 1 is due to interactions.
         low: of the models.
         high: of the models.
     """

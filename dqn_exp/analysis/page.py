@@ -38,7 +38,7 @@ reaches it; the number of runs that reach it is in brackets."""
 
 IMPORTANCE_NOTE = """\
 Fraction of the variance in return across {count} settings that each of {keys} keys explains \
-alone (functional ANOVA with a random forest); what is missing to 1 is due to their interactions. \
+alone (functional ANOVA with a random forest); the remainder is due to their interactions. \
 Error bars show the range over several forests; \
 where they overlap, the order is not meaningful. A narrow search range makes a key look \
 unimportant. Pruned settings contribute their last evaluation."""

@@ -82,7 +82,7 @@ def make_charts(run: RunFiles, scalars: Mapping[str, Float64Array]) -> list[Char
                 scalars,
                 {
                     "predicted": "value/start_predicted",
-                    "realised": "value/start_realised",
+                    "realized": "value/start_realized",
                     "of the actions taken in a batch": "train/q_mean",
                 },
             ),

@@ -4,8 +4,9 @@ IQM and stratified bootstrap: Deep Reinforcement Learning at the Edge of the Sta
 https://arxiv.org/abs/2108.13264.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ NUM_RESAMPLES = 9_999
 MAX_RESAMPLED = 20_000_000
 """Numbers of resamples in memory at once."""
 
-NUM_PERMUTATIONS = 20_000
-"""Permutations of a Mann-Whitney test, which is exact up to eight seeds per setting."""
+MOST_PERMUTATIONS = 20_000
+"""Permutations of a Mann-Whitney test that are enumerated, with up to eight seeds per setting."""
 
 TRIMMED = 0.25
 """Share of the values that the IQM drops on each side."""
@@ -104,27 +105,40 @@ def probability_of_improvement(values: Float64Array, others: Float64Array) -> Es
 
 
 def mann_whitney_p(values: Float64Array, others: Float64Array) -> float:
-    """Returns the two-sided p-value of the Mann-Whitney test, by permutations.
+    """Returns the two-sided p-value of the Mann-Whitney test, as if there were no other settings.
 
     On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other,
-    https://doi.org/10.1214/aoms/1177730491. The permutation distribution takes ties into account.
-    It is exact for up to eight seeds per setting; with three seeds each, p is at least 0.1.
+    https://doi.org/10.1214/aoms/1177730491. Ties are taken into account. It is exact for up to
+    eight seeds per setting, by permutations; with three seeds each, p is at least 0.1. With more,
+    U is taken for normal.
 
     Args:
         values: `[n]`, of the seeds of one setting.
         others: `[m]`, of the other.
     """
-    rng = np.random.default_rng(0)  # Makes reports reproducible.
-    method = stats.PermutationMethod(n_resamples=NUM_PERMUTATIONS, rng=rng)
+    method: Any = "asymptotic"
+    if math.comb(len(values) + len(others), len(values)) <= MOST_PERMUTATIONS:
+        method = stats.PermutationMethod(n_resamples=MOST_PERMUTATIONS)
     return float(stats.mannwhitneyu(values, others, method=method).pvalue)
+
+
+def statistic_of(values: Float64Array, name: str) -> float:
+    """Returns a statistic, one of iqm, mean, median and min, of the values `[n]` of runs."""
+    functions: dict[str, Callable[[Float64Array], Any]] = {
+        "iqm": iqm,
+        "mean": np.mean,
+        "median": np.median,
+        "min": np.min,
+    }
+    return float(functions[name](values))
 
 
 def adjust_for_pairs(p_value: float, num_settings: int) -> float:
     """Returns the p-value of two settings that were chosen among several, by the studentized range.
 
-    If all settings are equal, the smallest of all pairs is below a level as often as it says. With
-    two settings, it is the given one. On Distribution-Free Multiple Comparisons in the One-Way
-    Analysis of Variance, https://doi.org/10.1080/03610929108830487.
+    If all settings are equal, the smallest of all pairs is below a level about as often as the
+    level says. With two settings, it is the given one. On Distribution-Free Multiple Comparisons
+    in the One-Way Analysis of Variance, https://doi.org/10.1080/03610929108830487.
 
     Args:
         p_value: two-sided, of the two settings alone.

@@ -44,8 +44,8 @@ class FrameStore(PerRunState):
     A frame is kept as long as the oldest transition in the buffer, or a newer one, needs it. A run
     needs a slot for each transition and for each end of an episode among them; slots for the worst
     case exist, but take no memory on the CPU until they are used. The frames lie on the device if
-    they fit there, else in the memory of the CPU, which sends those of a batch as bytes, and
-    gathers others in the meantime.
+    they fit there, else in the memory of the CPU; those of a batch are then copied as bytes, while
+    the CPU gathers the next ones.
     """
 
     rows = ("offsets", "marks", "num_slots")
@@ -221,6 +221,6 @@ def _choose_place(num_bytes: int, device: torch.device) -> torch.device:
     """Returns where frames lie: on the device, if they take at most half of its free memory."""
     if device.type != "cuda":
         return device
-    torch.cuda.empty_cache()  # What earlier populations took is free.
+    torch.cuda.empty_cache()  # So that the memory of earlier populations counts as free.
     free, _ = torch.cuda.mem_get_info(device)
     return device if num_bytes <= free / 2 else torch.device("cpu")

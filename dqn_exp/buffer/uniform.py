@@ -81,7 +81,7 @@ class UniformBuffer(PerRunState):
         if self.frames is None or self._frame_starts is None:
             return stored
         firsts = self._frame_starts[np.searchsorted(self._starts, rows, side="right") - 1]
-        # At once: a GPU would finish the copy of the first frames before it tells other slots.
+        # One transfer for both: a second one would wait until the first frames are copied.
         slots = torch.cat((stored.observation, stored.next_observation), -1).cpu().numpy()
         observation, following = (
             self.frames.read(firsts, newest)

@@ -27,7 +27,7 @@ class Tag(enum.StrEnum):
     TARGET_DISTANCE = "train/target_distance"
     ACTION_GAP = "value/action_gap"
     START_PREDICTED = "value/start_predicted"
-    START_REALISED = "value/start_realised"
+    START_REALIZED = "value/start_realized"
     OVERESTIMATION = "value/overestimation"
     BUFFER_SIZE = "buffer/size"
     TERMINAL_SHARE = "buffer/terminal_share"
@@ -81,8 +81,8 @@ CHARTS = {
     ),
     "Are its values right?": (
         Chart(
-            "Value of the initial state, predicted and realised",
-            (Tag.START_PREDICTED, Tag.START_REALISED),
+            "Value of the initial state, predicted and realized",
+            (Tag.START_PREDICTED, Tag.START_REALIZED),
         ),
         Chart("Overestimation", (Tag.OVERESTIMATION,)),
         Chart("Action gap", (Tag.ACTION_GAP,)),

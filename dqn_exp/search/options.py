@@ -23,7 +23,7 @@ class SearchOptions(BaseModel):
         sampler: of the settings.
         sampler_seed: of the sampler.
         pruner: of trials that are worse than others.
-        reduction_factor: of successive halving and Hyperband: one of so many trials goes on.
+        reduction_factor: of successive halving and Hyperband: one in this many trials continues.
         finalists: best settings that are trained again with fresh seeds; 0 for none.
         fresh_seeds: runs of each of them.
     """

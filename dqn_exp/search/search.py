@@ -11,12 +11,12 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.wording import quantity
 from dqn_exp.files.result import Result
 from dqn_exp.search.options import SearchOptions
 from dqn_exp.search.space import Space, suggest
-from dqn_exp.search.statistic import to_value
 from dqn_exp.search.study import Budget
 from dqn_exp.search.trial_monitor import TrialMonitor, TrialPlan
 from dqn_exp.sweep.job import Job
@@ -119,7 +119,7 @@ class Search:
         study, statuses = self._parts.study, {result.status for result in results}
         if statuses <= {"completed"}:
             scores = np.array([result.objective for result in results], dtype=np.float64)
-            study.tell(number, to_value(scores, self._parts.options.statistic))
+            study.tell(number, statistic_of(scores, self._parts.options.statistic))
         else:
             is_pruned = statuses <= {"completed", "pruned"}
             study.tell(number, state=TrialState.PRUNED if is_pruned else TrialState.FAIL)

@@ -34,7 +34,6 @@ from dqn_exp.files.sweep_table import SweepTable, rebuild_table
 from dqn_exp.search.options import SearchOptions, to_search_options
 from dqn_exp.search.search import Search, SearchParts, describe_best, describe_trials
 from dqn_exp.search.space import Space, read_space
-from dqn_exp.search.statistic import to_value
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
 from dqn_exp.sweep.confirm import confirm, is_confirmed
@@ -220,10 +219,7 @@ def carry_out(request: Request, first: Job) -> None:
     if is_confirmed(directory):
         resume_sweep(ResumeRequest(directory / CONFIRMATION, [], False), task)
     elif options.finalists:
-        confirm(
-            *(directory, options.finalists, options.fresh_seeds, [], task),
-            score=lambda setting: to_value(setting.scores, options.statistic),
-        )
+        confirm(directory, options.finalists, options.fresh_seeds, [], task)
 
 
 def conclude(request: Request, study: optuna.Study) -> None:

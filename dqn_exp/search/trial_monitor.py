@@ -15,10 +15,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial
 
 from dqn_exp.analysis.run_reader import read_table
+from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.files.csv_table import TABLES
 from dqn_exp.search.options import SearchOptions
-from dqn_exp.search.statistic import to_value
 from dqn_exp.search.study import Budget, open_study
 
 DECISION = "decision"
@@ -113,7 +113,7 @@ class TrialMonitor:
         values = [self._values[step][seed] for seed in range(len(self._plan.runs))]
         if self._plan.options.pruner == "wilcoxon":
             return dict(enumerate(values, step * len(values)))
-        return {step: to_value(np.array(values), self._plan.options.statistic)}
+        return {step: statistic_of(np.array(values), self._plan.options.statistic)}
 
     def _judge(self, step: int) -> bool:
         """Returns whether the trial is pruned at a step, and stores that for good."""

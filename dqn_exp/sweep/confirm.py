@@ -6,7 +6,7 @@ how good it is.
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hydra.types import TaskFunction
 from omegaconf import OmegaConf
 
 from dqn_exp.analysis.aggregates import Setting
+from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.analysis.summary import best_lines, ranked_settings
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.wording import quantity
@@ -29,12 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def confirm(
-    directory: Path,
-    top: int,
-    num_seeds: int,
-    overrides: Sequence[str],
-    task: TaskFunction,
-    score: Callable[[Setting], float] | None = None,
+    directory: Path, top: int, num_seeds: int, overrides: Sequence[str], task: TaskFunction
 ) -> Path:
     """Trains the best settings of a sweep with fresh seeds; returns the directory of the new sweep.
 
@@ -44,7 +40,6 @@ def confirm(
         num_seeds: runs of each.
         overrides: changes of the launcher and of keys that do not change results.
         task: of Hydra.
-        score: of a setting, by which the best ones are chosen; None for the ranks of a report.
 
     Raises:
         ConfigError: If the directory is not that of a sweep, no setting has completed, or the
@@ -57,7 +52,7 @@ def confirm(
     if is_confirmed(directory):
         again = f"python -m dqn_exp.resume {quote(folder)}"
         raise ConfigError([f"{folder}: expected no earlier confirmation. Finish it with: {again}"])
-    settings = choose_settings(directory, top, score)
+    settings = choose_settings(directory, top, saved.hydra.sweeper.get("statistic", "iqm"))
     entries = make_entries(saved, settings, num_seeds)
     count, seeds = quantity(len(settings), "setting"), quantity(num_seeds, "fresh seed")
     log.info("Confirming %s with %s.", count, seeds)
@@ -71,10 +66,10 @@ def confirm(
     return folder
 
 
-def choose_settings(
-    directory: Path, top: int, score: Callable[[Setting], float] | None
-) -> list[Setting]:
-    """Returns the best settings of a sweep whose runs have all completed.
+def choose_settings(directory: Path, top: int, statistic: str) -> list[Setting]:
+    """Returns the best settings of a sweep by a statistic, of those whose runs have all completed.
+
+    Ties are broken as in a report.
 
     Raises:
         ConfigError: If there is none.
@@ -83,7 +78,11 @@ def choose_settings(
     whole = [one for one in ranked if not one.num_failed and not one.num_missing]
     if not whole:
         raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
-    return (sorted(whole, key=score, reverse=True) if score else whole)[:top]
+
+    def value(setting: Setting) -> float:
+        return statistic_of(setting.scores, statistic)
+
+    return sorted(whole, key=value, reverse=True)[:top]
 
 
 def is_confirmed(directory: Path) -> bool:

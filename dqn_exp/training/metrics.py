@@ -66,13 +66,13 @@ class MetricCollector:
         """Returns the scalars of evaluations of rows `[M]` by tag.
 
         The bias of the values is the predicted value of the best action at the start of an episode
-        minus the realised one: the discounted rewards that followed, plus, where the episode was
+        minus the realized one: the discounted rewards that followed, plus, where the episode was
         truncated and has a future, the discounted value of its last observation.
         """
         with _undisturbed():
             best = self._engine.q_values(rows, played.first_observations).max(2)
             rest = self._engine.q_values(rows, played.last_observations).max(2)
-        realised = (played.discounted + rest * played.bootstrap_weights).mean(1)
+        realized = (played.discounted + rest * played.bootstrap_weights).mean(1)
         predicted = best.mean(1)
         mean, std = played.returns.mean(1), played.returns.std(1)
         return _by_row(
@@ -83,8 +83,8 @@ class MetricCollector:
                 Tag.EVAL_RETURN_LOWER: mean - std,
                 Tag.EVAL_RETURN_UPPER: mean + std,
                 Tag.START_PREDICTED: predicted,
-                Tag.START_REALISED: realised,
-                Tag.OVERESTIMATION: predicted - realised,
+                Tag.START_REALIZED: realized,
+                Tag.OVERESTIMATION: predicted - realized,
             }
         )
 

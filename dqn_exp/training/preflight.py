@@ -126,7 +126,8 @@ def check_device(device: str) -> list[str]:
     with suppress(RuntimeError):  # Torch raises it for other names.
         chosen = torch.device(device)
         counts = {"cpu": 1, "cuda": torch.cuda.device_count()}
-        if (chosen.index or 0) < counts.get(chosen.type, 0):
+        # Of large indices, torch keeps the last bits.
+        if str(chosen) == device and 0 <= (chosen.index or 0) < counts.get(chosen.type, 0):
             return []
     return [f"device: expected a device of this machine, {_known_devices()}, got {device!r}."]
 
@@ -170,7 +171,8 @@ def _problems_of_name(env: EnvConfig) -> Iterator[str]:
 
 def _problems_of_lives(config: Config) -> Iterator[str]:
     # After a lost life, a game goes on: an evaluation would depend on the one before.
-    if evaluation_env(config).kwargs.get("episodic_life"):
+    is_atari = config.env.id.startswith(("atari/", "ALE/"))
+    if is_atari and evaluation_env(config).kwargs.get("episodic_life"):
         yield (
             "eval.env_kwargs: expected whole games in evaluations, got episodic_life=true. Add "
             '"eval.env_kwargs={episodic_life: false}".'

@@ -97,6 +97,25 @@ def test_the_probability_of_improvement_counts_pairs_and_half_the_ties():
     assert 0 <= found.low < found.value < found.high <= 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("iqm", 6.0), ("mean", 24.0), ("median", 6.0), ("min", 1.0)]
+)
+def test_statistics_of_five_runs(name, value):
+    # The IQM leaves out 5 / 4 = 1 value on each side: (5 + 6 + 7) / 3.
+    assert statistics.statistic_of(np.array([6.0, 101.0, 5.0, 1.0, 7.0]), name) == value
+
+
+def test_a_hundred_settings_can_differ_significantly():
+    values = np.arange(20.0)
+    alone = statistics.mann_whitney_p(values + 30, values)
+    assert (
+        statistics.adjust_for_pairs(alone, 100)
+        < 0.001
+        < 0.1
+        < statistics.adjust_for_pairs(0.01, 100)
+    )
+
+
 @pytest.mark.parametrize("count", [2, 5, 10])
 def test_the_largest_difference_of_equal_settings_is_significant_as_rarely_as_it_says(count):
     draws = np.random.default_rng(count).normal(size=(2_000, count))

@@ -149,13 +149,13 @@ def test_the_promise_of_the_start_is_held_against_what_came_of_it(tmp_path, engi
             for seen in (first_observations, last_observations)
         ]
         promised = np.mean(best[0])
-        realised = np.mean(discounted[index] + weights[index] * np.array(best[1]))
+        realized = np.mean(discounted[index] + weights[index] * np.array(best[1]))
         bias = {tag: value for tag, value in found.items() if tag.startswith("value/")}
         assert bias == pytest.approx(
             {
                 "value/start_predicted": promised,
-                "value/start_realised": realised,
-                "value/overestimation": promised - realised,
+                "value/start_realized": realized,
+                "value/overestimation": promised - realized,
             },
             rel=1e-4,
         )
