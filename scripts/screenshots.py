@@ -42,15 +42,11 @@ def _train(folder: Path) -> Path:
 
 
 def take_report(directory: Path) -> None:
-    """Takes the first part of a report, and its pictures."""
+    """Takes the first part of a report."""
     with browser(1_000, 1_240) as driver:
         driver.get((directory / "report/index.html").absolute().as_uri())
         time.sleep(1)
         driver.save_screenshot(str(DOCS / "report.png"))
-        script = "document.querySelector('[data-chart=curves]').scrollIntoView()"
-        driver.execute_script(script)
-        time.sleep(1)
-        driver.save_screenshot(str(DOCS / "report_pictures.png"))
 
 
 def take_tensorboard(directory: Path) -> None:
