@@ -56,8 +56,12 @@ def _lines_of(group: Group, remark: str) -> Iterator[str]:
     yield f"Best settings{where}{remark} by the IQM of their final returns, with 95% intervals:"
     ranks = ranks_of(group.scored)
     for rank, setting in [*zip(ranks, group.scored, strict=True)][:NUM_SHOWN]:
-        seeds = quantity(len(setting.scores), "seed")
-        yield f"  {rank}. {_value(setting)}, {seeds}: {setting.label}"
+        yield f"  {rank}. {_value(setting)}, {_seeds_of(setting)}: {setting.label}"
+
+
+def _seeds_of(setting: Setting) -> str:
+    count, total = len(setting.scores), len(setting.runs)
+    return quantity(total, "seed") if count == total else f"{count} of {quantity(total, 'seed')}"
 
 
 def _value(setting: Setting) -> str:

@@ -15,6 +15,17 @@ def test_three_settings_are_told_with_their_intervals(tmp_path):
         assert line == f"  {rank}. {value} ({low} to {high}), 5 seeds: {setting.label}"
 
 
+def test_a_line_says_how_many_runs_its_value_is_of(tmp_path):
+    def status(values):
+        return "diverged" if values["seed"] == 1 else "completed"
+
+    swept = {"agent.epsilon": [0.1, 0.2], "seed": range(3)}
+    write_sweep(tmp_path / "s", swept, lambda values: {100: 9.0 - values["agent.epsilon"]}, status)
+    _, first, second = best_lines(tmp_path / "s")
+    assert first.endswith(", 2 of 3 seeds: epsilon=0.1")
+    assert second.endswith(", 2 of 3 seeds: epsilon=0.2")
+
+
 def test_a_single_setting_is_not_ranked(tmp_path):
     write_sweep(tmp_path / "s", {"seed": [0, 1]}, lambda values: {100: 1.0})
     assert list(best_lines(tmp_path / "s")) == []
