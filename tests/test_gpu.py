@@ -87,10 +87,12 @@ AGENTS = [
 def make_population(options: Sequence[str], device: str, **overrides: object) -> list[Config]:
     """Configs of runs that end at different steps."""
     settings = {
+        "agent__batch_size": 16,
         "agent__learning_starts": 30,
         "agent__max_grad_norm": 1.0,
         "agent__target_update_period": 7,
-        "eval__every_steps": 100,
+        "eval__every_steps": 60,
+        "eval__episodes": 2,
         "engine": "torch",
         "device": device,
         **overrides,
@@ -99,11 +101,11 @@ def make_population(options: Sequence[str], device: str, **overrides: object) ->
         make_config(
             *options,
             seed=seed,
-            buffer__capacity=80 + 10 * seed,
-            trainer__total_steps=200 - 20 * seed,
+            buffer__capacity=50 + 10 * seed,
+            trainer__total_steps=110 - 20 * seed,
             **settings,
         )
-        for seed in range(3)
+        for seed in range(2)
     ]
 
 
@@ -114,7 +116,7 @@ def read_tables(run: Path) -> list[bytes]:
 
 @pytest.mark.parametrize(
     "options, overrides, fits",
-    [*((*agent, True) for agent in AGENTS), (*AGENTS[0], False)],
+    [(*AGENTS[0], False), *((*agent, True) for agent in AGENTS[1:])],
 )
 def test_runs_are_those_of_the_cpu(train, monkeypatch, gpu, options, overrides, fits):
     if not fits:
@@ -124,24 +126,25 @@ def test_runs_are_those_of_the_cpu(train, monkeypatch, gpu, options, overrides, 
     others = train(make_population(options, "cpu", **overrides), "cpu")
     assert gpu is None or not gpu.num_made
     runs = train(make_population(options, "cuda", **overrides), "cuda")
-    assert gpu is None or gpu.num_made > 1_000
+    assert gpu is None or gpu.num_made > 500
     for one, other in zip(runs, others, strict=True):
         results = [read_result(folder) for folder in (one, other)]
         assert [result.status for result in results] == ["completed"] * 2
-        assert results[0].updates == results[1].updates > 100
+        assert results[0].updates == results[1].updates > 50
         if not torch.cuda.is_available():  # A real one rounds differently.
             assert read_tables(one) == read_tables(other)
             states = [load_checkpoint(folder / NEWEST).state for folder in (one, other)]
             assert_equal_states(*states)
 
 
-@pytest.mark.parametrize("options, overrides", AGENTS[3:4] + AGENTS[-1:])
+@pytest.mark.parametrize("options, overrides", AGENTS[3:4])
 def test_a_run_on_a_gpu_that_resumes_goes_on_as_if_it_had_not_stopped(tmp_path, options, overrides):
     chosen = {**SETTINGS, **overrides, "device": "cuda", "engine": "torch"}
+    chosen |= {"trainer__total_steps": 120}
     # On a real one, rounding may depend on the number of runs.
     count = 1 if torch.cuda.is_available() else 2
     configs = [make_config(*options, seed=seed, **chosen) for seed in range(count)]
-    check_resumed(configs, tmp_path, seed=3)
+    check_resumed(configs, tmp_path, seed=3, latest_kill=110)
 
 
 @pytest.mark.parametrize("devices", [("cuda", "cpu"), ("cpu", "cuda")])

@@ -132,7 +132,7 @@ def test_it_ends_with_its_best_trials(searched):
     counts = re.search(r"6 trials: (\d) completed, (\d) pruned.", ended.out)
     assert counts and int(counts[1]) + int(counts[2]) == 6
     assert re.search(
-        r"1\. trial \d: \d+\.\d \(IQM of 3 seeds\) with agent.learning_rate=", ended.out
+        r"1\. trial \d: \d+\.\d \(min of 3 seeds\) with agent.learning_rate=", ended.out
     )
 
 
