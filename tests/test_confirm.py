@@ -55,9 +55,17 @@ def test_settings_are_chosen_by_the_statistic_of_a_search(tmp_path):
         return {100: 50.0 if values["agent.gamma"] == 0.5 else 100.0 * (values["seed"] > 0)}
 
     write_sweep(tmp_path, {"agent.gamma": [0.5, 0.9], "seed": [0, 1, 2, 3]}, returns)
-    for statistic, gamma in (("iqm", "0.9"), ("min", "0.5")):
+    for statistic, gamma in ((None, "0.9"), ("iqm", "0.9"), ("min", "0.5")):
         (chosen,) = choose_settings(tmp_path, 1, statistic)
         assert chosen.values["agent.gamma"] == gamma
+
+
+def test_settings_of_different_environments_take_turns(tmp_path):
+    swept = {"env.id": ["CartPole-v1", "Acrobot-v1"], "agent.gamma": [0.5, 0.9], "seed": [0, 1]}
+    write_sweep(tmp_path, swept, lambda v: {100: 90.0 if "Cart" in v["env.id"] else -80.0})
+    chosen = choose_settings(tmp_path, 2, None)
+    found = {one.runs[0].config["env.id"] for one in chosen}
+    assert found == {"CartPole-v1", "Acrobot-v1"}
 
 
 def test_what_cannot_be_confirmed_is_refused(command, confirmed, tmp_path):

@@ -52,7 +52,7 @@ def confirm(
     if is_confirmed(directory):
         again = f"python -m dqn_exp.resume {quote(folder)}"
         raise ConfigError([f"{folder}: expected no earlier confirmation. Finish it with: {again}"])
-    settings = choose_settings(directory, top, saved.hydra.sweeper.get("statistic", "iqm"))
+    settings = choose_settings(directory, top, saved.hydra.sweeper.get("statistic"))
     entries = make_entries(saved, settings, num_seeds)
     count, seeds = quantity(len(settings), "setting"), quantity(num_seeds, "fresh seed")
     log.info("Confirming %s with %s.", count, seeds)
@@ -66,10 +66,10 @@ def confirm(
     return folder
 
 
-def choose_settings(directory: Path, top: int, statistic: str) -> list[Setting]:
-    """Returns the best settings of a sweep by a statistic, of those whose runs have all completed.
+def choose_settings(directory: Path, top: int, statistic: str | None) -> list[Setting]:
+    """Returns the best settings of a sweep, of those whose runs have all completed.
 
-    Ties are broken as in a report.
+    They are the best of a report or, in a search, by its statistic.
 
     Raises:
         ConfigError: If there is none.
@@ -78,11 +78,9 @@ def choose_settings(directory: Path, top: int, statistic: str) -> list[Setting]:
     whole = [one for one in ranked if not one.num_failed and not one.num_missing]
     if not whole:
         raise ConfigError([f"{directory}: expected a setting whose runs have all completed."])
-
-    def value(setting: Setting) -> float:
-        return statistic_of(setting.scores, statistic)
-
-    return sorted(whole, key=value, reverse=True)[:top]
+    if statistic is not None:
+        whole.sort(key=lambda one: statistic_of(one.scores, statistic), reverse=True)
+    return whole[:top]
 
 
 def is_confirmed(directory: Path) -> bool:
