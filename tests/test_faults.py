@@ -146,24 +146,23 @@ def test_the_table_of_the_sweep_tells_of_a_directory_that_has_vanished(
 
 @pytest.mark.parametrize("most_bytes", [60_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_fails_the_run_that_needs_more_and_can_be_tried_again(
-    most_bytes, tmp_path, resumed
+    most_bytes, tmp_path, command, resumed
 ):  # fmt: skip
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
-    sweep = short(
+    sweep = (
         "-m", "network.hidden_sizes=[8]", "buffer.capacity=300,10_000",
         "trainer.total_steps=4_000", "checkpoint.every_steps=300", "eval.every_steps=2_000",
     )  # fmt: skip
-    ended = {}
-    for name, before in (("peace", None), ("full", limit)):
-        ended[name] = subprocess.run(
-            [sys.executable, "-m", "dqn_exp.train", *sweep, f"hydra.sweep.dir={name}"],
-            cwd=tmp_path, preexec_fn=before, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    assert (ended["peace"].returncode, ended["full"].returncode) == (0, 1), ended
-    first, second = ended["full"].stderr.splitlines()[:2]
-    assert "File too large" in first + second and "Traceback" not in ended["full"].stderr
+    assert command(*sweep, "hydra.sweep.dir=peace").status == 0
+    full = subprocess.run(
+        [sys.executable, "-m", "dqn_exp.train", *short(*sweep, "hydra.sweep.dir=full")],
+        cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    first, second = full.stderr.splitlines()[:2]
+    assert full.returncode == 1 and "Traceback" not in full.stderr, full
+    assert "File too large" in first + second
     rows = table_of(tmp_path / "full")
     assert [row["status"] for row in rows] == ["completed", "failed"]
     big = tmp_path / "full" / rows[1]["dir"]

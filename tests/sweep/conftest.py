@@ -1,15 +1,20 @@
 """Fixtures of the sweeps."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.sweep.executors import SWEEP, run
+from dqn_exp import train
+from tests.command import short
+from tests.sweep.executors import SWEEP
 
 
 @pytest.fixture(scope="session")
 def in_process(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("in_process")
-    done = run(folder, "-m", *SWEEP, "hydra.sweep.dir=s")
-    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["train", *short("-m", *SWEEP, "hydra.sweep.dir=s")])
+        train.main()
     return folder / "s"

@@ -1,9 +1,6 @@
 """What happens at the end of a sweep."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -38,18 +35,15 @@ def test_a_report_that_cannot_be_written_costs_the_sweep_nothing(command, tmp_pa
 
 
 def test_a_sweep_whose_runs_fail_and_one_that_is_resumed_have_their_reports(
-    command, tmp_path, monkeypatch, capsys
+    command, resumed, tmp_path
 ):  # fmt: skip
     ended = command(
         "-m", "seed=1,2", "agent.learning_rate=1e-3,1e30", "hydra.sweep.dir=s", "report=true"
     )
     assert ended.status == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s")
     shutil.rmtree(tmp_path / "s/report")
-    done = subprocess.run(
-        [sys.executable, "-m", "dqn_exp.resume", "s"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ,
-    )  # fmt: skip
-    assert done.returncode == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s"), done
+    done = resumed("s")
+    assert done.status == 1 and "2 runs failed or diverged." in page_of(tmp_path / "s"), done
 
 
 def test_another_sweeper_leaves_no_file_if_its_jobs_are_refused(command, tmp_path):
