@@ -1,5 +1,6 @@
 """Larger budgets for a saved run or sweep, so that completed runs go on."""
 
+import csv
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from omegaconf import OmegaConf
 
 from dqn_exp.config.schema import Config
@@ -209,9 +211,18 @@ def _without_last_evaluation(checkpoint: Checkpoint, one: Extension) -> Checkpoi
     size, _ = checkpoint.tables["evaluations"]
     content = (one.directory / "evaluations.csv").read_bytes()[:size]
     lines = content.splitlines(keepends=True)
-    kept = b"".join(line for line in lines if not line.startswith(f"{step},".encode()))
-    tables = {**checkpoint.tables, "evaluations": [len(kept), zlib.crc32(kept)]}
-    return replace(checkpoint, tables=tables)
+    kept = [line for line in lines if not line.startswith(f"{step},".encode())]
+    end = [sum(map(len, kept)), zlib.crc32(b"".join(kept))]
+    tables = {**checkpoint.tables, "evaluations": end}
+    return replace(checkpoint, tables=tables, counts={**checkpoint.counts, **_newest(kept)})
+
+
+def _newest(lines: Sequence[bytes]) -> dict[str, float | None]:
+    """Returns the mean and standard deviation of the last evaluation in the lines of a table."""
+    rows = list(csv.DictReader(line.decode() for line in lines))
+    returns = np.array([float(row["return"]) for row in rows if row["step"] == rows[-1]["step"]])
+    mean, std = (float(returns.mean()), float(returns.std())) if rows else (None, None)
+    return {"eval_return_mean": mean, "eval_return_std": std}
 
 
 def _extend_result(one: Extension) -> None:

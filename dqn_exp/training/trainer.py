@@ -162,7 +162,8 @@ class Trainer(PerRunState):
             self._records.add_scalars(rows, self.steps, values)
         evaluated = np.flatnonzero((due.evaluated | due.over) & ~diverged)
         errors |= self._evaluate(evaluated)
-        kept = np.array([r for r in np.flatnonzero(due.evaluated) if r not in errors], dtype=int)
+        is_kept = [due.evaluated[row] and row not in errors for row in evaluated.tolist()]
+        kept = evaluated[np.array(is_kept, dtype=np.bool_)]
         self._best.add_evaluation(kept, self.steps[kept], self._records.newest_returns(kept))
         due.over[evaluated] |= self._is_good(evaluated)
         ended: Ended = {

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from dqn_exp.sweep import extension
+from dqn_exp.training import trainer
 from tests.command import files_below, table_of
 from tests.conftest import results_of
+from tests.stepping import single_steps
 
 
 @pytest.mark.parametrize("every", ["null", "80", "30"])
@@ -22,6 +25,32 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(command, resumed, tmp_path, ev
     assert (result["status"], result["steps"]) == ("completed", 200)
     assert "total_steps: 200" in (tmp_path / "short/.hydra/config.yaml").read_text()
     assert "Training 0 of 1 run." in resumed("short").out  # The larger budget has been saved.
+
+
+def test_an_evaluation_that_a_longer_run_does_not_make_is_forgotten(
+    command, resumed, tmp_path, monkeypatch
+):
+    own = ("seed=3", "eval.every_steps=30", "agent.learning_starts=20", "agent.learning_rate=0.05")
+    advance = trainer.Trainer.advance
+
+    def advance_and_diverge(self) -> None:
+        advance(self)
+        if self.steps[0] == 89:  # Found at the next step, at which it is to be evaluated.
+            self._agent.online.fill_(torch.nan)
+
+    command(*own, "trainer.total_steps=80", "hydra.run.dir=short")
+    before = json.loads((tmp_path / "short/result.json").read_text())
+    monkeypatch.setattr(trainer.Trainer, "advance", advance_and_diverge)
+    with single_steps():
+        command(*own, "trainer.total_steps=200", "hydra.run.dir=long")
+        resumed("short", "trainer.total_steps=200")
+    found, expected = (
+        json.loads((tmp_path / name / "result.json").read_text()) for name in ("short", "long")
+    )
+    names = ("status", "steps", "eval_return_mean", "eval_return_std", "best_step")
+    assert [found[name] for name in names] == [expected[name] for name in names]
+    assert found["status"] == "diverged" and found["steps"] == 90
+    assert found["eval_return_mean"] != before["eval_return_mean"]
 
 
 def test_a_sweep_goes_on_also_if_that_was_interrupted(command, resumed, tmp_path, monkeypatch):
