@@ -9,7 +9,6 @@ import numpy.typing as npt
 from gymnasium import Space, spaces
 
 from dqn_exp.core.arrays import Float32Array
-from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.env.spaces import foreign, in_one_line, wrong_shape
 
 REMEDY = (
@@ -20,8 +19,6 @@ REMEDY = (
 
 class Flattened:
     """Any other space, flattened by Gymnasium: integers become one-hot vectors."""
-
-    frames: FrameFormat | None = None
 
     def __init__(self, space: Space[Any]) -> None:
         self._space = _without_text(space, "observation_space")

@@ -16,6 +16,9 @@ class Images:
     """A Box of rank 2 or 3 with integers from 0 to 255 or booleans, scaled to [0, 1].
 
     An image of rank 3 has its channels last, unless its first axis is shorter than its last one.
+
+    Attributes:
+        form: format of an image.
     """
 
     notes: tuple[str, ...] = ()
@@ -27,7 +30,7 @@ class Images:
         if shape[0] < shape[2]:
             self._has_channels_first, shape = True, (*shape[1:], shape[0])
         low, high = int(space.low.flat[0]), int(space.high.flat[0])
-        self.frames: FrameFormat | None = FrameFormat(
+        self.form = FrameFormat(
             height=shape[0],
             width=shape[1],
             channels=shape[2],
@@ -39,12 +42,6 @@ class Images:
         # Then a value of the type is one of the space.
         is_byte = space.dtype == np.uint8 and (low, high) == (0, 255)
         self._has_all_values = is_byte or space.dtype == np.bool_
-
-    @property
-    def form(self) -> FrameFormat:
-        """Format of an image."""
-        assert self.frames is not None
-        return self.frames
 
     def to_frame(self, observation: Any) -> UInt8Array:
         """Returns the values `[H * W * c]` of an image, perhaps a view of it.
@@ -68,9 +65,9 @@ class Images:
         return self.form.join(self.to_frame(observation))
 
     def _convert(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Returns an image of another type or shape, if it has as many integers of the space."""
-        size = int(np.prod(self._space.shape))
-        if image.dtype.kind not in "uibf" or image.size != size:
+        """Returns an image of another type, or with other axes of length 1, as one of the space."""
+        lengths, expected = ([n for n in one.shape if n != 1] for one in (image, self._space))
+        if image.dtype.kind not in "uibf" or lengths != expected:
             raise ValueError(wrong_shape(self._space, image))
         least, most = self._space.low.flat[0], self._space.high.flat[0]
         is_integer = image.dtype.kind != "f" or bool((image == np.rint(image)).all())

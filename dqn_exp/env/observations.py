@@ -7,7 +7,6 @@ import numpy.typing as npt
 from gymnasium import Space, spaces
 
 from dqn_exp.core.arrays import Float32Array
-from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.env.flattening import Flattened
 from dqn_exp.env.images import Images
 from dqn_exp.env.spaces import foreign, in_one_line, wrong_shape
@@ -19,12 +18,10 @@ class Observations(Protocol):
     Attributes:
         num_features: D.
         notes: what the user should know about them.
-        frames: their format if they are images that fit into bytes, else None.
     """
 
     num_features: int
     notes: tuple[str, ...]
-    frames: FrameFormat | None
 
     def encode(self, observation: Any) -> Float32Array:
         """Returns the features `[D]` of an observation, perhaps a view of it.
@@ -67,7 +64,6 @@ class _Vector:
     """A Box of numbers, as they are."""
 
     notes: tuple[str, ...] = ()
-    frames: FrameFormat | None = None
 
     def __init__(self, space: spaces.Box) -> None:
         self._space, self.num_features = space, int(np.prod(space.shape))
@@ -81,7 +77,6 @@ class _ScaledIntegers:
     """A Box of rank 2 or 3 with other integers, scaled to [0, 1] by its bounds."""
 
     notes: tuple[str, ...] = ()
-    frames: FrameFormat | None = None
 
     def __init__(self, space: spaces.Box) -> None:
         self._space, self.num_features = space, int(np.prod(space.shape))

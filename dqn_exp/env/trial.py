@@ -107,7 +107,6 @@ class _Seen:
 
     def __init__(self, observations: Observations) -> None:
         self.num_features, self.notes = observations.num_features, observations.notes
-        self.frames = observations.frames
         self._observations = observations
         self._exact: list[Float64Array] = []
 

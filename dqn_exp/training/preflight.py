@@ -54,11 +54,12 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     trial = try_config(config)
     problems = [_with_key_of_game(one, config.env) for one in trial.problems]
     problems += _problems_of_name(config.env)
-    problems += _problems_of_lives(config)
     problems += problems_of_callbacks(config.callbacks)
     problems += problems_of_metrics(config.log.metrics)
-    if config.eval.env_kwargs and trial.shape is not None:
-        problems += _problems_of_evaluation(config, trial.shape)
+    if trial.shape is not None:
+        problems += _problems_of_lives(config)
+        if config.eval.env_kwargs:
+            problems += _problems_of_evaluation(config, trial.shape)
     if config.log.video and not problems:
         problems += _problems_of_film(_to_json(config))
     if is_remote:
