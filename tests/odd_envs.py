@@ -277,6 +277,11 @@ class BadStep(Corridor):
         raise KeyError("wheel")
 
 
+class NoDoor(Corridor):
+    def step(self, action: Any) -> Any:
+        raise ValueError("no such door")
+
+
 class Exits(Corridor):
     """Leaves the process in episodes whose seed is 0 or 1 modulo 8."""
 

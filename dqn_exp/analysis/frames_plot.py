@@ -1,6 +1,6 @@
 """Plot of what agents with image observations see."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,79 +10,61 @@ from matplotlib.axes import Axes
 from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.plot_style import Plot, Theme
 from dqn_exp.analysis.run_reader import RunFiles
-from dqn_exp.core.arrays import UInt8Array
 from dqn_exp.core.planes import draw_planes
 from dqn_exp.files.filmstrip_file import FilmstripFile, read_filmstrip
 
-MOST_ROWS = 8
-"""Environments that are shown."""
-
 
 def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
-    """Returns a plot of an evaluation episode in each environment; None without images.
+    """Returns a plot of an evaluation episode; None without images.
 
     Args:
-        settings: the largest IQM first.
+        settings: of one environment, the best first.
     """
-    shown = list(_choose(settings))[:MOST_ROWS]
-    if not shown:
+    runs = (_median_run(setting) for setting in settings)
+    shown = next(((run, strip) for run in runs if (strip := read_filmstrip(run.directory))), None)
+    if shown is None:
         return None
-    height, width = shown[0][1].frames.shape[1:3]
-    columns = max(len(strip.frames) for _, strip in shown)
+    run, strip = shown
+    height, width = strip.frames.shape[1:3]
 
     def draw(axes: Axes, theme: Theme) -> None:
         axes.set_axis_off()
-        for row, (name, strip) in enumerate(shown):
-            axes.text(0, row * 1.3 - 0.04, _label(name, strip), color=theme.text, va="bottom")
-            for column, frame in enumerate(strip.frames):
-                place = (column * 1.06, column * 1.06 + 1, row * 1.3 + 1, row * 1.3)
-                axes.imshow(to_picture(frame), extent=place, interpolation="nearest")
-        axes.set(xlim=(0, columns * 1.06), ylim=(len(shown) * 1.3 - 0.2, -0.25))
+        axes.text(0, -0.04, _label(run, strip), color=theme.text, va="bottom")
+        pictures = to_pictures(strip)
+        for column, picture in enumerate(pictures):
+            place = (column * 1.06, column * 1.06 + 1, 1, 0)
+            axes.imshow(picture, extent=place, interpolation="nearest")
+        axes.set(xlim=(0, len(pictures) * 1.06), ylim=(1.1, -0.25))
         axes.set_aspect(height / width)
 
-    return Plot(
-        "frames",
-        "What the agent sees",
-        _caption(settings, [strip for _, strip in shown]),
-        draw,
-        (9.0, 9.0 / max(columns, 4) * 1.25 * len(shown) * height / width + 0.7),
-    )
+    shape = (9.0, 9.0 / max(len(strip.frames), 4) * 1.25 * height / width + 0.7)
+    return Plot("frames", "What the agent sees", _caption(settings, strip), draw, shape)
 
 
-def _caption(settings: Sequence[Setting], strips: Sequence[FilmstripFile]) -> str:
+def to_pictures(strip: FilmstripFile) -> list[npt.NDArray[Any]]:
+    """Returns pictures `[H, W]` or `[H, W, 3]` in [0, 1] of frames `[H, W, c]`.
+
+    Channels with two values are planes of things that are there or not. Three other channels are
+    colors; of any other number, the last one is drawn in gray.
+    """
+    if _has_planes(strip):
+        return [draw_planes(frame > strip.low) / 255 for frame in strip.frames]
+    levels = (strip.frames - float(strip.low)) / max(strip.high - strip.low, 1)
+    pictures = levels if levels.shape[-1] == 3 else levels[..., -1:].repeat(3, axis=-1)
+    return list(pictures)
+
+
+def _has_planes(strip: FilmstripFile) -> bool:
+    return strip.high - strip.low == 1 and strip.frames.shape[-1] > 1
+
+
+def _caption(settings: Sequence[Setting], strip: FilmstripFile) -> str:
     text = "Evenly spaced frames of an evaluation episode"
     if sum(len(setting.runs) for setting in settings) > 1:
         text += ", of the median run of the best setting"
-    if any(_has_planes(frame) for strip in strips for frame in strip.frames):
+    if _has_planes(strip):
         return f"{text}. Planes of objects have one color each; the last plane is on top."
     return f"{text}."
-
-
-def _has_planes(frame: UInt8Array) -> bool:
-    channels = frame.shape[2]
-    return not (channels == 1 or (channels == 3 and frame.max() > 1))
-
-
-def to_picture(frame: UInt8Array) -> npt.NDArray[Any]:
-    """Returns a picture `[H, W, 3]` in [0, 1] of a frame `[H, W, c]`.
-
-    One channel is drawn in gray, and three with large numbers are colors; otherwise each
-    channel is a plane of things that are there or not.
-    """
-    if _has_planes(frame):
-        return draw_planes(frame) / 255
-    brightest = 255 if frame.max() > 1 else 1
-    return np.broadcast_to(frame / brightest, (*frame.shape[:2], 3))
-
-
-def _choose(settings: Sequence[Setting]) -> Iterator[tuple[str, FilmstripFile]]:
-    """Yields each environment with frames of its best setting."""
-    seen = set()
-    for setting in settings:
-        env_id = str(setting.runs[0].config.get("env.id"))
-        if env_id not in seen and (strip := read_filmstrip(_median_run(setting).directory)):
-            seen.add(env_id)
-            yield env_id, strip
 
 
 def _median_run(setting: Setting) -> RunFiles:
@@ -90,6 +72,7 @@ def _median_run(setting: Setting) -> RunFiles:
     return ordered[len(ordered) // 2]
 
 
-def _label(name: str, strip: FilmstripFile) -> str:
+def _label(run: RunFiles, strip: FilmstripFile) -> str:
     steps = ", ".join(str(step) for step in strip.steps)
+    name = run.config.get("env.id")
     return f"{name} at step {strip.step:,}; steps of the episode: {steps}"

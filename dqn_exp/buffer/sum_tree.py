@@ -28,12 +28,9 @@ class SumTree(PerRunState):
 
     def __init__(self, capacities: IntArray) -> None:
         """Creates trees of zeros with `capacities` `[N]`, positive, the leaves of each run."""
-        widths = [-(-capacities // ARITY) * ARITY]
-        while widths[0].max() > ARITY:
-            widths.insert(0, -(-widths[0] // ARITY // ARITY) * ARITY)
-        all_widths = np.stack(widths)
-        ends = np.cumsum(all_widths).reshape(all_widths.shape)
-        self.offsets = np.ascontiguousarray((ends - all_widths).T)
+        widths = _widths_of(capacities)
+        ends = np.cumsum(widths).reshape(widths.shape)
+        self.offsets = np.ascontiguousarray((ends - widths).T)
         self.nodes = np.zeros(int(ends[-1, -1]))
         self.totals = np.zeros(len(capacities))
 
@@ -60,6 +57,19 @@ class SumTree(PerRunState):
         leaves = np.zeros(len(runs), dtype=np.int64)
         _find_all(self.nodes, self.offsets, runs, positions, leaves)
         return leaves
+
+
+def _widths_of(capacities: IntArray) -> IntArray:
+    """Returns the nodes `[H, N]` of each level, from the children of the roots down."""
+    widths = [-(-capacities // ARITY) * ARITY]
+    while widths[0].max() > ARITY:
+        widths.insert(0, -(-widths[0] // ARITY // ARITY) * ARITY)
+    return np.stack(widths)
+
+
+def bytes_of_tree(capacity: int) -> int:
+    """Returns the bytes of the nodes of a tree with `capacity` leaves."""
+    return int(_widths_of(np.array([capacity])).sum()) * 8
 
 
 @kernel

@@ -35,6 +35,16 @@ class FrameFormat(NamedTuple):
     repeats_first: bool = True
 
     @property
+    def lowest(self) -> int:
+        """The smallest value that a frame may have."""
+        return int(self.low)
+
+    @property
+    def highest(self) -> int:
+        """The largest value that a frame may have."""
+        return round(self.low + 1 / self.scale)
+
+    @property
     def num_values(self) -> int:
         """Values of one frame."""
         return self.height * self.width * self.channels

@@ -11,6 +11,7 @@ from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.errors import EpisodeError
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.registry import place, short_name
+from dqn_exp.env.results import InterfaceError
 from dqn_exp.env.single_env import SingleEnv
 from dqn_exp.env.spaces import shorten
 from dqn_exp.env.video import Frame, Gif, Video
@@ -20,6 +21,10 @@ QValues = Callable[[Float32Array], Float32Array]
 
 FPS = 30
 """Frames per second of environments that do not specify it."""
+
+
+class RenderError(ValueError):
+    """An environment cannot be filmed."""
 
 
 class PlayedEpisode(NamedTuple):
@@ -93,15 +98,17 @@ def play(
     """Plays one episode per seed with greedy actions, and adds all frames to the videos.
 
     Raises:
-        ValueError: If frames cannot be rendered.
-        EpisodeError: If the environment raises an error.
+        RenderError: If frames cannot be rendered.
+        EpisodeError: If the environment raises an error, or returns something wrong.
     """
     for seed in seeds:
         actions: list[int] = []
         try:
             played = _play_one(env, q_values, seed, videos, actions)
-        except ValueError:
+        except RenderError:
             raise
+        except InterfaceError as error:
+            raise EpisodeError(f"The environment: {error}", seed, actions) from error
         except (Exception, SystemExit) as error:  # An environment may raise any error.
             reason = f"The environment raised {place(error)}"
             raise EpisodeError(reason, seed, actions) from error
@@ -129,9 +136,9 @@ def _film(env: SingleEnv, videos: Sequence[Video]) -> None:
     try:
         frame: Frame = env.env.render()  # type: ignore[assignment]
     except gymnasium.error.DependencyNotInstalled as error:
-        raise ValueError(f"{error} Install it with: pip install 'dqn-exp[video]'") from error
+        raise RenderError(f"{error} Install it with: pip install 'dqn-exp[video]'") from error
     if not isinstance(frame, np.ndarray) or frame.ndim != 3:
-        raise ValueError(
+        raise RenderError(
             f"expected an image from render, an array [H, W, 3], got {shorten(frame)}."
         )
     for video in videos:

@@ -20,11 +20,15 @@ class FilmstripFile(NamedTuple):
         step: of the run at the evaluation.
         frames: `[T, H, W, c]` with c gray levels, colors or planes.
         steps: `[T]` of the episode at which the frames were seen.
+        low: smallest value that a frame may have.
+        high: largest one.
     """
 
     step: int
     frames: UInt8Array
     steps: IntArray
+    low: int
+    high: int
 
 
 def write_filmstrip(directory: Path, content: FilmstripFile) -> None:
@@ -43,6 +47,7 @@ def read_filmstrip(directory: Path) -> FilmstripFile | None:
     try:
         # With a path, numpy leaves a damaged file open.
         with (directory / NAME).open("rb") as file, np.load(file) as arrays:
-            return FilmstripFile(int(arrays["step"]), arrays["frames"], arrays["steps"])
+            step, low, high = (int(arrays[name]) for name in ("step", "low", "high"))
+            return FilmstripFile(step, arrays["frames"], arrays["steps"], low, high)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

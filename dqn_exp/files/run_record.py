@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dqn_exp.core.arrays import Float64Array, IntArray, UInt8Array
+from dqn_exp.core.arrays import Float64Array, IntArray
 from dqn_exp.core.errors import EpisodeError, describe_error
 from dqn_exp.core.wording import quantity
 from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint, save_policy
@@ -131,14 +131,14 @@ class RunRecord:
         self.log("Step %s: return %.1f ± %.1f over %s.", f"{step:,}", mean, std, count)
         self._tell("on_evaluation", step, returns.copy())
 
-    def write_filmstrip(self, step: int, frames: UInt8Array, steps: IntArray) -> None:
-        """Replaces the frames `[T, H, W, c]` of an evaluation episode, seen at its steps `[T]`.
+    def write_filmstrip(self, content: FilmstripFile) -> None:
+        """Replaces the frames of an evaluation episode.
 
         Raises:
             OSError: If the file cannot be written.
         """
         check_ownership(self.directory, self._token)
-        write_filmstrip(self.directory, FilmstripFile(step, frames, steps))
+        write_filmstrip(self.directory, content)
 
     def add_gif(self, tag: str, content: bytes, size: tuple[int, int]) -> None:
         """Adds an animated image at the current step of the run."""

@@ -96,7 +96,7 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     search_in_sources(config.hydra.runtime.config_sources)
     launcher = _make_launcher(config, task_function)
     space = read_space(params, list(config.hydra.overrides.task))
-    fixed = [*space.fixed, *(f"{key}={_to_text(value)}" for key, value in changes.items())]
+    fixed = [*space.fixed, *(one for one in others if one.partition("=")[0] in changes)]
     return Request(
         launcher,
         to_options(launcher.options),
@@ -140,7 +140,3 @@ def _make_launcher(config: DictConfig, task_function: TaskFunction) -> Launcher:
 
 def _changed(entry: JobEntry, changes: Mapping[str, Any]) -> JobEntry:
     return entry._replace(config=with_changes(entry.config, changes))
-
-
-def _to_text(value: object) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()

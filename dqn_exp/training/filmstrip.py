@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from dqn_exp.core.arrays import Float32Array, IntArray, UInt8Array
+from dqn_exp.core.arrays import Float32Array, UInt8Array
 from dqn_exp.core.frame_format import FrameFormat
+from dqn_exp.files.filmstrip_file import FilmstripFile
 
 NUM_FRAMES = 8
 
@@ -26,9 +27,9 @@ class Filmstrip:
             del self._frames[1::2]
             self._stride *= 2
 
-    @property
-    def content(self) -> tuple[UInt8Array, IntArray]:
-        """Frames `[T, H, W, c]`, and the steps `[T]` of the episode at which they were seen."""
+    def to_file(self, step: int) -> FilmstripFile:
+        """Returns the content of a file for an evaluation at a step of a run."""
         stride = -(-len(self._frames) // NUM_FRAMES)
         kept = self._frames[::stride]
-        return np.stack(kept), np.arange(len(kept)) * self._stride * stride
+        steps = np.arange(len(kept)) * self._stride * stride
+        return FilmstripFile(step, np.stack(kept), steps, self._form.lowest, self._form.highest)

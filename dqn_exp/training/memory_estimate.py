@@ -1,8 +1,8 @@
 """Estimate of the memory that a run takes, part by part."""
 
-import math
 from typing import NamedTuple
 
+from dqn_exp.buffer.sum_tree import bytes_of_tree
 from dqn_exp.config.engine_choice import outputs_per_action
 from dqn_exp.config.schema import Config
 from dqn_exp.core.transition import make_layout
@@ -84,6 +84,5 @@ def _buffer_bytes(config: Config, shape: EnvShape) -> int:
     width = make_layout(shape.num_stored, config.agent.n_step).width
     capacity = config.buffer.capacity
     frames = 0 if shape.frames is None else capacity * (shape.frames.num_bytes + BYTES_OF_LINKS)
-    # A sum tree in double precision has two nodes for each of the next power of two.
-    tree = 2 * 8 * 2 ** math.ceil(math.log2(capacity)) if config.buffer.kind == "prioritized" else 0
+    tree = bytes_of_tree(capacity) if config.buffer.kind == "prioritized" else 0
     return capacity * width * BYTES + tree + frames

@@ -219,7 +219,7 @@ class Trainer(PerRunState):
             row = int(rows[index])
             try:
                 if index not in played.errors:
-                    self._records[row].write_filmstrip(int(self.steps[row]), *filmstrip.content)
+                    self._records[row].write_filmstrip(filmstrip.to_file(int(self.steps[row])))
             except OSError as error:
                 errors[row] = error
         return errors

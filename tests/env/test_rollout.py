@@ -79,8 +79,16 @@ def test_an_environment_that_cannot_be_filmed_is_refused(name, message):
         check_visible(EnvArguments(f"Odd{name}-v0"))
 
 
-def test_an_environment_that_fails_is_told_with_its_episode():
-    env = make_visible(EnvArguments("OddExits-v0"), None)
-    message = r"The environment raised SystemExit: bye .*, at step 2 of an episode \(seed 8\)"
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Exits", r"The environment raised SystemExit: bye .*, at step 2"),
+        ("NoDoor", r"The environment raised ValueError: no such door .*, at step 1"),
+        ("HugeReward", r"The environment: the reward .*, at step 1"),
+    ],
+)
+def test_an_environment_that_fails_is_told_with_its_episode(name, message):
+    env = make_visible(EnvArguments(f"Odd{name}-v0"), None)
+    message += r" of an episode \(seed 8\)"
     with pytest.raises(EpisodeError, match=message):
         list(play(env, lambda observations: np.array([[1.0, 0.0]]), [8]))

@@ -6,9 +6,10 @@ from dqn_exp.files.filmstrip_file import NAME, FilmstripFile, read_filmstrip, wr
 
 def test_frames_are_read_as_they_were_written(tmp_path):
     frames = np.arange(48, dtype=np.uint8).reshape(2, 4, 3, 2)
-    write_filmstrip(tmp_path, FilmstripFile(70, frames, np.array([0, 9])))
+    write_filmstrip(tmp_path, FilmstripFile(70, frames, np.array([0, 9]), 0, 99))
     found = read_filmstrip(tmp_path)
-    assert found is not None and found.step == 70 and found.steps.tolist() == [0, 9]
+    assert found is not None and (found.step, found.low, found.high) == (70, 0, 99)
+    assert found.steps.tolist() == [0, 9]
     np.testing.assert_array_equal(found.frames, frames)
     first = (tmp_path / NAME).read_bytes()
     write_filmstrip(tmp_path, found)

@@ -14,7 +14,8 @@ def test_frames_are_evenly_spaced_whatever_the_length():
         filmstrip = Filmstrip(make_format(channels=1))
         for step in range(length):
             filmstrip.add(np.full(6, step % 256 / 255, dtype=np.float32))
-        frames, steps = filmstrip.content
+        step, frames, steps, *bounds = filmstrip.to_file(7)
+        assert step == 7 and bounds == [0, 255]
         assert len(frames) == len(steps) <= NUM_FRAMES
         assert (steps[0] == 0 and length / 4 <= steps[-1] < length) or length == 1
         assert len(set(np.diff(steps))) <= 1
@@ -28,4 +29,6 @@ def test_the_newest_frame_of_a_stack_is_kept(low, high):
     frames = np.random.default_rng(0).integers(low, high + 1, (3, 12), dtype=np.uint8)
     filmstrip = Filmstrip(form)
     filmstrip.add(form.join(frames))
-    np.testing.assert_array_equal(filmstrip.content[0][0], frames[-1].reshape(3, 2, 2))
+    found = filmstrip.to_file(0)
+    np.testing.assert_array_equal(found.frames[0], frames[-1].reshape(3, 2, 2))
+    assert (found.low, found.high) == (low, high)

@@ -1,7 +1,9 @@
 """Checks of configs with their environments and this machine."""
 
+import numpy as np
 import pytest
 
+from dqn_exp.buffer.sum_tree import SumTree
 from dqn_exp.sweep.launcher import group_jobs
 from dqn_exp.training import preflight
 from dqn_exp.training.memory_estimate import estimate_memory, to_text
@@ -60,6 +62,16 @@ def test_the_estimate_is_that_of_a_naive_count():
         "3.0 GiB",
         "2.0 TiB",
     ]
+
+
+@pytest.mark.parametrize("capacity", [1, 8, 9, 1_000, 70_000])
+def test_priorities_are_estimated_as_they_are_stored(capacity):
+    keys = {"buffer__capacity": capacity, "agent__batch_size": 1, "agent__learning_starts": 0}
+    plain, prioritized = (
+        estimate_memory(config, shape_of(config)).buffer
+        for config in (make_config(**keys), make_config("buffer=prioritized", **keys))
+    )
+    assert prioritized - plain == SumTree(np.array([capacity])).nodes.nbytes
 
 
 def test_a_sweep_that_does_not_fit_is_split(caplog):
