@@ -11,7 +11,7 @@ from pathlib import Path
 from dqn_exp.cli import run_command
 from dqn_exp.core.extras import import_extra
 from dqn_exp.files.directories import sweep_above
-from dqn_exp.files.job_list import JOURNAL
+from dqn_exp.files.job_list import JOURNAL, NAME
 from dqn_exp.train import train
 
 DESCRIPTION = """\
@@ -48,7 +48,9 @@ def resume(options: argparse.Namespace) -> None:
     directory = Path(os.path.abspath(options.directory))
     request = ResumeRequest(directory, options.overrides, options.retry_failed)
     above = sweep_above(directory)
-    if above is not None and above != directory and (above / JOURNAL).exists():
+    # A confirmation below a search is a sweep of its own.
+    is_sweep = (directory / NAME).exists()
+    if above is not None and not is_sweep and (above / JOURNAL).exists():
         raise ValueError(f"{directory}: a run of a search; resume the search, {above}.")
     if (directory / JOURNAL).exists():
         search = import_extra("dqn_exp.search.resume", "search")

@@ -78,6 +78,8 @@ BAD = [
     (["env=cartpole_v1", "env.frame_padding=zeros"], "env.frame_padding: expected first, got zeros: the observations of CartPole-v1 are vectors."),
     (["env=minatar", "env.game=pong"], "env.game: expected one of asterix, breakout, freeway, seaquest, space_invaders, got 'pong'."),
     (["env=atari", "env.game=brekout", "network=nature"], "got 'brekout'. Did you mean breakout"),
+    (["env=minatar", "env.game=null"], "env.game: expected one of asterix, breakout, freeway, seaquest, space_invaders, got null."),
+    (["+game=pong"], "game: unknown key. Did you mean env.game?"),
     (["env=minatar", "env.game=Space Invader"], "got 'Space Invader'. Did you mean space_invaders?"),
     (["env=minatar", "env.id=minatar/brekout-v1"], "env.id: expected one of asterix, breakout, freeway, seaquest, space_invaders, got 'brekout'. Did you mean breakout?"),
     (["env=minatar", "env.id=minatar/pong-v7"], "env.id: no environment 'minatar/pong-v7' is registered. Expected such as minatar/asterix-v0."),

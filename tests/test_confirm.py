@@ -41,9 +41,11 @@ def test_fresh_seeds_are_trained_as_a_sweep_of_their_own(command, confirmed, res
 def test_a_confirmed_run_is_the_one_that_a_command_trains(command, confirmed, tmp_path):
     sweep = ("agent.gamma=0.9,0.5", "seed=0,1", "hydra.sweep.dir=s")
     assert command("-m", *sweep).status == 0
-    assert confirmed("s", "--top", "1", "--seeds", "1").status == 0
+    ended = confirmed("s", "--top", "1", "--seeds", "1")
+    assert ended.status == 0
     (row,) = table_of(tmp_path / "s/confirmation")
     gamma = f"agent.gamma={row['agent.gamma']}"
+    assert ended.out.splitlines()[-1].endswith(f", 1 seed: gamma={row['agent.gamma']}")
     assert command(gamma, "seed=2", "hydra.run.dir=alone").status == 0
     for name in ("episodes.csv", "evaluations.csv"):
         folder = tmp_path / "s/confirmation" / row["dir"]

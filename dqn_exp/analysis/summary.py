@@ -7,6 +7,7 @@ from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.comparable import Group, make_groups
 from dqn_exp.analysis.ranking import ranks_of
 from dqn_exp.analysis.run_reader import read_sources
+from dqn_exp.analysis.swept_keys import shorten_keys
 from dqn_exp.analysis.table import to_text
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.wording import quantity
@@ -48,15 +49,25 @@ def best_lines(directory: Path) -> Iterator[str]:
     is_confirmed = directory.name == CONFIRMATION
     for group in make_groups(read_sources([directory])):
         if len(group.scored) > 1 or is_confirmed:
-            yield from _lines_of(group, ", confirmed with fresh seeds," if is_confirmed else "")
+            yield from _lines_of(group, is_confirmed=is_confirmed)
 
 
-def _lines_of(group: Group, remark: str) -> Iterator[str]:
+def _lines_of(group: Group, *, is_confirmed: bool) -> Iterator[str]:
     where = f" with {group.label}" if group.label else ""
+    remark = ", confirmed with fresh seeds," if is_confirmed else ""
     yield f"Best settings{where}{remark} by the IQM of their final returns, with 95% intervals:"
     ranks = ranks_of(group.scored)
     for rank, setting in [*zip(ranks, group.scored, strict=True)][:NUM_SHOWN]:
-        yield f"  {rank}. {_value(setting)}, {_seeds_of(setting)}: {setting.label}"
+        yield f"  {rank}. {_value(setting)}, {_seeds_of(setting)}: {_name_of(setting, group)}"
+
+
+def _name_of(setting: Setting, group: Group) -> str:
+    """Returns the values that tell a setting from others, or those of the only one."""
+    if len(group.settings) > 1:
+        return setting.label
+    values = {key: value for key, value in setting.runs[0].swept.items() if key != "seed"}
+    names = shorten_keys(list(values))
+    return ", ".join(f"{names[key]}={value}" for key, value in values.items()) or setting.label
 
 
 def _seeds_of(setting: Setting) -> str:

@@ -130,13 +130,11 @@ def suggest(key: str) -> str:
     if alias and group in ("", alias.rpartition(".")[0]):
         return f" Did you mean {alias}?"
     # Of keys with the same last part, the one in the outermost group.
-    outermost_last = sorted(known, key=lambda name: -name.count("."))
-    last_names = {name.rsplit(".", 1)[-1]: name for name in outermost_last}
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
-    near = near or [
-        last_names[name]
-        for name in difflib.get_close_matches(key.rsplit(".", 1)[-1], last_names, n=1)
-    ]
+    outermost_last = sorted(known, key=lambda one: -one.count("."))
+    last_names = {one.rsplit(".", 1)[-1]: one for one in outermost_last}
+    near = [last_names[name]] if name in last_names else []
+    near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    near = near or [last_names[one] for one in difflib.get_close_matches(name, last_names, n=1)]
     if not near:
         return " List the keys with --cfg job."
     written = _as_written(near[0])

@@ -12,13 +12,15 @@ from optuna.trial import TrialState
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_sources
-from dqn_exp.files.job_list import JobEntry
+from dqn_exp.files.directories import shorten
+from dqn_exp.files.job_list import CONFIRMATION, JobEntry
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.search.options import SearchOptions, to_search_options
 from dqn_exp.search.search import describe_trials
 from dqn_exp.search.space import read_space
 from dqn_exp.search.study import mend_journal, read_trials
 from dqn_exp.search.sweeper import Request, carry_out, check_corners
+from dqn_exp.sweep.confirm import is_confirmed
 from dqn_exp.sweep.hydra_internals import make_context, make_loader
 from dqn_exp.sweep.launcher import Launcher
 from dqn_exp.sweep.launcher_options import to_options
@@ -33,6 +35,9 @@ from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 
 CHANGEABLE = ("n_trials", "timeout", "target", "finalists", "fresh_seeds")
 """Options of a search that may change when it resumes."""
+
+OF_CONFIRMATION = ("finalists", "fresh_seeds")
+"""Those of them that must be known when the confirmation begins."""
 
 PREFIX = "hydra.sweeper."
 
@@ -49,8 +54,6 @@ def resume_search(asked: ResumeRequest, task_function: TaskFunction) -> None:
         RunError: If no trial has completed.
         KeyboardInterrupt: If it is interrupted again.
     """
-    if asked.retries_failed:
-        raise ConfigError(["--retry-failed: a search does not repeat trials; begin a new one."])
     setup_globals()
     JobRuntime.instance().set("name", "train")
     with lock_directory(asked.directory, exclusive=True):
@@ -72,6 +75,7 @@ def describe_search(asked: ResumeRequest) -> list[str]:
     """
     saved = read_saved_sweep(asked.directory)
     limit = _options(saved, asked.overrides)[0].n_trials
+    _split(saved, asked)
     trials = read_trials(asked.directory)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     lines = [f"resume trial {trial.number}" for trial in running]
@@ -83,15 +87,14 @@ def _options(saved: SavedSweep, overrides: Sequence[str]) -> tuple[SearchOptions
     """Returns the options of a saved search, with changes, and its declared ranges."""
     options = {str(key): value for key, value in saved.hydra.sweeper.items() if key != "_target_"}
     params = options.pop("params") or {}
-    return to_search_options(options | _changed_options(overrides)), params
+    return to_search_options(options | _changed_options(saved.directory, overrides)), params
 
 
 def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     """Returns the search that is saved in a directory, with changes."""
     saved = read_saved_sweep(asked.directory)
     options, params = _options(saved, asked.overrides)
-    others = [override for override in asked.overrides if not override.startswith(PREFIX)]
-    node, changes = split_changes(saved.hydra.launcher, others)
+    node, changes, others = _split(saved, asked)
     config = _saved_config(asked.directory, node, changes)
     search_in_sources(config.hydra.runtime.config_sources)
     launcher = _make_launcher(config, task_function)
@@ -106,7 +109,20 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     )
 
 
-def _changed_options(overrides: Sequence[str]) -> dict[str, Any]:
+def _split(saved: SavedSweep, asked: ResumeRequest) -> tuple[DictConfig, dict[str, Any], list[str]]:
+    """Returns the options of the launcher, the changed keys, and all overrides but the search's.
+
+    Raises:
+        ConfigError: If the search cannot be resumed with the changes.
+    """
+    if asked.retries_failed:
+        raise ConfigError(["--retry-failed: a search does not repeat trials; begin a new one."])
+    others = [override for override in asked.overrides if not override.startswith(PREFIX)]
+    also = [f"{PREFIX}{name}" for name in CHANGEABLE]
+    return *split_changes(saved.hydra.launcher, others, also), others
+
+
+def _changed_options(directory: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Returns the new options of the search that overrides ask for."""
     changed = {}
     for override in overrides:
@@ -116,6 +132,9 @@ def _changed_options(overrides: Sequence[str]) -> dict[str, Any]:
             if name not in CHANGEABLE:
                 known = ", ".join(f"{PREFIX}{one}" for one in CHANGEABLE)
                 raise ConfigError([f"{key}: would change the trials; expected one of {known}."])
+            if name in OF_CONFIRMATION and is_confirmed(directory):
+                folder = shorten(directory / CONFIRMATION)
+                raise ConfigError([f"{key}: too late for {folder}; move it away to confirm again."])
             changed[name] = yaml.safe_load(text)
     return changed
 

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.core.extras import import_extra
 from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import (
     make_directory,
@@ -141,13 +142,17 @@ def to_request(sweeper: Any, arguments: Sequence[str]) -> Request:
 
     Raises:
         ConfigError: If an option or a range is invalid.
+        MissingExtraError: If the sampler needs a package that is not installed.
     """
     if not hasattr(sweeper.launcher, "options"):
         raise ConfigError(["hydra/launcher: a search needs one of population, population_*."])
+    options = to_search_options(sweeper.options)
+    if options.sampler == "cmaes":
+        import_extra("cmaes", "search")
     return Request(
         sweeper.launcher,
         to_options(sweeper.launcher.options),
-        to_search_options(sweeper.options),
+        options,
         read_space(sweeper.params, arguments),
     )
 
@@ -188,6 +193,7 @@ def carry_out(request: Request, first: Job) -> None:
     launcher.table = table
     executor = make_executor(launcher, request.launching, first.checked)
     usable = usable_bytes(request.launching, first.checked) / executor.num_workers
+    num_earlier = len(study.get_trials(deepcopy=False))
     parts = SearchParts(
         directory=directory,
         options=options,
@@ -217,6 +223,13 @@ def carry_out(request: Request, first: Job) -> None:
     conclude(request, study)
     task = launcher.task_function
     if is_confirmed(directory):
+        if len(study.get_trials(deepcopy=False)) > num_earlier:
+            folder = shorten(directory / CONFIRMATION)
+            log.warning(
+                "The best settings of before are confirmed; to choose again, move %s away "
+                "and resume.",
+                folder,
+            )
         resume_sweep(ResumeRequest(directory / CONFIRMATION, [], False), task)
     elif options.finalists:
         confirm(directory, options.finalists, options.fresh_seeds, [], task)

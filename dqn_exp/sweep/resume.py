@@ -30,6 +30,7 @@ from dqn_exp.sweep.launcher import Launcher, launch_jobs
 from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.resume_plan import PlannedJob, ResumePlan, make_resume_plan, mark_for_retry
 from dqn_exp.sweep.saved_sweep import (
+    BUDGETS,
     SavedSweep,
     read_saved_sweep,
     split_budgets,
@@ -125,7 +126,7 @@ def _read(request: ResumeRequest) -> SavedSweep:
     sweep = read_saved_sweep(request.directory)
     search_in_sources(sweep.hydra.runtime.config_sources)
     sweep.hydra.launcher, changes = split_changes(
-        sweep.hydra.launcher, split_budgets(request.overrides)[0]
+        sweep.hydra.launcher, split_budgets(request.overrides)[0], BUDGETS
     )
     entries = [
         entry._replace(config=with_changes(entry.config, changes)) for entry in sweep.entries

@@ -59,9 +59,14 @@ def read_saved_sweep(directory: Path) -> SavedSweep:
 
 
 def split_changes(
-    launcher: DictConfig, overrides: Sequence[str]
+    launcher: DictConfig, overrides: Sequence[str], also: Sequence[str] = ()
 ) -> tuple[DictConfig, dict[str, Any]]:
     """Returns the options of the launcher and the changed keys that overrides ask for.
+
+    Args:
+        launcher: saved options.
+        overrides: of keys that do not change results.
+        also: keys that may change as well, for error messages.
 
     Raises:
         ConfigError: If an override would change results, or names an unknown option.
@@ -83,7 +88,7 @@ def split_changes(
             raise ConfigError([f"{key}: unknown key.{suggest(key)}"])
         elif changes_results(key):
             free = keys_without_effect()
-            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *free, *BUDGETS))
+            names = ", ".join(("hydra/launcher", "hydra.launcher.*", *free, *also))
             raise ConfigError([f"{key}: would change the results; expected one of {names}."])
         else:
             changes[key] = value

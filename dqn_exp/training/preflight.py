@@ -157,8 +157,8 @@ def _make_parts(config: Config, shape: EnvShape) -> tuple[Network, int]:
 
 def _with_key_of_game(problem: str, env: EnvConfig) -> str:
     """Names env.id in a problem of env.game if the game was given in the id itself."""
-    if env.game is not None and f"/{env.game}-v" in env.id:
-        return problem
+    if f"/{env.game}-v" in env.id:
+        return problem.replace("got 'None'", "got null")
     return re.sub("^env.game:", "env.id:", problem)
 
 

@@ -140,7 +140,10 @@ def test_more_trials_are_added_to_a_search_that_has_ended(searched, resumed, tmp
     folder, _ = searched
     subprocess.run(["cp", "-r", str(folder / "s"), str(tmp_path)], check=True)
     before = trials_in(tmp_path / "s")
-    ended = resumed("s", "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0")
+    shutil.rmtree(tmp_path / "s/confirmation")
+    custom = "tests.training.test_custom"
+    many = f"callbacks=[{custom}:Recorder,{custom}:Clumsy]"  # More than a line of YAML.
+    ended = resumed("s", "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0", many)
     assert ended.status == 0, ended
     after = trials_in(tmp_path / "s")
     assert after[:6] == before and len(after) == 8
@@ -163,6 +166,13 @@ def test_a_trial_that_diverges_is_a_failed_one(search, tmp_path):
     }
     assert states["1e+30"] == "FAIL" and states["0.001"] != "FAIL"
     assert {row["status"] for row in table_of(tmp_path / "s")} >= {"diverged"}
+
+
+def test_a_sampler_whose_package_is_missing_is_refused(search, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cmaes", None)
+    ended = search("hydra.sweeper.sampler=cmaes")
+    assert ended.status != 0 and not files_below(tmp_path)
+    assert "pip install 'dqn-exp[search]'" in ended.err and "Traceback" not in ended.err
 
 
 def test_a_search_without_a_completed_trial_has_failed(search):
@@ -203,6 +213,12 @@ def test_a_search_that_was_moved_goes_on_in_its_directory(searched, tmp_path, mo
     assert len(table_of(tmp_path / "moved")) == 21
     # Its confirmation was complete, and stays so.
     assert "8 of 8 runs completed." in ended.out
+    advice = "to choose again, move moved/confirmation away and resume."
+    assert advice in " ".join(ended.out.split())
+    assert "8 of 8 runs completed." in resumed("moved/confirmation").out
+    run = table_of(tmp_path / "moved")[0]["dir"]
+    refused = resumed(f"moved/{run}")
+    assert refused.status == 2 and "a run of a search; resume the search" in refused.err
 
 
 def test_values_that_exclude_each_other_are_a_failed_trial(search, tmp_path):
@@ -233,10 +249,14 @@ def test_a_resumed_search_keeps_what_its_trials_depend_on(searched, resumed):
     for arguments, message in (
         (["hydra.sweeper.seeds=4"], "hydra.sweeper.seeds: would change the trials"),
         (["agent.gamma=0.5"], "agent.gamma: would change the results"),
+        (["trainer.total_steps=9000"], "expected one of hydra/launcher, hydra.launcher.*, device"),
+        (["hydra.sweeper.finalists=1"], "hydra.sweeper.finalists: too late for "),
         (["--retry-failed"], "--retry-failed: a search does not repeat trials"),
     ):
-        ended = resumed(str(folder / "s"), *arguments)
-        assert ended.status == 2 and message in ended.err, ended
+        for options in ([], ["--dry-run"]):
+            ended = resumed(str(folder / "s"), *arguments, *options)
+            assert ended.status == 2 and message in ended.err, ended
+        assert "trainer.total_steps, trainer.total_episodes" not in ended.err
     assert files_below(folder) == before
 
 
