@@ -12,15 +12,13 @@ from optuna.trial import TrialState
 
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_sources
-from dqn_exp.files.directories import shorten
-from dqn_exp.files.job_list import CONFIRMATION, JobEntry
+from dqn_exp.files.job_list import JobEntry
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.search.options import SearchOptions, to_search_options
 from dqn_exp.search.search import describe_trials
 from dqn_exp.search.space import read_space
 from dqn_exp.search.study import mend_journal, read_trials
 from dqn_exp.search.sweeper import Request, carry_out, check_corners
-from dqn_exp.sweep.confirm import is_confirmed
 from dqn_exp.sweep.hydra_internals import make_context, make_loader
 from dqn_exp.sweep.launcher import Launcher
 from dqn_exp.sweep.launcher_options import to_options
@@ -35,9 +33,6 @@ from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 
 CHANGEABLE = ("n_trials", "timeout", "target", "finalists", "fresh_seeds")
 """Options of a search that may change when it resumes."""
-
-OF_CONFIRMATION = ("finalists", "fresh_seeds")
-"""Those of them that must be known when the confirmation begins."""
 
 PREFIX = "hydra.sweeper."
 
@@ -87,7 +82,7 @@ def _options(saved: SavedSweep, overrides: Sequence[str]) -> tuple[SearchOptions
     """Returns the options of a saved search, with changes, and its declared ranges."""
     options = {str(key): value for key, value in saved.hydra.sweeper.items() if key != "_target_"}
     params = options.pop("params") or {}
-    return to_search_options(options | _changed_options(saved.directory, overrides)), params
+    return to_search_options(options | _changed_options(overrides)), params
 
 
 def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
@@ -122,7 +117,7 @@ def _split(saved: SavedSweep, asked: ResumeRequest) -> tuple[DictConfig, dict[st
     return *split_changes(saved.hydra.launcher, others, also), others
 
 
-def _changed_options(directory: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _changed_options(overrides: Sequence[str]) -> dict[str, Any]:
     """Returns the new options of the search that overrides ask for."""
     changed = {}
     for override in overrides:
@@ -132,9 +127,6 @@ def _changed_options(directory: Path, overrides: Sequence[str]) -> dict[str, Any
             if name not in CHANGEABLE:
                 known = ", ".join(f"{PREFIX}{one}" for one in CHANGEABLE)
                 raise ConfigError([f"{key}: would change the trials; expected one of {known}."])
-            if name in OF_CONFIRMATION and is_confirmed(directory):
-                folder = shorten(directory / CONFIRMATION)
-                raise ConfigError([f"{key}: too late for {folder}; move it away to confirm again."])
             changed[name] = yaml.safe_load(text)
     return changed
 

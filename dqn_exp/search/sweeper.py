@@ -23,7 +23,6 @@ from dqn_exp.files.directories import (
     shorten,
 )
 from dqn_exp.files.job_list import (
-    CONFIRMATION,
     JobEntry,
     add_to_job_list,
     begin_job_list,
@@ -32,17 +31,16 @@ from dqn_exp.files.job_list import (
 from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import SweepTable, rebuild_table
+from dqn_exp.search.finalists import confirm_finalists
 from dqn_exp.search.options import SearchOptions, to_search_options
 from dqn_exp.search.search import Search, SearchParts, describe_best, describe_trials
 from dqn_exp.search.space import Space, read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
 from dqn_exp.sweep.compose import compose_jobs
-from dqn_exp.sweep.confirm import confirm, is_confirmed
 from dqn_exp.sweep.dry_run import end_with_plan
 from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
-from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +191,7 @@ def carry_out(request: Request, first: Job) -> None:
     launcher.table = table
     executor = make_executor(launcher, request.launching, first.checked)
     usable = usable_bytes(request.launching, first.checked) / executor.num_workers
-    num_earlier = len(study.get_trials(deepcopy=False))
+    num_before = len(best_trials(study))
     parts = SearchParts(
         directory=directory,
         options=options,
@@ -221,18 +219,8 @@ def carry_out(request: Request, first: Job) -> None:
         advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
         raise KeyboardInterrupt(advice) from None
     conclude(request, study)
-    task = launcher.task_function
-    if is_confirmed(directory):
-        if len(study.get_trials(deepcopy=False)) > num_earlier:
-            folder = shorten(directory / CONFIRMATION)
-            log.warning(
-                "The best settings of before are confirmed; to choose again, move %s away "
-                "and resume.",
-                folder,
-            )
-        resume_sweep(ResumeRequest(directory / CONFIRMATION, [], False), task)
-    elif options.finalists:
-        confirm(directory, options.finalists, options.fresh_seeds, [], task)
+    has_new = len(best_trials(study)) > num_before
+    confirm_finalists(directory, options, launcher.task_function, has_new=has_new)
 
 
 def conclude(request: Request, study: optuna.Study) -> None:
