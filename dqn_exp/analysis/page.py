@@ -9,13 +9,12 @@ from dqn_exp.analysis import text, verdict
 from dqn_exp.analysis.aggregates import Curve, make_curve
 from dqn_exp.analysis.chart_data import PageContext, make_chart_data
 from dqn_exp.analysis.comparable import Group
-from dqn_exp.analysis.frames_plot import make_frames_plot
 from dqn_exp.analysis.importance import Importance, importances, num_known
 from dqn_exp.analysis.key_plots import make_marginals
 from dqn_exp.analysis.markdown_page import to_markdown_page
 from dqn_exp.analysis.page_files import PLOTS, begin_page, remove_plots, render_page, write_text
 from dqn_exp.analysis.plot_files import write_plot
-from dqn_exp.analysis.plots import make_plots, note_of
+from dqn_exp.analysis.plots import make_plots
 from dqn_exp.analysis.ranking import DEFAULT, Ranking
 from dqn_exp.analysis.run_reader import Source, log_keys_of
 from dqn_exp.analysis.setting_events import FOLDER, write_setting_events
@@ -107,8 +106,6 @@ def _make_section(
     log_keys = log_keys_of(report.sources)
     marginals = make_marginals(group) if group.scored else {}
     plots = make_plots(group, curves, marginals, log_keys) if group.scored else []
-    if group.scored and (frames := make_frames_plot(group.settings)) is not None:
-        plots.append(frames._replace(note=note_of(group)))
     if len(report.groups) > 1:
         plots = [plot._replace(name=f"group{number + 1}_{plot.name}") for plot in plots]
     is_embedded = len(report.groups) <= MOST_EMBEDDED

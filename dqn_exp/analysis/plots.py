@@ -11,6 +11,7 @@ from scipy import stats
 
 from dqn_exp.analysis.aggregates import Curve, Setting
 from dqn_exp.analysis.comparable import Group
+from dqn_exp.analysis.frames_plot import make_frames_plot
 from dqn_exp.analysis.key_plots import RETURN, Marginals, heat_map, is_grid, scatter, sensitivity
 from dqn_exp.analysis.plot_style import Plot, Theme, add_legend, label_steps, shorten_label
 from dqn_exp.analysis.statistics import CONFIDENCE
@@ -56,11 +57,13 @@ def make_plots(
     plots += [heat_map(group, pair) for pair in pairs]
     if sum(len(setting.scores) for setting in group.scored) > 1:
         plots.append(_profiles(group))
-    note = note_of(group)
+    if (frames := make_frames_plot(group.settings)) is not None:
+        plots.append(frames)
+    note = _note_of(group)
     return [plot._replace(note="; ".join(filter(None, (note, plot.note)))) for plot in plots]
 
 
-def note_of(group: Group) -> str:
+def _note_of(group: Group) -> str:
     """Returns the environment and the number of seeds, as a picture names them."""
     counts = sorted({len(setting.scores) for setting in group.scored}) or [0]
     count = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

@@ -43,14 +43,14 @@ def choose_engine(config: Config, num_features: int, num_actions: int) -> Choice
         return Choice("torch", f"compiled code does not support {', '.join(reasons)}")
     widest = max(config.network.hidden_sizes, default=0)
     if widest > WIDEST:
-        return Choice("torch", f"compiled code was not measured with layers of {widest} units")
+        return Choice("torch", f"compiled code was not measured with layers of {widest:,} units")
     num_outputs = num_actions * outputs_per_action(config)
     sizes = [(num_outputs, "outputs")]
     if not isinstance(config.network, ConvConfig):
         sizes.append((num_features, "features"))
     for count, what in sizes:
         if count > WIDEST_ENDS:
-            return Choice("torch", f"torch is faster with {count} {what}")
+            return Choice("torch", f"torch is faster with {count:,} {what}")
     return Choice("native", "compiled code supports this agent and is faster")
 
 

@@ -103,7 +103,7 @@ def notes_on(config: Config) -> Iterator[str]:
     if limit_of(training_env(config)) is None:
         yield (
             f"{config.env.id} has no registered time limit: evaluation episodes are cut off after "
-            f"{config.eval.max_episode_steps} steps (eval.max_episode_steps)."
+            f"{config.eval.max_episode_steps:,} steps (eval.max_episode_steps)."
         )
 
 

@@ -35,7 +35,7 @@ def test_native_is_chosen_for_images_of_any_size():
     config = make_config("network=nature", engine="auto")
     assert choose_engine(config, 4 * 84 * 84, 18).engine == "native"
     vectors = choose_engine(make_config(engine="auto"), 4 * 84 * 84, 18)
-    assert vectors.engine == "torch" and "28224 features" in vectors.reason
+    assert vectors.engine == "torch" and "28,224 features" in vectors.reason
 
 
 def test_a_choice_of_the_user_is_said_beside_that_of_auto():
