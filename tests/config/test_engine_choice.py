@@ -8,7 +8,7 @@ from tests.conftest import MUNCHAUSEN, make_config
     ("overrides", "named"),
     [
         ({"device": "cuda"}, "device=cuda"),
-        ({"network__hidden_sizes": [WIDEST + 1]}, f"layers of {WIDEST + 1} units"),
+        ({"network__hidden_sizes": [WIDEST + 1]}, f"layers of {WIDEST + 1:,} units"),
     ],
 )
 def test_torch_is_chosen_for_what_compiled_code_does_not_support(overrides, named):
