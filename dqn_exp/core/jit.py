@@ -72,7 +72,20 @@ def cached_jit(function: Function) -> Function:
 
     Its own operations are rounded as they are written.
     """
-    return _compile(function)
+    directory = _directory()
+    # Numba's cache checks the file of a function, but not those of the functions that it calls. So
+    # there is one directory for each content of all files with compiled functions.
+    before, config.CACHE_DIR = config.CACHE_DIR, str(directory)
+    try:
+        compiled: Function = numba.njit(
+            error_model="numpy",
+            nogil=True,
+            cache=directory is not None,
+            pipeline_class=EntryCompiler,
+        )(function)
+    finally:
+        config.CACHE_DIR = before
+    return compiled
 
 
 @contextmanager
@@ -145,24 +158,6 @@ class _Announcement(Listener):  # type: ignore[misc]
 
     def on_end(self, _event: Any) -> None:
         pass
-
-
-def _compile(function: Function, **options: Any) -> Function:
-    directory = _directory()
-    # Numba's cache checks the file of a function, but not those of the functions that it calls. So
-    # there is one directory for each content of all files with compiled functions.
-    before, config.CACHE_DIR = config.CACHE_DIR, str(directory)
-    try:
-        compiled: Function = numba.njit(
-            error_model="numpy",
-            nogil=True,
-            cache=directory is not None,
-            pipeline_class=EntryCompiler,
-            **options,
-        )(function)
-    finally:
-        config.CACHE_DIR = before
-    return compiled
 
 
 @cache

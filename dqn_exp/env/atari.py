@@ -1,5 +1,6 @@
 """Atari games, preprocessed by the Arcade Learning Environment, whose state can be saved."""
 
+import zlib
 from typing import Any
 
 import gymnasium
@@ -97,17 +98,24 @@ class Atari(gymnasium.Env[Any, Any]):
         return self._newest, float(rewards[0]), has_ended, bool(truncated[0]), {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the seed of the game, and the actions since its start."""
+        """Returns the seed, the actions since the start of the game, and a checksum of the frame."""
         actions = np.array(self._actions, dtype=np.int64)
-        return {"seed": self._seed, "actions": actions, "goes_on": self._goes_on}
+        frame = zlib.crc32(self._newest)
+        return {"seed": self._seed, "actions": actions, "goes_on": self._goes_on, "frame": frame}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Plays the game of a `state_dict` again."""
+        """Plays the game of a `state_dict` again.
+
+        Raises:
+            ValueError: If it leads to another frame, as another version of the emulator may.
+        """
         self._seed, self._actions = state["seed"], np.asarray(state["actions"]).tolist()
         self._start()
         for action in self._actions:
             frames, *_, info = self._games.step(np.array([action]))
             self._newest, self._lives = frames[0, 0].copy(), int(info["lives"][0])
+        if zlib.crc32(self._newest) != state["frame"]:
+            raise ValueError(f"repeating {len(self._actions):,} steps led to another frame")
         self._goes_on = state["goes_on"]
 
     def render(self) -> Any:

@@ -2,13 +2,15 @@
 
 import platform
 import subprocess
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dqn_exp import __version__
 
 LIBRARIES = ("torch", "gymnasium", "numpy", "numba", "llvmlite")
+OPTIONAL = ("minatar", "ale-py")
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -16,6 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 def versions() -> dict[str, str]:
     """Returns the versions of Python, this package and the libraries, by name."""
     libraries = {name: version(name) for name in LIBRARIES}
+    for name in OPTIONAL:
+        with suppress(PackageNotFoundError):
+            libraries[name] = version(name)
     return {"python": platform.python_version(), "dqn_exp": __version__, **libraries}
 
 

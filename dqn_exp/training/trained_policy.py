@@ -47,11 +47,6 @@ def film_episode(directory: Path) -> Gif:
     return gif
 
 
-def load_q_values(directory: Path) -> QValues:
-    """Returns the values that a run has learned, as `load_trained_policy` does."""
-    return load_trained_policy(directory).q_values
-
-
 def load_trained_policy(directory: Path, *, is_best: bool = False) -> TrainedPolicy:
     """Returns the greedy policy of a run.
 

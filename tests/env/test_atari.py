@@ -93,6 +93,18 @@ def test_a_saved_game_goes_on_as_if_nothing_had_happened(episodic_life):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_game_that_an_emulator_plays_otherwise_is_not_taken_for_the_saved_one():
+    envs = [
+        SerialVectorEnv(EnvArguments("atari/breakout-v5", None, own), 1, returns_frames=True)
+        for own in ({}, {"sticky_action_prob": 0.0})
+    ]
+    newest = envs[0].reset_one(0, 5)
+    for step in range(50):
+        newest = envs[0].step_one(0, step % 4)[0]
+    problem = envs[1].restore(0, envs[0].state_dict(0), newest)
+    assert problem is not None and "repeating 50 steps led to another frame" in problem
+
+
 @pytest.mark.parametrize(
     ("env_id", "own"),
     [("ALE/Pong-v5", "atari/pong-v5"), ("ALE/SpaceInvaders-v5", "atari/space_invaders-v5")],

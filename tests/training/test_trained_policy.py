@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dqn_exp.training.trained_policy import load_q_values
+from dqn_exp.training.trained_policy import load_trained_policy
 from tests.stepping import tick
 from tests.switches import COVERING
 from tests.training.test_population import make_bare_trainer
@@ -28,7 +28,7 @@ def test_what_is_read_back_is_the_greedy_policy_of_the_run(tmp_path, switches, o
     seen = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     for run in range(2):
         assert not trainer._save([run])
-        found = load_q_values(tmp_path / str(run))(seen)
+        found = load_trained_policy(tmp_path / str(run)).q_values(seen)
         with trainer._engine.policy(np.array([run])) as policy:
             np.testing.assert_array_equal(found.argmax(1), policy(seen[None])[0])
         assert found.shape == (300, 2) and len(np.unique(found)) > 300
@@ -36,4 +36,4 @@ def test_what_is_read_back_is_the_greedy_policy_of_the_run(tmp_path, switches, o
 
 def test_a_directory_without_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(ValueError, match="expected a checkpoint of dqn_exp"):
-        load_q_values(tmp_path)
+        load_trained_policy(tmp_path)
