@@ -98,7 +98,7 @@ class Atari(gymnasium.Env[Any, Any]):
         return self._newest, float(rewards[0]), has_ended, bool(truncated[0]), {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the seed, the actions since the start of the game, and a checksum of the frame."""
+        """Returns the seed of the game, its actions, and a checksum of its newest frame."""
         actions = np.array(self._actions, dtype=np.int64)
         frame = zlib.crc32(self._newest)
         return {"seed": self._seed, "actions": actions, "goes_on": self._goes_on, "frame": frame}
