@@ -21,7 +21,7 @@ from dqn_exp.analysis.swept_keys import (
     shorten_keys,
     sort_values,
 )
-from dqn_exp.core.arrays import Float64Array
+from dqn_exp.core.arrays import Float64Array, evenly_spaced
 
 NUM_TRAINING_POINTS = 60
 MAX_POINTS = 30_000
@@ -136,7 +136,7 @@ def _key(group: Group, key: str, log_keys: frozenset[str], marginals: Marginals)
 def _curve(curve: Curve | None, most: int) -> list[list[float | None]]:
     if curve is None:
         return []
-    rows = _thin(len(curve.steps), most)
+    rows = evenly_spaced(len(curve.steps), most)
     return [rounded(values[rows]) for values in (curve.steps, *curve.returns)]
 
 
@@ -159,7 +159,7 @@ def _binned(rows: Float64Array, most: int) -> list[list[float | None]]:
 
 
 def _run(run: RunFiles, link: Link, most: int) -> dict[str, Any]:
-    rows = _thin(len(run.evaluations), most)
+    rows = evenly_spaced(len(run.evaluations), most)
     films = sorted(path for path in run.directory.glob("*") if path.suffix in FILMS)
     return {
         "seed": run.seed,
@@ -170,11 +170,6 @@ def _run(run: RunFiles, link: Link, most: int) -> dict[str, Any]:
         "log": link(run.directory / "train.log") if (run.directory / "train.log").exists() else "",
         "films": [link(film) for film in films],
     }
-
-
-def _thin(count: int, most: int) -> Any:
-    """Returns evenly spaced rows, the first and the last one included."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def rounded(values: Any) -> list[float | None]:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 
 from dqn_exp.analysis.plot_style import Plot, Theme, add_legend, label_steps
 from dqn_exp.analysis.run_reader import RunFiles, read_episode_returns, read_evaluation_spread
-from dqn_exp.core.arrays import Float64Array
+from dqn_exp.core.arrays import Float64Array, evenly_spaced
+from dqn_exp.files.tags import Tag
 
 WINDOW = 20
 """Training episodes that a moving mean spans."""
@@ -69,7 +70,7 @@ def make_charts(run: RunFiles, scalars: Mapping[str, Float64Array]) -> list[Char
             "Loss and TD errors",
             "Of the newest batch when it was logged.",
             "loss",
-            _lines(scalars, {"loss": "train/loss", "absolute TD error": "train/td_error_abs"}),
+            _lines(scalars, {"loss": Tag.LOSS, "absolute TD error": Tag.TD_ERROR_ABS}),
         ),
         Chart(
             "values",
@@ -81,9 +82,9 @@ def make_charts(run: RunFiles, scalars: Mapping[str, Float64Array]) -> list[Char
             _lines(
                 scalars,
                 {
-                    "predicted": "value/start_predicted",
-                    "realized": "value/start_realized",
-                    "of the actions taken in a batch": "train/q_mean",
+                    "predicted": Tag.START_PREDICTED,
+                    "realized": Tag.START_REALIZED,
+                    "of the actions taken in a batch": Tag.Q_MEAN,
                 },
             ),
         ),
@@ -140,6 +141,4 @@ def _lines(scalars: Mapping[str, Float64Array], tags: Mapping[str, str]) -> list
 
 
 def _thin(points: Float64Array) -> Float64Array:
-    rows = np.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).round().astype(int)
-    thin: Float64Array = points[np.unique(rows)]
-    return thin
+    return points[evenly_spaced(len(points), MAX_POINTS)]

@@ -163,7 +163,7 @@ def _read_source(directory: Path, name: str) -> Source:
             return _read_sweep(directory, name)
         if (directory / ".hydra/config.yaml").exists():
             return _read_run(directory, name)
-        if sweeps := sorted(path.parent for path in directory.glob("**/jobs.jsonl")):
+        if sweeps := sorted(path.parent for path in directory.glob(f"**/{NAME}")):
             raise ConfigError([_several(directory, sweeps)])
         runs = list(_read_folder(directory, name))
     except ConfigError:

@@ -17,6 +17,7 @@ from dqn_exp.env.gymnasium_env import action_space_of, encoding_of, make_env
 from dqn_exp.env.images import Images
 from dqn_exp.env.rollout import play
 from dqn_exp.env.single_env import SingleEnv
+from dqn_exp.files.checkpoint import NEWEST
 from dqn_exp.training.playback import search_as
 from dqn_exp.training.preflight import evaluation_env
 from dqn_exp.training.trained_policy import load_trained_policy
@@ -155,7 +156,7 @@ def load(path: str | Path, *, best: bool = False) -> Agent:
         ConfigError: If the directory is not that of a run or a sweep, or there is no checkpoint.
     """
     directory = best_run(Path(path).absolute())
-    if not (directory / "checkpoint.pt").exists():
+    if not (directory / NEWEST).exists():
         raise ConfigError(
             [f"{path}: expected the directory of a run or a sweep with a checkpoint."]
         )

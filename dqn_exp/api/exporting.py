@@ -10,6 +10,7 @@ from dqn_exp.analysis.latex import to_latex
 from dqn_exp.analysis.run_reader import RunFiles, Source, read_episode_returns
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.extras import import_extra
+from dqn_exp.files.tags import Tag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,8 +141,8 @@ def _history(run: RunFiles) -> Iterator[tuple[int, dict[str, float]]]:
     """Yields the steps of a run with the returns of training and evaluation there, in order."""
     found: dict[int, dict[str, float]] = {}
     for name, rows in (
-        ("episode/return", read_episode_returns(run.directory)),
-        ("eval/return_mean", run.evaluations),
+        (Tag.EPISODE_RETURN, read_episode_returns(run.directory)),
+        (Tag.EVAL_RETURN_MEAN, run.evaluations),
     ):
         for step, value in rows.tolist():
             found.setdefault(int(step), {})[name] = value

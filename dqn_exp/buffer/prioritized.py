@@ -75,7 +75,7 @@ class PrioritizedBuffer(UniformBuffer):
         """Samples with random numbers `[N, B]` at the runs' own steps `[N]`."""
         leaves = np.empty(numbers.shape, dtype=np.int64)
         weights = np.empty(numbers.shape, dtype=np.float32)
-        importance = self.importance(steps)
+        importance = self.importance_exponent.value(steps)
         sample_all_by_priority(numbers, self.sizes, self.priorities, importance, leaves, weights)
         return Sample(leaves + self.offsets[:, None], to_device(weights, self.storage.device))
 
@@ -96,10 +96,6 @@ class PrioritizedBuffer(UniformBuffer):
             self.max_priority,
             self.max_mass,
         )
-
-    def importance(self, steps: IntArray) -> Float64Array:
-        """Returns the exponents `[N]` of the importance weights at the runs' own steps `[N]`."""
-        return self.importance_exponent.value(steps)
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns the transitions of one run, their masses, and the position in its ring."""

@@ -14,3 +14,9 @@ UInt8Array = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
 ObservationArray = npt.NDArray[Any]
 """Observations `[..., D]` in single precision, or frames `[..., H * W * c]` of bytes."""
+
+
+def evenly_spaced(count: int, most: int) -> IntArray:
+    """Returns at most `most` of the rows 0 to `count - 1`, the first and the last one included."""
+    rows = np.linspace(0, count - 1, min(count, most)).round()
+    return np.unique(rows.astype(np.int64))

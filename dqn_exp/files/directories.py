@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.files import job_list, sweep_table
 from dqn_exp.files.result import read_result
 
 MAX_PATH_LENGTH = 4_000
@@ -63,7 +64,7 @@ def problems_of_depth(directory: Path, sweep: Path) -> list[str]:
 def sweep_above(directory: Path) -> Path | None:
     """Returns the nearest directory above that holds a sweep, if any."""
     parents = directory.parents[:MOST_LEVELS]
-    return next((one for one in parents if (one / "jobs.jsonl").exists()), None)
+    return next((one for one in parents if (one / job_list.NAME).exists()), None)
 
 
 def problems_of_nesting(directory: Path, key: str) -> list[str]:
@@ -91,7 +92,7 @@ def problems_of_sweep_directory(directory: Path, key: str) -> list[str]:
 
 def problems_of_old_sweep(directory: Path, key: str = "hydra.sweep.dir") -> list[str]:
     """Returns a problem if a directory already holds a sweep."""
-    if not any((directory / name).exists() for name in ("jobs.jsonl", "sweep.csv")):
+    if not any((directory / name).exists() for name in (job_list.NAME, sweep_table.NAME)):
         return []
     return [
         f"{key}: {directory} already holds a sweep. Choose another directory, or resume the sweep "

@@ -10,6 +10,8 @@ from dqn_exp.files.atomic_file import remove_remains, write_atomically
 from dqn_exp.files.job_list import JobEntry
 from dqn_exp.files.result import Result, read_result
 
+NAME = "sweep.csv"
+
 
 class SweepTable:
     """One row per job, in the order of the jobs; the file is complete at every moment."""
@@ -21,7 +23,7 @@ class SweepTable:
             directory: of the sweep.
             swept: dotted keys that have columns.
         """
-        self._path = directory / "sweep.csv"
+        self._path = directory / NAME
         self.swept = tuple(swept)
         self._rows: dict[int, list[str]] = {}
 
@@ -59,7 +61,7 @@ def rebuild_table(
     Returns:
         The table, and the results of the jobs that have ended by number.
     """
-    remove_remains(directory / "sweep.csv")
+    remove_remains(directory / NAME)
     table, ended = SweepTable(directory, swept), {}
     for entry in entries:
         place = directory / entry.directory

@@ -16,6 +16,7 @@ from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.core.extras import import_extra
 from dqn_exp.core.wording import quantity
+from dqn_exp.files import sweep_table
 from dqn_exp.files.directories import (
     make_directory,
     problems_of_sweep_directory,
@@ -233,7 +234,7 @@ def conclude(request: Request, study: optuna.Study) -> None:
     log.info(describe_trials(study.get_trials(deepcopy=False)))
     for line in describe_best(best, options.statistic, options.seeds):
         log.info(line)
-    where = shorten(request.directory / "sweep.csv")
+    where = shorten(request.directory / sweep_table.NAME)
     advice = f"Results are in {where}."
     if not best:
         raise RunError(f"No trial has completed. {advice}")

@@ -107,11 +107,6 @@ def _problems_of_launcher(master: DictConfig, config: DictConfig) -> Iterator[st
         )
 
 
-def check_machine(job: Job, *, is_remote: bool) -> list[str]:
-    """Returns the problems of a job with its environment and, if it trains here, this machine."""
-    return check_config(job.checked, is_remote=is_remote)
-
-
 def _problems_of_jobs(
     jobs: Sequence[Job], directory: Path, is_remote: bool
 ) -> list[tuple[str, int]]:
@@ -119,7 +114,7 @@ def _problems_of_jobs(
     found: list[tuple[str, int]] = []
     repeated = duplicates(job.directory for job in jobs)
     for job in jobs:
-        problems = check_machine(job, is_remote=is_remote)
+        problems = check_config(job.checked, is_remote=is_remote)
         problems += problems_of_run_directory(job.directory, "hydra.sweep.subdir")
         problems += problems_of_depth(job.directory, directory)
         if job.directory in repeated:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from dqn_exp.config.schema import Config
 from dqn_exp.core.errors import ConfigError, RunError, last_line_of
 from dqn_exp.core.wording import quantity
+from dqn_exp.files import sweep_table
 from dqn_exp.files.directories import problems_of_old_sweep, quote, shorten
 from dqn_exp.files.job_list import add_to_job_list, begin_job_list
 from dqn_exp.files.job_names import naming_jobs
@@ -96,7 +97,7 @@ def launch_overrides(
         "%d of %s completed. Results are in %s. View them with: tensorboard --logdir %s",
         num_completed,
         quantity(len(jobs), "run"),
-        shorten(directory / "sweep.csv"),
+        shorten(directory / sweep_table.NAME),
         where,
     )
     return returns

@@ -16,7 +16,6 @@ from dqn_exp.core.wording import quantity
 from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable, rebuild_table
-from dqn_exp.sweep.compose import check_machine
 from dqn_exp.sweep.extension import (
     Extension,
     differences,
@@ -146,7 +145,9 @@ def _carry_out(sweep: SavedSweep, plan: ResumePlan, task_function: TaskFunction)
     trained = [job for job in plan if job.is_trained]
     jobs = [to_job(job.entry, job.config, sweep.hydra, sweep.directory) for job in trained]
     problems = {
-        problem for job in jobs for problem in check_machine(job, is_remote=options.is_remote)
+        problem
+        for job in jobs
+        for problem in check_config(job.checked, is_remote=options.is_remote)
     }
     if problems:
         raise ConfigError(sorted(problems))

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.core.wording import quantity
+from dqn_exp.files import sweep_table
 from dqn_exp.files.directories import (
     make_directory,
     problems_of_sweep_directory,
@@ -96,7 +97,7 @@ def conclude(directory: Path, failures: Sequence[str], num_jobs: int, *, has_rep
         RunError: If a run has failed.
     """
     log.info("%d of %s completed.", num_jobs - len(failures), quantity(num_jobs, "run"))
-    where, table = quote(directory), directory / "sweep.csv"
+    where, table = quote(directory), directory / sweep_table.NAME
     results = shorten(table if table.exists() else directory)
     advice = f"Results are in {results}. View them with: tensorboard --logdir {where}"
     if failures:

@@ -9,7 +9,7 @@ import numpy as np
 from dqn_exp.agent.native.engine import NativeEngine
 from dqn_exp.agent.native.remember import Waiting
 from dqn_exp.buffer.n_step import NStep
-from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray, ObservationArray
+from dqn_exp.core.arrays import Float64Array, IntArray, ObservationArray
 from dqn_exp.core.callback import callback
 from dqn_exp.core.compile_time import Static
 from dqn_exp.env.classic_control import ClassicControlVectorEnv
@@ -126,10 +126,7 @@ class _EpisodePlayer:
     def _make_world(self) -> World:
         n_step = self._n_step
         waiting = Waiting(n_step.observations, n_step.actions, n_step.rewards, n_step.discounts)
-        return World(np.zeros((0, 0)), self._observations(), self._following, waiting, 0, 0.0)
-
-    def _observations(self) -> Float32Array:
-        return self.episodes.observations
+        return World(np.zeros((0, 0)), self.episodes.observations, self._following, waiting, 0, 0.0)
 
 
 class CompiledPlayer(_EpisodePlayer):

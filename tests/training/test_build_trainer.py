@@ -44,7 +44,7 @@ def test_buffers_have_the_capacities_and_exponents_of_each_run(tmp_path):
     assert isinstance(buffer, PrioritizedBuffer)
     assert buffer.capacities.tolist() == [600, 700]
     assert buffer.priorities.exponents.tolist() == [0.5, 0.7]
-    np.testing.assert_allclose(buffer.importance(np.zeros(2, dtype=np.int64)), 0.4)
+    np.testing.assert_allclose(buffer.importance_exponent.value(np.zeros(2, dtype=np.int64)), 0.4)
 
 
 def test_evaluations_have_the_seeds_of_their_configs(tmp_path):
