@@ -19,17 +19,15 @@ from dqn_exp.search.search import describe_trials
 from dqn_exp.search.space import read_space
 from dqn_exp.search.study import mend_journal, read_trials
 from dqn_exp.search.sweeper import Request, carry_out, check_corners
-from dqn_exp.sweep.hydra_internals import make_context, make_loader
-from dqn_exp.sweep.launcher import Launcher
+from dqn_exp.sweep.hydra_internals import make_loader
 from dqn_exp.sweep.launcher_options import to_options
-from dqn_exp.sweep.resume import ResumeRequest
+from dqn_exp.sweep.resume import ResumeRequest, make_launcher
 from dqn_exp.sweep.saved_sweep import (
     SavedSweep,
     read_saved_sweep,
     split_changes,
     with_changes,
 )
-from hydra_plugins.dqn_population.population_launcher import PopulationLauncher
 
 CHANGEABLE = ("n_trials", "timeout", "target", "finalists", "fresh_seeds")
 """Options of a search that may change when it resumes."""
@@ -92,7 +90,7 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     node, changes, others = _split(saved, asked)
     config = _saved_config(asked.directory, node, changes)
     search_in_sources(config.hydra.runtime.config_sources)
-    launcher = _make_launcher(config, task_function)
+    launcher = make_launcher(config, task_function, make_loader(config))
     space = read_space(params, list(config.hydra.overrides.task))
     fixed = [*space.fixed, *(one for one in others if one.partition("=")[0] in changes)]
     return Request(
@@ -139,14 +137,6 @@ def _saved_config(directory: Path, launcher: DictConfig, changes: Mapping[str, A
     for key, value in changes.items():
         OmegaConf.update(config, key, value, force_add=True)
     return config
-
-
-def _make_launcher(config: DictConfig, task_function: TaskFunction) -> Launcher:
-    options: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
-    launcher = PopulationLauncher(**{k: v for k, v in options.items() if k != "_target_"})
-    context = make_context(config, make_loader(config))
-    launcher.setup(hydra_context=context, task_function=task_function, config=config)
-    return launcher
 
 
 def _changed(entry: JobEntry, changes: Mapping[str, Any]) -> JobEntry:

@@ -120,7 +120,7 @@ def set_job(config: DictConfig, num: int, directory: Path | None = None) -> None
             config.hydra.runtime.output_dir = str(directory)
 
 
-def make_context(config: DictConfig, loader: ConfigLoader | None = None) -> HydraContext:
+def make_context(config: DictConfig, loader: ConfigLoader | None) -> HydraContext:
     """Returns a context, without a loader of configs for jobs that are already composed."""
     return HydraContext(loader, Callbacks(config))  # type: ignore[arg-type]
 

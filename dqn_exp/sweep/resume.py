@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import JobRuntime, configure_log, setup_globals
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -140,7 +141,9 @@ def _make_plan(sweep: SavedSweep, request: ResumeRequest) -> ResumePlan:
 
 def _carry_out(sweep: SavedSweep, plan: ResumePlan, task_function: TaskFunction) -> None:
     configure_log(sweep.hydra.hydra_logging, sweep.hydra.verbose)
-    launcher = _make_launcher(sweep, task_function)
+    config = OmegaConf.create({"hydra": sweep.hydra})
+    assert isinstance(config, DictConfig)
+    launcher = make_launcher(config, task_function)
     options = to_options(launcher.options)
     trained = [job for job in plan if job.is_trained]
     jobs = [to_job(job.entry, job.config, sweep.hydra, sweep.directory) for job in trained]
@@ -175,12 +178,19 @@ def _report(launcher: Launcher) -> None:
     launcher.hydra_context.callbacks.on_multirun_end(config=launcher.config, config_name=name)
 
 
-def _make_launcher(sweep: SavedSweep, task_function: TaskFunction) -> Launcher:
-    options: Any = OmegaConf.to_container(sweep.hydra.launcher, resolve=True)
+def make_launcher(
+    config: DictConfig, task_function: TaskFunction, loader: ConfigLoader | None = None
+) -> Launcher:
+    """Returns the launcher of a saved sweep.
+
+    Args:
+        config: with the node `hydra` of the sweep.
+        task_function: of Hydra.
+        loader: of configs; None if all jobs are composed already.
+    """
+    options: Any = OmegaConf.to_container(config.hydra.launcher, resolve=True)
     launcher = PopulationLauncher(**{k: v for k, v in options.items() if k != "_target_"})
-    config = OmegaConf.create({"hydra": sweep.hydra})
-    assert isinstance(config, DictConfig)
-    context = make_context(config)
+    context = make_context(config, loader)
     launcher.setup(hydra_context=context, task_function=task_function, config=config)
     return launcher
 
