@@ -42,7 +42,7 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
 
 
 def to_pictures(strip: FilmstripFile) -> list[npt.NDArray[Any]]:
-    """Returns pictures `[H, W]` or `[H, W, 3]` in [0, 1] of frames `[H, W, c]`.
+    """Returns pictures `[H, W, 3]` in [0, 1] of frames `[H, W, c]`.
 
     Channels with two values are planes of things that are there or not. Three other channels are
     colors; of any other number, the last one is drawn in gray.
