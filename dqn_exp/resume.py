@@ -55,7 +55,7 @@ def resume(options: argparse.Namespace) -> None:
     if (directory / JOURNAL).exists():
         search = import_extra("dqn_exp.search.resume", "search")
         if options.dry_run:
-            print("\n".join(search.describe_search(request)))  # noqa: T201  (As below.)
+            print("\n".join(search.describe_search(request, train)))  # noqa: T201  (As below.)
         else:
             search.resume_search(request, train)
     elif options.dry_run:

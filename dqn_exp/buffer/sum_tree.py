@@ -60,7 +60,7 @@ class SumTree(PerRunState):
 
 
 def _widths_of(capacities: IntArray) -> IntArray:
-    """Returns the nodes `[H, N]` of each level, from the children of the roots down."""
+    """Returns how many nodes `[levels, N]` there are, from the children of the roots down."""
     widths = [-(-capacities // ARITY) * ARITY]
     while widths[0].max() > ARITY:
         widths.insert(0, -(-widths[0] // ARITY // ARITY) * ARITY)

@@ -55,6 +55,7 @@ ALIASES = {
                     "trainer.total_steps"),
     **dict.fromkeys(("episodes", "num_episodes", "n_episodes"), "trainer.total_episodes"),
     **dict.fromkeys(("env_id", "env_name", "environment"), "env.id"),
+    "env_kwargs": "env.kwargs",
     **dict.fromkeys(("threads", "n_jobs", "num_workers"), "num_threads"),
     **dict.fromkeys(("seeds", "random_seed"), "seed"),
     **dict.fromkeys(("gpu", "cuda"), "device"),
@@ -132,7 +133,8 @@ def suggest(key: str) -> str:
     # Of keys with the same last part, the one in the outermost group.
     outermost_last = sorted(known, key=lambda one: -one.count("."))
     last_names = {one.rsplit(".", 1)[-1]: one for one in outermost_last}
-    near = [last_names[name]] if name in last_names else []
+    alike = [one for one in known if one.rsplit(".", 1)[-1] == name]
+    near = alike if not group and len(alike) == 1 else []
     near = near or difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     near = near or [last_names[one] for one in difflib.get_close_matches(name, last_names, n=1)]
     if not near:

@@ -17,6 +17,6 @@ ObservationArray = npt.NDArray[Any]
 
 
 def evenly_spaced(count: int, most: int) -> IntArray:
-    """Returns at most `most` of the rows 0 to `count - 1`, the first and the last one included."""
+    """Returns at most `most` evenly spaced rows from 0 to `count - 1`."""
     rows = np.linspace(0, count - 1, min(count, most)).round()
     return np.unique(rows.astype(np.int64))

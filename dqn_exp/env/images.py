@@ -1,5 +1,6 @@
 """Images as observations, and stacks of frames."""
 
+import math
 from collections import deque
 from typing import Any
 
@@ -65,9 +66,10 @@ class Images:
         return self.form.join(self.to_frame(observation))
 
     def _convert(self, image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Returns an image of another type, or with other axes of length 1, as one of the space."""
+        """Returns an image of another type, flattened or with other axes of length 1."""
         lengths, expected = ([n for n in one.shape if n != 1] for one in (image, self._space))
-        if image.dtype.kind not in "uibf" or lengths != expected:
+        has_values = lengths in (expected, [math.prod(expected)])
+        if image.dtype.kind not in "uibf" or not has_values:
             raise ValueError(wrong_shape(self._space, image))
         least, most = self._space.low.flat[0], self._space.high.flat[0]
         is_integer = image.dtype.kind != "f" or bool((image == np.rint(image)).all())

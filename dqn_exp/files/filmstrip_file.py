@@ -47,7 +47,9 @@ def read_filmstrip(directory: Path) -> FilmstripFile | None:
     try:
         # With a path, numpy leaves a damaged file open.
         with (directory / NAME).open("rb") as file, np.load(file) as arrays:
-            step, low, high = (int(arrays[name]) for name in ("step", "low", "high"))
-            return FilmstripFile(step, arrays["frames"], arrays["steps"], low, high)
+            step, frames, steps = (arrays[name] for name in ("step", "frames", "steps"))
+            # Files of version 0.1 have no bounds.
+            low, high = arrays.get("low", 0), arrays.get("high", 255 if frames.max() > 1 else 1)
+            return FilmstripFile(int(step), frames, steps, int(low), int(high))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None

@@ -14,23 +14,25 @@ from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
 log = logging.getLogger(__name__)
 
 NOT_AGAIN = (
-    "Not confirmed again: %s has the settings that were the best when it began. To choose again, "
-    "move it away and resume."
+    "Not confirmed again: %s keeps the settings and seeds that were chosen when it began. To "
+    "confirm again, move it away and resume."
 )
 
 
 def confirm_finalists(
-    directory: Path, options: SearchOptions, task: TaskFunction, *, has_new: bool
+    directory: Path, options: SearchOptions, task: TaskFunction, num_before: int, num_now: int
 ) -> None:
-    """Confirms the best settings of a search that has ended, or resumes that.
+    """Confirms the best settings of a search that has ended, or resumes an earlier confirmation.
 
     Args:
         directory: of the search.
         options: of the search.
         task: of Hydra.
-        has_new: whether trials have completed since the search was resumed.
+        num_before: completed trials when the search began or was resumed.
+        num_now: completed trials.
 
     Raises:
+        ConfigError: If no setting has completed.
         RunError: If a run has not completed.
         KeyboardInterrupt: If it is interrupted.
     """
@@ -39,11 +41,14 @@ def confirm_finalists(
             confirm(directory, options.finalists, options.fresh_seeds, [], task)
         return
     folder = directory / CONFIRMATION
-    if has_new or _num_seeds(folder) != options.fresh_seeds:
+    asked = min(options.finalists, num_before), options.fresh_seeds
+    if options.finalists and (num_now > num_before or _count(folder) != asked):
         log.warning(NOT_AGAIN, shorten(folder))
     resume_sweep(ResumeRequest(folder, [], False), task)
 
 
-def _num_seeds(folder: Path) -> int:
-    """Returns the seeds of each setting in a confirmation."""
-    return len({job.config["seed"] for job in read_job_list(folder)[1]})
+def _count(folder: Path) -> tuple[int, int]:
+    """Returns the settings of a confirmation, and the seeds of each."""
+    jobs = read_job_list(folder)[1]
+    num_seeds = len({job.config["seed"] for job in jobs})
+    return len(jobs) // num_seeds, num_seeds

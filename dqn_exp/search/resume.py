@@ -28,6 +28,7 @@ from dqn_exp.sweep.saved_sweep import (
     split_changes,
     with_changes,
 )
+from dqn_exp.sweep.setting_rows import to_override_value
 
 CHANGEABLE = ("n_trials", "timeout", "target", "finalists", "fresh_seeds")
 """Options of a search that may change when it resumes."""
@@ -60,19 +61,20 @@ def resume_search(asked: ResumeRequest, task_function: TaskFunction) -> None:
     request.launcher.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
 
 
-def describe_search(asked: ResumeRequest) -> list[str]:
+def describe_search(asked: ResumeRequest, task_function: TaskFunction) -> list[str]:
     """Returns what would be done, without changing anything.
 
     Raises:
         ConfigError: If the search cannot be resumed.
     """
-    saved = read_saved_sweep(asked.directory)
-    limit = _options(saved, asked.overrides)[0].n_trials
-    _split(saved, asked)
+    setup_globals()
+    JobRuntime.instance().set("name", "train")
+    request = _read(asked, task_function)
+    check_corners(request)
     trials = read_trials(asked.directory)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     lines = [f"resume trial {trial.number}" for trial in running]
-    left = max(0, limit - len(trials))
+    left = max(0, request.options.n_trials - len(trials))
     return [*lines, describe_trials(trials), f"Up to {left} further trials would begin."]
 
 
@@ -87,12 +89,12 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     """Returns the search that is saved in a directory, with changes."""
     saved = read_saved_sweep(asked.directory)
     options, params = _options(saved, asked.overrides)
-    node, changes, others = _split(saved, asked)
+    node, changes = _split(saved, asked)
     config = _saved_config(asked.directory, node, changes)
     search_in_sources(config.hydra.runtime.config_sources)
     launcher = make_launcher(config, task_function, make_loader(config))
     space = read_space(params, list(config.hydra.overrides.task))
-    fixed = [*space.fixed, *(one for one in others if one.partition("=")[0] in changes)]
+    fixed = [*space.fixed, *(f"{key}={to_override_value(one)}" for key, one in changes.items())]
     return Request(
         launcher,
         to_options(launcher.options),
@@ -102,8 +104,8 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
     )
 
 
-def _split(saved: SavedSweep, asked: ResumeRequest) -> tuple[DictConfig, dict[str, Any], list[str]]:
-    """Returns the options of the launcher, the changed keys, and all overrides but the search's.
+def _split(saved: SavedSweep, asked: ResumeRequest) -> tuple[DictConfig, dict[str, Any]]:
+    """Returns the options of the launcher and the changed keys, without those of the search.
 
     Raises:
         ConfigError: If the search cannot be resumed with the changes.
@@ -112,7 +114,7 @@ def _split(saved: SavedSweep, asked: ResumeRequest) -> tuple[DictConfig, dict[st
         raise ConfigError(["--retry-failed: a search does not repeat trials; begin a new one."])
     others = [override for override in asked.overrides if not override.startswith(PREFIX)]
     also = [f"{PREFIX}{name}" for name in CHANGEABLE]
-    return *split_changes(saved.hydra.launcher, others, also), others
+    return split_changes(saved.hydra.launcher, others, also)
 
 
 def _changed_options(overrides: Sequence[str]) -> dict[str, Any]:

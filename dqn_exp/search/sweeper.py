@@ -220,8 +220,8 @@ def carry_out(request: Request, first: Job) -> None:
         advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
         raise KeyboardInterrupt(advice) from None
     conclude(request, study)
-    has_new = len(best_trials(study)) > num_before
-    confirm_finalists(directory, options, launcher.task_function, has_new=has_new)
+    num_now = len(best_trials(study))
+    confirm_finalists(directory, options, launcher.task_function, num_before, num_now)
 
 
 def conclude(request: Request, study: optuna.Study) -> None:

@@ -62,7 +62,7 @@ def file_rows(name: str | None, taken: Sequence[str]) -> tuple[list[list[str]], 
         raise ConfigError([f"{FILE}: expected settings in {name}, got none."])
     if both := [key for key in keys if key in taken]:
         raise ConfigError([f"{key}: set by the command and in {name}; remove one." for key in both])
-    return [[f"{key}={_to_text(v)}" for key, v in one.items()] for one in settings], keys
+    return [[f"{key}={to_override_value(v)}" for key, v in one.items()] for one in settings], keys
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return settings
 
 
-def _to_text(value: object) -> str:
+def to_override_value(value: object) -> str:
     """Returns a value in Hydra's grammar."""
     if isinstance(value, str):
         return value

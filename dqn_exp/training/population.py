@@ -178,7 +178,7 @@ def _new_result(config: Config) -> Result:
         engine=config.engine,
         cpu=provenance.cpu_model(),
         commit=provenance.commit(),
-        versions=provenance.versions(),
+        versions=provenance.versions(config.env.id),
     )
 
 

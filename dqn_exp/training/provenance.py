@@ -2,25 +2,23 @@
 
 import platform
 import subprocess
-from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from dqn_exp import __version__
 
 LIBRARIES = ("torch", "gymnasium", "numpy", "numba", "llvmlite")
-OPTIONAL = ("minatar", "ale-py")
+GAMES = {"minatar": "minatar", "atari": "ale-py", "ALE": "ale-py"}
+"""Libraries of games, by the namespace of their environments."""
 ROOT = Path(__file__).parent.parent.parent
 
 
 @cache
-def versions() -> dict[str, str]:
-    """Returns the versions of Python, this package and the libraries, by name."""
-    libraries = {name: version(name) for name in LIBRARIES}
-    for name in OPTIONAL:
-        with suppress(PackageNotFoundError):
-            libraries[name] = version(name)
+def versions(env_id: str) -> dict[str, str]:
+    """Returns the versions of Python, this package and the libraries of a run, by name."""
+    names = [*LIBRARIES, *(name for space, name in GAMES.items() if f"{space}/" in env_id)]
+    libraries = {name: version(name) for name in names}
     return {"python": platform.python_version(), "dqn_exp": __version__, **libraries}
 
 

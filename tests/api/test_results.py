@@ -1,11 +1,14 @@
 """Results as tables, pictures and a report."""
 
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dqn_exp.api.results import Results
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.files.filmstrip_file import FilmstripFile, write_filmstrip
 from tests.sweep_files import SWEPT, returns_of, write_single, write_sweep
 
 
@@ -29,6 +32,11 @@ def test_pictures_are_figures_and_the_report_is_a_page(tmp_path):
     assert axes.get_xlabel() == "environment steps"
     with pytest.raises(ValueError, match="expected one of settings, curves, sensitivity_gamma"):
         results.plot("nothing")
+    frames = np.zeros((3, 4, 5, 1), dtype=np.uint8)
+    for directory in results.runs["directory"]:
+        write_filmstrip(Path(directory), FilmstripFile(9, frames, np.arange(3), 0, 255))
+    (axes,) = Results(tmp_path / "s").plot("frames").axes
+    assert len(axes.images) == 3
     assert results.report() == tmp_path / "s/report/index.html"
     with pytest.raises(ConfigError, match="rank_by: expected one of iqm, area, steps, min"):
         results.report(rank_by="speed")

@@ -19,6 +19,10 @@ from dqn_exp.config.messages import as_yaml, known_keys, suggest
             "agent.values",
             " Did you mean agent/value=categorical or agent/value=quantile or agent/value=scalar?",
         ),
+        ("game", " Did you mean env.game?"),
+        ("evl.every_steps", " Did you mean eval.every_steps?"),
+        ("netwrk.kind", " Did you mean network.kind?"),
+        ("env_kwargs", " Did you mean env.kwargs?"),
         ("entirely.unlike", " List the keys with --cfg job."),
     ],
 )

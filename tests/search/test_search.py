@@ -13,6 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from dqn_exp.analysis.statistics import statistic_of
+from dqn_exp.files.job_list import read_job_list
 from tests.command import files_below, run_apart, run_here, table_of
 
 pytestmark = pytest.mark.xdist_group("search")
@@ -142,11 +143,13 @@ def test_more_trials_are_added_to_a_search_that_has_ended(searched, resumed, tmp
     before = trials_in(tmp_path / "s")
     shutil.rmtree(tmp_path / "s/confirmation")
     custom = "tests.training.test_custom"
-    many = f"callbacks=[{custom}:Recorder,{custom}:Clumsy]"  # More than a line of YAML.
-    ended = resumed("s", "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0", many)
+    names = [f"{custom}:{name}" for name in ("Recorder", "Clumsy") * 2]  # Two lines of YAML.
+    changes = (f"callbacks=[{','.join(names)}]", "report=no")
+    ended = resumed("s", "hydra.sweeper.n_trials=8", "hydra.sweeper.finalists=0", *changes)
     assert ended.status == 0, ended
     after = trials_in(tmp_path / "s")
     assert after[:6] == before and len(after) == 8
+    assert [job.config["callbacks"] for job in read_job_list(tmp_path / "s")[1]][-1] == names
     assert len(table_of(tmp_path / "s")) == 24
 
 
@@ -215,6 +218,9 @@ def test_a_search_that_was_moved_goes_on_in_its_directory(searched, tmp_path, mo
     assert "8 of 8 runs completed." in ended.out
     assert "Not confirmed again: " in ended.out and "moved/confirmation" in ended.out
     assert "8 of 8 runs completed." in resumed("moved/confirmation").out
+    assert "Not confirmed" not in resumed("moved", "hydra.sweeper.finalists=2").out
+    for change in ("finalists=1", "fresh_seeds=3"):
+        assert "Not confirmed again: " in resumed("moved", f"hydra.sweeper.{change}").out
     run = table_of(tmp_path / "moved")[0]["dir"]
     refused = resumed(f"moved/{run}")
     assert refused.status == 2 and "a run of a search; resume the search" in refused.err
@@ -249,12 +255,15 @@ def test_a_resumed_search_keeps_what_its_trials_depend_on(searched, resumed):
         (["hydra.sweeper.seeds=4"], "hydra.sweeper.seeds: would change the trials"),
         (["agent.gamma=0.5"], "agent.gamma: would change the results"),
         (["trainer.total_steps=9000"], "expected one of hydra/launcher, hydra.launcher.*, device"),
+        (["num_threads=-1"], "num_threads: expected at least"),
         (["--retry-failed"], "--retry-failed: a search does not repeat trials"),
     ):
         for options in ([], ["--dry-run"]):
             ended = resumed(str(folder / "s"), *arguments, *options)
             assert ended.status == 2 and message in ended.err, ended
-        assert "trainer.total_steps, trainer.total_episodes" not in ended.err
+            assert "trainer.total_steps, trainer.total_episodes" not in ended.err
+            if "expected one of" in ended.err:
+                assert "hydra.sweeper.n_trials, hydra.sweeper.timeout" in ended.err
     assert files_below(folder) == before
 
 

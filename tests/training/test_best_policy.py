@@ -14,6 +14,8 @@ from dqn_exp.files.result import read_result
 from dqn_exp.training.preflight import evaluation_env
 from dqn_exp.training.trained_policy import load_trained_policy
 from tests.conftest import make_config, train_in_folders
+from tests.stepping import tick
+from tests.training.test_population import make_bare_trainer
 
 SETTINGS = {
     "agent__learning_starts": 100,
@@ -77,6 +79,20 @@ def test_a_run_that_diverges_keeps_its_best_policy(tmp_path):
     assert result.status == "diverged" and result.best_step is not None
     assert load_trained_policy(tmp_path, is_best=True).step == result.best_step
     assert result.best_return_mean == pytest.approx(means_of(tmp_path)[result.best_step])
+
+
+def test_a_diverged_policy_is_not_the_best_whatever_the_evaluation_before_it(tmp_path):
+    config = make_config(**SETTINGS, engine="torch")
+    trainer = make_bare_trainer([config], tmp_path)
+    record = trainer._records[0]
+    while trainer.steps[0] < 299:
+        tick(trainer)
+    before = int(trainer._best.steps[0])
+    record.result.eval_return_mean = 1e9  # As after another budget.
+    trainer._agent.online.fill_(torch.nan)
+    tick(trainer)
+    assert (record.result.status, record.result.steps) == ("diverged", 300)
+    assert record.result.best_step == before in (100, 200)
 
 
 def test_the_best_policy_is_the_same_after_an_interruption(tmp_path):

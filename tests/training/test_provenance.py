@@ -2,6 +2,7 @@ import json
 import logging
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 from dqn_exp.training import provenance
@@ -12,7 +13,10 @@ def test_versions_are_those_that_are_installed():
     import llvmlite
     import numba
 
-    found = provenance.versions()
+    found = provenance.versions("CartPole-v1")
+    assert "minatar" not in found
+    for env_id, name in (("minatar/asterix-v1", "minatar"), ("ale_py:ALE/Pong-v5", "ale-py")):
+        assert provenance.versions(env_id).items() - found.items() == {(name, version(name))}
     assert found["numba"] == numba.__version__ and found["llvmlite"] == llvmlite.__version__
     assert found["python"] == platform.python_version()
 
