@@ -81,7 +81,7 @@ OWN = {
     ("dqn_2015", "mountain_car"): (
         *("network.hidden_sizes=[128,128]", "network.activation=relu", "agent.learning_rate=1e-3"),
     ),
-    ("dqn_2015", "lunar_lander"): ("agent/value=scalar_huber",),
+    ("dqn_2015", "lunar_lander"): ("agent.reward_clip=null",),
     ("prioritized", "lunar_lander"): ("buffer.importance_exponent_decay_steps=1_500_000",),
     ("rainbow", "lunar_lander"): ("buffer.importance_exponent_decay_steps=1_500_000",),
 }
