@@ -174,7 +174,9 @@ class NetworkSection(Section):
     )
     activation: Literal["relu", "tanh"] = Field(description="Activation of the hidden layers.")
     dueling: StrictBool = Field(description="Whether value and advantages have separate heads.")
-    noisy: StrictBool = Field(description="Whether weights have noise with trained scales.")
+    noisy: StrictBool = Field(
+        description="Whether weights have noise with learned scales, except those of convolutions."
+    )
     noisy_sigma: PerRun[Annotated[Number, Field(ge=0)]] = Field(
         description="Initial scale of the noise."
     )

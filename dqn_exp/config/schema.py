@@ -55,7 +55,7 @@ class PrioritizedConfig(Section):
         description="Exponent of the priorities (alpha); 0 samples uniformly."
     )
     priority_epsilon: PerRun[Positive] = Field(
-        description="Added to the error of a transition, before the exponent."
+        description="Added to the absolute TD error (C51: KL divergence), before the exponent."
     )
     importance_exponent: PerRun[Share] = Field(
         description="Exponent of the importance-sampling weights (beta) at step 0."
@@ -87,7 +87,7 @@ class EnvConfig(Section):
     """The environment."""
 
     id: str = Field(description="Id registered with Gymnasium, or module:Id.")
-    game: str | None = Field(description="Name of a game, which the id may refer to.")
+    game: str | None = Field(description="Game of MinAtar or Atari, as ${env.game} in env.id.")
     max_episode_steps: Count | None = Field(
         description="Time limit of an episode; null for the registered one."
     )
@@ -95,7 +95,7 @@ class EnvConfig(Section):
         description="Frames of an observation that is an image, the newest last."
     )
     frame_padding: Literal["first", "zeros"] = Field(
-        description="Frames that stand for those before the first one of an episode."
+        description="What fills a stack at the start of an episode: the first frame, or zeros."
     )
     kwargs: Annotated[dict[str, Any], AfterValidator(refuse_other_names)] | None = Field(
         description="Keyword arguments of the environment; null for none."

@@ -94,7 +94,7 @@ def _import_problem(module: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name is not None:
         if module == error.name or module.startswith(f"{error.name}."):
             return (
-                f"no module named {error.name!r} was found in the folder of the command, in "
+                f"no module named {error.name!r} was found in the current directory, in "
                 "--config-dir or among the installed packages."
             )
         hint = " Gymnasium is its successor: import gymnasium." if error.name == "gym" else ""

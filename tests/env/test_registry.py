@@ -53,7 +53,7 @@ def test_an_id_may_name_the_module_that_registers_it(modules, env_id):
         ("odd_exits:X-v0", "importing odd_exits raised SystemExit: 3 (odd_exits.py, line 1)."),
         (
             "odd_nowhere:X-v0",
-            "no module named 'odd_nowhere' was found in the folder of the command",
+            "no module named 'odd_nowhere' was found in the current directory",
         ),
         ("./silent:X-v0", "expected a module before the colon, such as my_package.my_module, got"),
         ("CartPoel-v1", "no environment 'CartPoel-v1' is registered. Did you mean CartPole-v1"),
