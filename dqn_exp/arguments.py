@@ -60,7 +60,7 @@ def _sweep_options(overrides: list[str]) -> list[str]:
     prefixes = tuple(key.lstrip("+").replace("/", ".") + "." for key in swept)
     return [
         f"{key}=choice({value})"
-        if prefixes and key.startswith(prefixes) and is_swept.get(override) is False
+        if key.startswith(prefixes) and is_swept.get(override) is False and value != "null"
         else override
         for override, (key, _, value) in ((one, one.partition("=")) for one in overrides)
     ]

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.core.errors import RunError
 from dqn_exp.core.extras import MissingExtraError
+from dqn_exp.core.module_search import search_in_current_folder
 from dqn_exp.files.directories import remembered_origin
 from dqn_exp.files.job_names import job_directory_name
 from dqn_exp.sweep.callbacks import BadInputExit
@@ -61,9 +62,7 @@ def prepare() -> None:
     """Prepares this process for Hydra."""
     # Makes Hydra raise its errors instead of printing them with a traceback.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    # As with `python -m`, so that env.id=my_module:MyEnv-v0 finds a module of the user's folder.
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    search_in_current_folder()
     _register()
     share_config_store()
 

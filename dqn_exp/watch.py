@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dqn_exp.cli import run_command
 from dqn_exp.core.errors import ConfigError, EpisodeError, RunError
-from dqn_exp.core.wording import quantity
+from dqn_exp.core.wording import quantity, rounded
 from dqn_exp.files.directories import shorten
 
 DESCRIPTION = """\
@@ -65,7 +65,9 @@ def watch(options: argparse.Namespace) -> None:
         returns = []
         for number, episode in enumerate(episodes):
             end = "terminated" if episode.terminated else "time limit"
-            numbers = f"{number:7d} {episode.seed:11d} {episode.return_:9.1f} {episode.length:6d}"
+            numbers = (
+                f"{number:7d} {episode.seed:11d} {rounded(episode.return_):>9} {episode.length:6d}"
+            )
             _print(f"{numbers}  {end}")
             returns.append(episode.return_)
     except ImportError as error:
@@ -73,7 +75,7 @@ def watch(options: argparse.Namespace) -> None:
     except EpisodeError as error:
         raise RunError(f"{error}.") from error
     mean, std = statistics.fmean(returns), statistics.pstdev(returns)
-    _print(f"\nReturn {mean:.1f} ± {std:.1f} over {quantity(len(returns), 'episode')}.")
+    _print(f"\nReturn {rounded(mean)} ± {rounded(std)} over {quantity(len(returns), 'episode')}.")
     for path in filter(None, (options.video, options.gif)):
         _print(f"The video is in {shorten(path.absolute())}.")
 

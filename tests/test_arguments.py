@@ -24,6 +24,10 @@ from dqn_exp.arguments import arrange, config_dirs
             ["-m", "agent/value=choice(scalar,quantile)", "agent.value.num_quantiles=8"],
             ["-m", "agent/value=choice(scalar,quantile)", "agent.value.num_quantiles=choice(8)"],
         ),
+        (
+            ["-m", "env=cartpole_v0,acrobot", "env.max_episode_steps=null"],
+            ["-m", "env=cartpole_v0,acrobot", "env.max_episode_steps=null"],
+        ),
         (["-m", "seed=[1", "seed=1,2"], ["-m", "seed=[1", "seed=1,2"]),
     ],
 )

@@ -1,5 +1,6 @@
 """Runs whose returns can be compared: with one environment, budget and evaluation protocol."""
 
+import importlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -101,7 +102,10 @@ def _is_condition(key: str) -> bool:
 
 
 def _registered_threshold(runs: Sequence[RunFiles]) -> float | None:
+    module, _, name = value_of(runs[0], "env.id").rpartition(":")
     try:
-        return gymnasium.spec(str(value_of(runs[0], "env.id"))).reward_threshold
-    except (ValueError, ImportError, gymnasium.error.Error):
-        return None  # An environment that does not exist any more.
+        if module and name not in gymnasium.registry:
+            importlib.import_module(module)
+        return gymnasium.spec(name).reward_threshold
+    except (Exception, SystemExit):  # It may not exist any more, and modules may raise any error.
+        return None

@@ -69,7 +69,7 @@ def write_page(report: Report, directory: Path) -> Path:
         directory: created if necessary; plots of an earlier report are removed.
 
     Raises:
-        ConfigError: If the directory holds a page that is not a report.
+        ConfigError: If the directory holds other files that would be overwritten.
     """
     earlier = begin_page(directory)
     curves = [[make_curve(setting) for setting in group.scored] for group in report.groups]

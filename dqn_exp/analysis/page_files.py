@@ -19,6 +19,11 @@ PLOTS = "plots"
 GENERATOR = '<meta name="generator" content="dqn_exp">'
 """Marks a page as a report of this package."""
 
+CONTENT = (PLOTS, "report.md", "settings.csv", "tensorboard")
+"""Files and folders beside a page."""
+
+UNFINISHED = f"<!doctype html>\n{GENERATOR}\n<p>This report was not finished. Write it again.</p>\n"
+
 ASSETS = ("report.css", "report.js", "plotly-basic.min.js")
 """Files that are part of a page; Plotly: https://github.com/plotly/plotly.js."""
 
@@ -27,13 +32,19 @@ def begin_page(directory: Path) -> set[str]:
     """Creates the directory of a page; returns the names of the plots of an earlier one.
 
     Raises:
-        ConfigError: If the directory holds a page that is not a report.
+        ConfigError: If the directory holds files that a report would overwrite, but no report.
     """
     page = directory / PAGE
-    content = page.read_text(encoding="utf-8") if page.exists() else GENERATOR
+    if not page.exists():
+        if taken := [name for name in CONTENT if (directory / name).exists()]:
+            problem = f"{directory} holds {', '.join(taken)}, but no report of dqn_exp"
+            raise ConfigError([f"{problem}; choose another directory."])
+        (directory / PLOTS).mkdir(parents=True)
+        write_text(page, UNFINISHED)
+    content = page.read_text(encoding="utf-8")
     if GENERATOR not in content:
         raise ConfigError([f"{page} is not a report of dqn_exp; choose another directory."])
-    (directory / PLOTS).mkdir(parents=True, exist_ok=True)
+    (directory / PLOTS).mkdir(exist_ok=True)
     return set(re.findall(r'href="plots/([\w-]+)\.png"', content))
 
 

@@ -64,6 +64,10 @@ def _quickness(setting: Setting) -> float:
     return -setting.steps_to_threshold
 
 
+def _reliability(setting: Setting) -> float:
+    return -setting.num_failed
+
+
 def _known(value: float) -> float:
     return -np.inf if np.isnan(value) else value
 
@@ -77,21 +81,21 @@ RANKINGS = {
     "iqm": Ranking(
         FINAL_RETURN,
         "IQM over",
-        (_iqm, _minimum, _area),
+        (_iqm, _minimum, _area, _reliability),
         lambda one: one.scores,
         lambda one: one.iqm,
     ),
     "area": Ranking(
         "area under the learning curve",
         "IQM over",
-        (_area, _iqm, _minimum),
+        (_area, _iqm, _minimum, _reliability),
         lambda one: one.heights,
         lambda one: statistics.estimate_iqm([one.heights]),
     ),
     "steps": Ranking(
         "number of steps to the threshold",
         "median over",
-        (_quickness, _iqm, _minimum),
+        (_quickness, _iqm, _minimum, _reliability),
         lambda one: one.reached,
         lambda one: _certain(one.steps_to_threshold),
         sign=-1,
@@ -99,7 +103,7 @@ RANKINGS = {
     "min": Ranking(
         FINAL_RETURN,
         "worst of",
-        (_minimum, _iqm, _area),
+        (_minimum, _iqm, _area, _reliability),
         lambda one: one.scores,
         lambda one: _certain(one.minimum),
     ),

@@ -39,7 +39,7 @@ def write_run_page(source: Source, directory: Path, made: str, prefix: str) -> P
         prefix: of links from the page to the directory of the run.
 
     Raises:
-        ConfigError: If the directory holds a page that is not a report.
+        ConfigError: If the directory holds other files that would be overwritten.
     """
     (run,) = source.runs
     earlier = begin_page(directory)

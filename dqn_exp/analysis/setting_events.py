@@ -9,7 +9,6 @@ import numpy as np
 
 from dqn_exp.analysis.aggregates import Curve
 from dqn_exp.analysis.comparable import Group
-from dqn_exp.analysis.page_files import PAGE
 from dqn_exp.files.event_file import EventFile
 from dqn_exp.files.tags import MOST_SELECTED, SETTING_CHARTS, SettingTag
 
@@ -27,8 +26,7 @@ def write_setting_events(
         curves: of the settings with scores of each group, in their order.
         directory: log directory, in that of a report; an earlier report's is replaced.
     """
-    if (directory.parent / PAGE).exists():
-        shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
     count = sum(len(group.scored) for group in groups)
     for group, own in zip(groups, curves, strict=True):
         for place, (setting, curve) in enumerate(zip(group.scored, own, strict=True), 1):

@@ -1,6 +1,6 @@
 """Settings as a table of pandas."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dqn_exp.analysis.aggregates import Setting
@@ -39,6 +39,24 @@ def to_frame(groups: Sequence[Group]) -> "pd.DataFrame":
 
 def typed_values(setting: Setting, keys: Sequence[str]) -> dict[str, Any]:
     """Returns the values of keys of a setting, of the types that the config gives them."""
-    config = setting.runs[0].config
-    swept = setting.runs[0].swept
-    return {key: config.get(key, setting.values.get(key, swept.get(key))) for key in keys}
+    run = setting.runs[0]
+    texts = {**run.swept, **setting.values}
+    return {
+        key: _mapping_at(key, run.config)
+        if texts.get(key, "").startswith("{")
+        else run.config.get(key, texts.get(key))
+        for key in keys
+    }
+
+
+def _mapping_at(key: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the mapping that a key has in a config by dotted key."""
+    found: dict[str, Any] = {}
+    for dotted, value in config.items():
+        if dotted.startswith(f"{key}."):
+            *parents, last = dotted.removeprefix(f"{key}.").split(".")
+            node = found
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[last] = value
+    return found

@@ -44,10 +44,11 @@ def best_run(directory: Path) -> Path:
     return max(scored, key=lambda run: run.score or 0.0).directory
 
 
-def best_lines(directory: Path) -> Iterator[str]:
+def best_lines(*directories: Path) -> Iterator[str]:
     """Yields a line for each of the best settings, if there are several or they were confirmed."""
-    is_confirmed = directory.name == CONFIRMATION
-    for group in make_groups(read_sources([directory])):
+    first = directories[0]
+    is_confirmed = first.name == CONFIRMATION and (first.parent / NAME).exists()
+    for group in make_groups(read_sources(directories)):
         if len(group.scored) > 1 or is_confirmed:
             yield from _lines_of(group, is_confirmed=is_confirmed)
 

@@ -7,6 +7,9 @@ from typing import Any
 from dqn_exp.analysis.run_reader import RunFiles, Source
 from dqn_exp.config.schema import changes_results
 
+EXACT = 2**53
+"""Floats below this magnitude that are integers are exact."""
+
 SOURCE = "source"
 """Key that distinguishes the directories in a comparison."""
 
@@ -23,7 +26,10 @@ def find_keys(sources: Sequence[Source], *, names_sources: bool) -> list[str]:
     """
     runs = [run for source in sources for run in source.runs]
     swept = dict.fromkeys(key for run in runs for key in run.swept)
-    unlisted = [run for source in sources if not source.is_listed for run in source.runs]
+    # Not all runs tell which option of a group they have, but the keys of its options do.
+    untold = {key for key in swept if _is_untold_group(key, runs)}
+    swept = dict.fromkeys(key for key in swept if key not in untold)
+    unlisted = [run for source in sources if untold or not source.is_listed for run in source.runs]
     undeclared = [key for key in (*_keys_between(sources), *_keys_within(unlisted)) if _counts(key)]
     # A key that was swept on purpose counts, even if it does not change results.
     keys = [key for key in dict.fromkeys([*swept, *undeclared]) if key != "seed"]
@@ -103,6 +109,11 @@ def _keys_within(runs: Sequence[RunFiles]) -> list[str]:
     return [key for key in keys if _differ(runs, key)]
 
 
+def _is_untold_group(key: str, runs: Sequence[RunFiles]) -> bool:
+    is_group = not any(key in run.config for run in runs)
+    return is_group and any(key not in run.swept for run in runs)
+
+
 def _counts(key: str) -> bool:
     # The interval of evaluations does not change training, either.
     return key not in ("seed", "eval.every_steps") and changes_results(key)
@@ -115,4 +126,8 @@ def _differ(runs: Sequence[RunFiles], key: str) -> bool:
 def _to_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return str(value).replace("'", "").replace(" ", "") if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_to_text, value))}]"
+    # The same number may have been written as 300, 300.0 or 3e2.
+    is_integer = isinstance(value, float) and value.is_integer() and abs(value) < EXACT
+    return str(int(value) if is_integer else value)

@@ -1,5 +1,6 @@
 """Notes, facts and failures of a report, in words."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,9 @@ from dqn_exp.files.job_list import CONFIRMATION
 SWEEPER = ("hydra/sweeper", "hydra.sweeper")
 """Keys of what makes many settings, which one setting has no use for."""
 
+
+ONE_CHOICE = re.compile(r"(?<==)choice\((.*)\)$")
+"""How a sweep writes the value of a key that belongs to one option of a swept group."""
 
 MOST_LISTED = 12
 """Values of a key that are listed one by one."""
@@ -201,11 +205,14 @@ def command_of(setting: Setting, sources: Sequence[Source]) -> str:
     if source.command is None:
         return ""
     kept = [one for one in source.command if not _is_replaced(one, run)]
+    kept = [ONE_CHOICE.sub(r"\1", one) for one in kept]
     if source.is_search:
         kept.append("hydra/sweeper=population")  # A recipe may select the search.
-    written = {one.partition("=")[0].lstrip("+"): one.partition("=")[0] for one in source.command}
+    written = written_keys(source)
     swept = [
-        f"{written.get(key, key)}={value}" for key, value in run.swept.items() if key != "seed"
+        f"{written.get(key, key)}={value}"
+        for key, value in run.swept.items()
+        if key != "seed" and value
     ]
     seeds = sort_values(str(one.seed) for one in setting.runs if one.seed is not None)
     several = ["-m"] if len(seeds) > 1 else []
@@ -213,10 +220,23 @@ def command_of(setting: Setting, sources: Sequence[Source]) -> str:
     return shlex.join(["python", "-m", "dqn_exp.train", *several, *kept, *swept, *seed])
 
 
+def written_keys(source: Source) -> dict[str, str]:
+    """Returns the keys of a command as they were written, such as +env.kwargs.size."""
+    written = [one.partition("=")[0] for one in source.command or ()]
+    return {key.lstrip("+"): key for key in written}
+
+
 def _is_replaced(override: str, run: RunFiles) -> bool:
     """Returns whether a setting has its own value of an override, or has no use for it."""
-    key = override.partition("=")[0].lstrip("+")
+    key, has_value, _ = override.partition("=")
+    key = key.lstrip("+")
+    if has_value and re.fullmatch(r"(?!hydra\.)\w+(\.\w+)+", key) and not _has(run, key):
+        return True  # It belongs to an option of a group that the setting does not have.
     return key in run.swept or key in ("seed", "name") or key.startswith(SWEEPER)
+
+
+def _has(run: RunFiles, key: str) -> bool:
+    return any(one == key or one.startswith(f"{key}.") for one in run.config)
 
 
 def _lengths(runs: Sequence[RunFiles]) -> Iterator[str]:

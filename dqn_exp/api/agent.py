@@ -12,6 +12,7 @@ from dqn_exp.analysis.run_reader import flatten
 from dqn_exp.analysis.summary import best_run
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.module_search import search_in_current_folder
 from dqn_exp.core.random_streams import evaluation_seeds
 from dqn_exp.env.gymnasium_env import action_space_of, encoding_of, make_env
 from dqn_exp.env.images import Images
@@ -38,6 +39,7 @@ class Agent:
         Raises:
             ValueError: If there is none, or the environment cannot be made.
         """
+        search_in_current_folder()
         search_as(directory)
         trained = load_trained_policy(directory, is_best=is_best)
         self.directory, self.step = directory, trained.step
@@ -73,6 +75,7 @@ class Agent:
         Raises:
             ValueError: If it does not belong to the observation space.
         """
+        self._check(observation)
         if self._is_one(observation):
             values: Float32Array = self._q_values(self._encode(observation)[None])[0]
             return values
@@ -87,10 +90,16 @@ class Agent:
                 episodes are those of the run's own evaluations.
 
         Raises:
+            ValueError: If an argument is out of range.
             EpisodeError: If the environment raises an error.
         """
         count = self._eval.episodes if num_episodes is None else num_episodes
-        seeds = evaluation_seeds(self._eval.seed if seed is None else seed, count).tolist()
+        first = self._eval.seed if seed is None else seed
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise ValueError(f"num_episodes: expected an integer of at least 1, got {count!r}.")
+        if not isinstance(first, int | np.integer) or not 0 <= first < 2**63:
+            raise ValueError(f"seed: expected an integer from 0 to 2^63 - 1, got {first!r}.")
+        seeds = evaluation_seeds(int(first), int(count)).tolist()
         env = SingleEnv(self._arguments)
         try:
             return np.array([episode.return_ for episode in play(env, self._q_values, seeds)])
@@ -122,10 +131,30 @@ class Agent:
     def _num_frames(self) -> int:
         return self._arguments.frame_stack if isinstance(self._observations, Images) else 1
 
+    def _check(self, observation: Any) -> None:
+        if not isinstance(self._space, spaces.Box):
+            return
+        try:
+            values = np.asarray(observation, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"observation: expected an array of numbers: {error}.") from error
+        if values.shape != self._shape and (values.shape[1:] != self._shape or not len(values)):
+            raise ValueError(
+                f"observation: expected the shape {self._shape}, or several of it, got "
+                f"{values.shape}."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError("observation: expected finite numbers, got NaN or infinity.")
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """Shape of an observation that is an array, with its stack."""
+        stack = () if self._num_frames == 1 else (self._num_frames,)
+        return (*stack, *(self._space.shape or ()))
+
     def _is_one(self, observation: Any) -> bool:
         if isinstance(self._space, spaces.Box):
-            stack = () if self._num_frames == 1 else (self._num_frames,)
-            return bool(np.shape(observation) == (*stack, *self._space.shape))
+            return bool(np.shape(observation) == self._shape)
         if isinstance(self._space, spaces.Dict | spaces.Tuple):
             return not isinstance(observation, list)
         return np.ndim(observation) == len(self._space.shape or ())
@@ -135,11 +164,6 @@ class Agent:
         if self._num_frames == 1 or not isinstance(self._observations, Images):
             return self._observations.encode(observation)
         images = self._observations
-        if len(observation) != self._num_frames:
-            raise ValueError(
-                f"observation: expected a stack of {self._num_frames} frames, got "
-                f"{np.shape(observation)}."
-            )
         form = images.form._replace(stack=self._num_frames)
         return form.join([images.to_frame(frame) for frame in observation])
 

@@ -21,6 +21,12 @@ MOST_IN_BATCH = 1_000
 """Metrics that MLflow takes at once."""
 
 
+STATUSES = {
+    **{"completed": "FINISHED", "pending": "SCHEDULED", "running": "RUNNING"},
+    **{"pruned": "KILLED", "interrupted": "KILLED"},
+}
+"""MLflow's statuses of runs by ours."""
+
 Tables = Callable[[], "dict[str, pd.DataFrame]"]
 
 
@@ -105,7 +111,7 @@ def _write_mlflow(sources: Sequence[Source], tables: Tables, output: Path) -> li
         client.log_batch(number, params=params)
         for first in range(0, len(metrics), MOST_IN_BATCH):
             client.log_batch(number, metrics[first : first + MOST_IN_BATCH])
-        client.set_terminated(number, "FINISHED" if run.status == "completed" else "FAILED")
+        client.set_terminated(number, STATUSES.get(run.status, "FAILED"))
     return [f"View them with: mlflow ui --backend-store-uri {store}"]
 
 

@@ -70,7 +70,8 @@ def _to_override(key: str, value: Any, sweeps: bool) -> str:
     texts = [_to_text(key, one) for one in value]
     if not texts:
         raise ConfigError([f"{key}: expected at least one value, got none."])
-    return f"{key}=choice({','.join(texts)})"
+    # Hydra does not take null as the value of choice(...).
+    return f"{key}={','.join(texts)}" if "null" in texts else f"{key}=choice({','.join(texts)})"
 
 
 def _to_text(key: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from dqn_exp.analysis.run_reader import log_keys_of, read_sources
 from dqn_exp.analysis.run_tables import read_tables
 from dqn_exp.analysis.setting_table import to_frame, typed_values
 from dqn_exp.analysis.summary import best_lines
+from dqn_exp.analysis.text import written_keys
 from dqn_exp.api.exporting import FORMS, write_export
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.job_list import CONFIRMATION
@@ -77,8 +78,13 @@ class Results:
         group = next((group for group in self._groups if group.scored), None)
         if group is None:
             return {}
-        swept = [key for key in group.scored[0].runs[0].swept if key != "seed"]
-        return typed_values(group.scored[0], list(dict.fromkeys([*swept, *group.keys])))
+        run = group.scored[0].runs[0]
+        source = next(one for one in self._sources if one.name == run.source)
+        keys = dict.fromkeys([*run.swept, *group.keys])
+        values = typed_values(group.scored[0], [key for key in keys if key != "seed"])
+        written = written_keys(source)
+        # A setting lacks the keys of options that only others have.
+        return {written.get(key, key): value for key, value in values.items() if value != ""}
 
     @property
     def confirmation(self) -> "Results":
@@ -137,7 +143,7 @@ class Results:
 
     def __repr__(self) -> str:
         """Returns the directory and the best settings."""
-        lines = [f"Results of {self.directory}", *best_lines(self.directory)]
+        lines = [f"Results of {self.directory}", *best_lines(*self._directories)]
         return "\n".join(lines)
 
     @cached_property

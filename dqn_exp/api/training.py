@@ -1,6 +1,6 @@
 """Training from Python: one run, a sweep, or a search."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,23 @@ def search(
 
 
 def _train(arguments: list[str], key: str, directory: str | Path | None, quiet: bool) -> Results:
-    named = [one.partition("=")[2].strip("'") for one in arguments if one.startswith("name=")]
-    default = named[-1] if named else f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
-    path = Path(directory or f"outputs/{default}").absolute()
+    rest = [one for one in arguments if not one.startswith(f"{key}=")]
+    path = Path(directory or _directory_of(arguments, key)).absolute()
     if "${" in str(path):
         raise ConfigError([f"directory: expected a name without ${{, got {path}."])
     try:
-        call([*arguments, f"{key}={quoted(str(path))}"], is_quiet=quiet)
+        call([*rest, f"{key}={quoted(str(path))}"], is_quiet=quiet)
     except RunError as error:
         error.directory = path
         raise
     return Results(path)
+
+
+def _directory_of(arguments: Sequence[str], key: str) -> str:
+    """Returns the directory that overrides name, else one named after the time."""
+    values = {name: value for name, _, value in (one.partition("=") for one in arguments)}
+    if key in values:
+        return values[key].strip("'")
+    if (name := values.get("name", "null").strip("'")) != "null":
+        return f"outputs/{name}"
+    return f"outputs/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"

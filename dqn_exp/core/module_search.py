@@ -1,5 +1,6 @@
 """Folders in which modules of the user's environments are searched."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,12 @@ def search_in(folder: Path) -> None:
     """Adds a folder in which modules are searched after all others."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+
+
+def search_in_current_folder() -> None:
+    """Adds the current folder, in which modules are searched first, as with `python -m`."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def search_in_sources(config_sources: Iterable[Mapping[str, Any]]) -> None:

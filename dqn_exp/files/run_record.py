@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from dqn_exp.core.arrays import Float64Array, IntArray
 from dqn_exp.core.errors import EpisodeError, describe_error
-from dqn_exp.core.wording import quantity
+from dqn_exp.core.wording import quantity, rounded
 from dqn_exp.files.checkpoint import Checkpoint, save_checkpoint, save_policy
 from dqn_exp.files.csv_table import TABLES, CsvTable, Mark, problem_of
 from dqn_exp.files.event_file import Chart, EventFile, HParamValue
@@ -128,7 +128,9 @@ class RunRecord:
             self._tables["evaluations"].add(step, episode, *row)
         self.result.eval_return_mean, self.result.eval_return_std = mean, std
         count = quantity(len(seeds), "evaluation episode")
-        self.log("Step %s: return %.1f ± %.1f over %s.", f"{step:,}", mean, std, count)
+        self.log(
+            "Step %s: return %s ± %s over %s.", f"{step:,}", rounded(mean), rounded(std), count
+        )
         self._tell("on_evaluation", step, returns.copy())
 
     def write_filmstrip(self, content: FilmstripFile) -> None:

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.core.errors import ConfigError
-from dqn_exp.core.wording import quantity
+from dqn_exp.core.wording import quantity, rounded
 from dqn_exp.files.result import Result
 from dqn_exp.search.options import SearchOptions
 from dqn_exp.search.space import Space, suggest
@@ -148,7 +148,7 @@ def describe_best(trials: Sequence[FrozenTrial], statistic: str, seeds: int) -> 
         values = " ".join(f"{key}={_shorten(value)}" for key, value in trial.params.items())
         name = statistic.upper() if statistic == "iqm" else statistic
         what = f"{name} of {quantity(seeds, 'seed')}"
-        yield f"{rank}. trial {trial.number}: {trial.values[0]:.1f} ({what}) with {values}"
+        yield f"{rank}. trial {trial.number}: {rounded(trial.values[0])} ({what}) with {values}"
 
 
 def _shorten(value: object) -> str:

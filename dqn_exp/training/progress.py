@@ -12,6 +12,8 @@ from typing import IO, Any, Literal, NamedTuple, TypeVar
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from dqn_exp.core.wording import rounded
+
 log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -222,7 +224,7 @@ def _is_notebook() -> bool:
 
 
 def _describe(snapshot: ProgressSnapshot, steps_per_second: float) -> str:
-    newest = "none yet" if math.isnan(snapshot.mean_return) else f"{snapshot.mean_return:.1f}"
+    newest = "none yet" if math.isnan(snapshot.mean_return) else rounded(snapshot.mean_return)
     rate = "?" if math.isnan(steps_per_second) else f"{steps_per_second:,.0f}"
     live = f"{snapshot.num_live}/{snapshot.num_runs} runs live"
     text = f"{live}, {rate} run-steps/s, {snapshot.return_of} return {newest}"

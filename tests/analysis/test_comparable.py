@@ -77,6 +77,18 @@ def test_a_key_that_tells_directories_apart_has_no_sensitivity(tmp_path):
     assert found == {"settings", "curves", "profiles", "sensitivity_epsilon"}
 
 
+def test_the_threshold_is_that_of_the_environment_also_where_a_module_registers_it(tmp_path):
+    for name, found in (
+        ("CartPole-v1", 475.0),
+        ("gymnasium.envs.classic_control:CartPole-v1", 475.0),
+        ("gymnasium.envs.classic_control:CartPoleEnv", None),
+        ("nowhere:CartPole-v7", None),
+    ):
+        write_single(tmp_path / name, {100: 5.0}, env__id=name)
+        (group,) = read_groups(tmp_path / name)
+        assert group.threshold == found
+
+
 def test_a_ranking_by_steps_needs_a_threshold(tmp_path):
     write_sweep(tmp_path / "s", {"agent.gamma": [0.9, 0.98]}, lambda v: {100: 5.0}, env__id="A-v0")
     with pytest.raises(ConfigError, match="Set it with --threshold"):

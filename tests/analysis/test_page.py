@@ -7,6 +7,7 @@ import shutil
 import pytest
 from PIL import Image
 
+from dqn_exp.analysis.page_files import begin_page
 from dqn_exp.analysis.report import write_report
 from dqn_exp.core.errors import ConfigError
 from tests.sweep_files import SWEPT, lines_of, page_of, report_of, returns_of, write_sweep
@@ -63,7 +64,7 @@ def test_what_users_name_their_values_is_text_and_nothing_else(tmp_path):
 
 def test_what_others_have_put_there_stays(tmp_path):
     write_sweep(tmp_path / "s", SWEPT, returns_of)
-    (tmp_path / "c/plots").mkdir(parents=True)
+    write_report([tmp_path / "s"], tmp_path / "c", compares=True)
     (tmp_path / "c/plots/thesis.png").write_text("mine")
     for _ in range(2):
         write_report([tmp_path / "s"], tmp_path / "c", compares=True)
@@ -72,3 +73,25 @@ def test_what_others_have_put_there_stays(tmp_path):
     with pytest.raises(ConfigError, match="is not a report of dqn_exp"):
         write_report([tmp_path / "s"], tmp_path / "c", compares=True)
     assert (tmp_path / "c/index.html").read_text() == "<h1>My page</h1>"
+
+
+@pytest.mark.parametrize("name", ["settings.csv", "report.md", "plots/a.png", "tensorboard/a"])
+def test_a_directory_with_files_of_others_is_refused(tmp_path, name):
+    write_sweep(tmp_path / "s", {"seed": [0]}, lambda values: {100: 5.0})
+    path = tmp_path / "paper" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    problem = f"paper holds {name.split('/')[0]}, but no report of dqn_exp; choose another"
+    with pytest.raises(ConfigError, match=problem):
+        write_report([tmp_path / "s"], tmp_path / "paper")
+    found = [one for one in (tmp_path / "paper").rglob("*") if one.is_file()]
+    assert found == [path] and path.read_text() == "mine"
+
+
+def test_a_report_that_was_not_finished_is_written_again(tmp_path):
+    write_sweep(tmp_path / "s", {"seed": [0]}, lambda values: {100: 5.0})
+    begin_page(tmp_path / "s/report")
+    assert "not finished" in (tmp_path / "s/report/index.html").read_text()
+    (tmp_path / "s/report/settings.csv").write_text("of a report that was killed")
+    page = report_of([tmp_path / "s"])
+    assert "not finished" not in page.read_text()

@@ -50,6 +50,18 @@ def naive_key(name, setting):
     return tuple(measures[one] for one in orders[name])
 
 
+def test_of_settings_that_tie_the_one_with_fewer_failures_is_better(tmp_path):
+    write_sweep(
+        tmp_path / "s",
+        {"agent.gamma": [0.99, 0.9], "seed": range(5)},
+        lambda v: {100: 200.0},
+        lambda v: "diverged" if v["agent.gamma"] == 0.99 and v["seed"] > 1 else "completed",
+    )
+    _, settings = read_settings(tmp_path / "s")
+    assert [one.values["agent.gamma"] for one in settings] == ["0.9", "0.99"]
+    assert ranks_of(settings) == [1, 2]
+
+
 def test_settings_without_scores_come_last_the_nearest_first(tmp_path):
     statuses = dict(enumerate(("pruned", "completed", "pruned", "pending"), 1))
     returns = {1: 3.0, 2: 1.0, 3: 7.0}

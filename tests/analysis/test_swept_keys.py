@@ -1,7 +1,16 @@
 """Keys in which runs differ, and their values."""
 
 from dqn_exp.analysis.swept_keys import sort_values
-from tests.sweep_files import SWEPT, read_settings, returns_of, write_single, write_sweep
+from dqn_exp.files.job_list import JobEntry, begin_job_list
+from tests.conftest import config_values
+from tests.sweep_files import (
+    SWEPT,
+    read_settings,
+    returns_of,
+    write_run,
+    write_single,
+    write_sweep,
+)
 
 
 def test_further_directories_give_further_seeds_and_settings(tmp_path):
@@ -33,3 +42,32 @@ def test_compared_directories_are_told_apart_by_what_is_different_in_their_names
 def test_values_are_in_the_order_of_numbers_where_they_are_numbers():
     assert sort_values(["10", "9", "1e-3", "9"]) == ["1e-3", "9", "10"]
     assert sort_values(["b", "10", "9"]) == ["10", "9", "b"]
+
+
+def write_targets(folder, names, *, tells=True):
+    """Writes a sweep over an option of a group, whose name is no key of a config."""
+    entries = []
+    for number, name in enumerate(names):
+        texts = {"agent/target": name, "seed": str(number)} if tells else {"seed": str(number)}
+        config = config_values(agent__target={"kind": name}, seed=number)
+        entries.append(JobEntry(number, f"{number}", f"{number}", [], texts, {}, config))
+        write_run(folder / f"{number}", {300: 1.0 + number}, seed=number)
+    begin_job_list(folder, {}, entries)
+
+
+def test_settings_are_the_same_whether_or_not_a_directory_tells_the_option_of_a_group(tmp_path):
+    write_targets(tmp_path / "a", ["greedy", "double", "double", "greedy"])
+    keys, settings = read_settings(tmp_path / "a")
+    assert keys == ["agent/target"] and sorted(len(one.scores) for one in settings) == [2, 2]
+    write_targets(tmp_path / "b", ["double", "greedy", "greedy", "double"], tells=False)
+    keys, settings = read_settings(tmp_path / "a", tmp_path / "b")
+    assert keys == ["agent.target.kind"] and [len(one.scores) for one in settings] == [4, 4]
+
+
+def test_a_number_is_one_value_however_it_was_written(tmp_path):
+    for name, steps in (("a", 300), ("b", 300.0), ("c", 300.5)):
+        write_single(tmp_path / name, {300: 1.0}, agent__max_grad_norm=steps)
+    keys, settings = read_settings(tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    assert keys == ["agent.max_grad_norm"]
+    assert sorted(one.values["agent.max_grad_norm"] for one in settings) == ["300", "300.5"]
+    assert settings[0].num_repeated + settings[1].num_repeated == 1

@@ -4,6 +4,11 @@ import pytest
 import yaml
 from markupsafe import escape
 
+from dqn_exp.analysis.comparable import make_groups
+from dqn_exp.analysis.run_reader import read_sources
+from dqn_exp.analysis.text import command_of
+from dqn_exp.files.job_list import JobEntry, begin_job_list
+from tests.conftest import config_values
 from tests.sweep_files import (
     SWEPT,
     lines_of,
@@ -11,6 +16,7 @@ from tests.sweep_files import (
     report_of,
     returns_of,
     rows_of,
+    write_run,
     write_single,
     write_sweep,
 )
@@ -98,3 +104,28 @@ def test_the_command_names_the_folder_of_configs(tmp_path):
     report_of([tmp_path / "r"])
     line = "python -m dqn_exp.train --config-dir '/my conf' --config-name other seed=3"
     assert f"<pre>{escape(line)}</pre>" in page_of(tmp_path / "r")
+
+
+def test_the_command_of_a_setting_has_only_keys_that_it_has(tmp_path):
+    entries = []
+    for number, name in enumerate(("uniform", "prioritized")):
+        texts = {"buffer": name, "seed": "0", "agent.max_grad_norm": ""}
+        config = config_values(f"buffer={name}", env__kwargs={"a": 1})
+        entries.append(JobEntry(number, name, name, [], texts, {}, config))
+        write_run(tmp_path / name, {100: 1.0})
+    task = [
+        *("buffer=uniform,prioritized", "buffer.priority_exponent=choice(0.5)"),
+        *("agent.gamma=0.9", "experiment=smoke", "env.kwargs={a:1}"),
+    ]
+    begin_job_list(
+        tmp_path, {"overrides": {"task": task, "hydra": ["hydra.verbose=true"]}}, entries
+    )
+    sources = read_sources([tmp_path])
+    (group,) = make_groups(sources)
+    commands = {one.values["buffer"]: command_of(one, sources) for one in group.settings}
+    begin = "python -m dqn_exp.train"
+    end = "agent.gamma=0.9 experiment=smoke 'env.kwargs={a:1}' hydra.verbose=true"
+    assert commands == {
+        "uniform": f"{begin} {end} buffer=uniform seed=0",
+        "prioritized": f"{begin} buffer.priority_exponent=0.5 {end} buffer=prioritized seed=0",
+    }

@@ -59,8 +59,15 @@ def test_an_agent_acts_in_one_observation_or_many_of_any_type(sweep):
     np.testing.assert_array_equal(agent.q_values(many[3]), agent.q_values(many[3:4])[0])
     assert agent.act(many).tolist() == values.argmax(1).tolist()
     assert isinstance(agent.act(many[0]), int) and agent.act([0, 0, 0, 0]) in (0, 1)
-    with pytest.raises(ValueError, match="expected"):
-        agent.act(np.zeros(5))
+    for bad in (np.zeros(5), np.zeros((2, 3)), [], None, [None] * 4, [np.nan, 0, 0, 0], "text"):
+        with pytest.raises(ValueError, match="observation: expected"):
+            agent.act(bad)
+
+
+@pytest.mark.parametrize("given", [{"num_episodes": n} for n in (0, -1, 1.5)] + [{"seed": -1}])
+def test_an_evaluation_of_nothing_is_refused(sweep, given):
+    with pytest.raises(ValueError, match=r"(num_episodes|seed): expected an integer"):
+        dqn_exp.load(sweep.directory).evaluate(**given)
 
 
 def test_an_agent_acts_in_its_environment_until_the_end(sweep):

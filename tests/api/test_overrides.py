@@ -35,6 +35,8 @@ def test_hydra_reads_the_value_that_was_given(value):
         ([[64], [128, 64]], [[64], [128, 64]]),
         (["a b", "c"], ["a b", "c"]),
         ([5], [5]),
+        ([None, 10.0], [None, 10.0]),
+        (["null", None], ["null", None]),
     ],
 )
 def test_several_values_are_a_sweep(values, expected):

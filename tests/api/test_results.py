@@ -9,7 +9,9 @@ import pytest
 from dqn_exp.api.results import Results
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.filmstrip_file import FilmstripFile, write_filmstrip
-from tests.sweep_files import SWEPT, returns_of, write_single, write_sweep
+from dqn_exp.files.job_list import JobEntry, begin_job_list
+from tests.conftest import config_values
+from tests.sweep_files import SWEPT, returns_of, write_run, write_single, write_sweep
 
 
 def test_settings_are_those_of_the_report(tmp_path):
@@ -82,3 +84,17 @@ def test_what_is_no_result_and_what_is_missing_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="pip install 'dqn-exp\\[notebook\\]'"):
         _ = Results(tmp_path / "a").runs
+
+
+def test_the_best_setting_can_be_passed_on(tmp_path):
+    entries = []
+    texts = {"buffer": "uniform", "buffer.priority_exponent": "", "env.kwargs": "{a:{b:1}}"}
+    swept = {**texts, "env.kwargs2.c": "2", "agent.max_grad_norm": "null", "seed": "0"}
+    config = config_values(env__kwargs={"a": {"b": 1}}, env__kwargs2={"c": 2})
+    entries.append(JobEntry(0, "run", "run", [], swept, {}, config))
+    write_run(tmp_path / "run", {100: 1.0})
+    begin_job_list(tmp_path, {"overrides": {"task": ["+env.kwargs2.c=2,3"]}}, entries)
+    assert Results(tmp_path).best == {
+        **{"buffer": "uniform", "env.kwargs": {"a": {"b": 1}}},
+        **{"+env.kwargs2.c": 2, "agent.max_grad_norm": None},
+    }

@@ -78,6 +78,14 @@ def test_directories_of_any_name(folder, name):
         dqn_exp.train(SHORT, directory="${x}")
 
 
+def test_a_directory_may_be_given_as_an_override(folder):
+    settings = {**SHORT, "name": None, "hydra.run.dir": "mine/x"}
+    assert dqn_exp.train(settings, quiet=True).directory == folder / "mine/x"
+    assert not (folder / "outputs").exists()
+    more = dqn_exp.train({**SHORT, "name": None}, quiet=True).directory
+    assert more.parent.parent == folder / "outputs"
+
+
 def test_a_directory_is_made_by_default(folder):
     results = dqn_exp.train(short("seed=5"), quiet=True)
     assert results.directory.parent.parent == folder / "outputs"
