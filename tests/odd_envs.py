@@ -369,6 +369,27 @@ class Plain(Corridor):
         assert type(layout) in (list, tuple) and type(options) in (dict, type(None))
 
 
+class Changing(Corridor):
+    """Changes its argument."""
+
+    def __init__(self, layout: Any = ()) -> None:
+        self.layout = layout
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self.layout[0].append(seed)
+        return super().reset(seed=seed)
+
+
+def with_statistics() -> Any:
+    """Returns an environment that goes on normalizing in the next episode."""
+    return gymnasium.wrappers.NormalizeObservation(gymnasium.make("CartPole-v1"))
+
+
+def with_statistics_of_rewards() -> Any:
+    """Returns one whose observations are those of CartPole."""
+    return gymnasium.wrappers.NormalizeReward(gymnasium.make("CartPole-v1"))
+
+
 LIMITS = {"Endless": None, "OwnLimit": None}
 
 

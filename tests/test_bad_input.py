@@ -73,7 +73,7 @@ BAD = [
     (["+env.kwargs.gravity=3"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
     (["env.kwargs={gravity: 3}"], "env.kwargs: CartPole-v0 cannot be made with {'gravity': 3}"),
     (["env.id=FrozenLake-v1", "env.kwargs={map_name: 9x9}"], "env.kwargs: making FrozenLake-v1 with {'map_name': '9x9'} raised KeyError: '9x9' (frozen_lake.py"),
-    (["env.id=no_such_module:Some-v0"], "env.id: no module named 'no_such_module' was found in the folder"),
+    (["env.id=no_such_module:Some-v0"], "env.id: no module named 'no_such_module' was found in the current"),
     (["env=cartpole_v1", "env.game=pong"], "env.game: expected null, since env.id=CartPole-v1 is no game, got 'pong'."),
     (["env=cartpole_v1", "env.frame_padding=zeros"], "env.frame_padding: expected first, got zeros: the observations of CartPole-v1 are vectors."),
     (["env=minatar", "env.game=pong"], "env.game: expected one of asterix, breakout, freeway, seaquest, space_invaders, got 'pong'."),

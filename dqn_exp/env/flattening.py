@@ -30,8 +30,22 @@ class Flattened:
     def encode(self, observation: Any) -> Float32Array:
         """Returns the features, as `Observations.encode` describes."""
         _check(self._space, observation, "")
-        flat = spaces.flatten(self._space, observation)
-        return np.asarray(flat, dtype=np.float32).ravel()
+        return np.concatenate([*_features(self._space, observation)])
+
+
+def _features(space: Space[Any], observation: Any) -> Iterator[Float32Array]:
+    """Yields the features of the leaves of a space, in their order."""
+    if isinstance(space, spaces.Dict):
+        for key, one in space.items():
+            yield from _features(one, observation[key])
+    elif isinstance(space, spaces.Tuple):
+        for one, inner in zip(space.spaces, observation, strict=True):
+            yield from _features(one, inner)
+    elif isinstance(space, spaces.Box):
+        # Gymnasium would cast numbers beyond the bounds to the type of the space.
+        yield np.asarray(observation, dtype=np.float32).ravel()
+    else:
+        yield np.asarray(spaces.flatten(space, observation), dtype=np.float32).ravel()
 
 
 def _without_text(space: Space[Any], name: str) -> Space[Any]:

@@ -1,5 +1,6 @@
 """Making of environments, with messages for what is wrong with them."""
 
+import copy
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -26,7 +27,8 @@ def make_env(arguments: EnvArguments) -> gymnasium.Env[Any, Any]:
     Raises:
         ValueError: If that is impossible, with the key.
     """
-    spec, kwargs = find_spec(arguments.id), dict(arguments.kwargs)
+    # An environment may change its arguments, which are those of others as well.
+    spec, kwargs = find_spec(arguments.id), copy.deepcopy(dict(arguments.kwargs))
     try:
         with warnings.catch_warnings():
             # Older versions of an environment are selected on purpose, as in env=cartpole_v0.
@@ -53,6 +55,16 @@ def core_of(env: gymnasium.Env[Any, Any], *methods: str) -> Any:
             return None
         layer = layer.env
     return layer if all(hasattr(layer, name) for name in methods) else None
+
+
+def time_limit_of(env: gymnasium.Env[Any, Any]) -> int | None:
+    """Returns the smallest time limit of an environment and its wrappers; None for none."""
+    limits = []
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, TimeLimit):
+            limits.append(int(env._max_episode_steps))
+        env = env.env
+    return min(limits, default=None)
 
 
 def close_env(env: gymnasium.Env[Any, Any]) -> str | None:

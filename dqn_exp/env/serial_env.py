@@ -26,6 +26,7 @@ class SerialVectorEnv:
 
     Attributes:
         can_begin: whether the environments play outside Python, see `SingleEnv.begin`.
+        may_remember: as in `VectorEnv`.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class SerialVectorEnv:
         self._envs = [SingleEnv(arguments, returns_frames=returns_frames) for _ in range(count)]
         self._name, self.shape = short_name(arguments.id), self._envs[0].shape
         self.can_begin = self._envs[0].can_begin
+        self.may_remember = core_of(self._envs[0].env) is None
         self._nothing = np.zeros(self.shape.num_features, dtype=np.float32)
         if returns_frames and (frames := self.shape.frames) is not None:
             self._nothing = np.zeros(frames.num_values, dtype=np.uint8)
-        # The current episodes: their seeds, and the actions since.
+        # The current episodes: their seeds, and the actions and the sums of rewards since.
         self._seeds = [0] * count
         self._actions: list[list[int]] = [[] for _ in range(count)]
+        self._returns = [0.0] * count
         self.errors: dict[int, EpisodeError] = {}
 
     def reset(self, runs: IntArray, seeds: IntArray) -> ObservationArray:
@@ -61,7 +64,7 @@ class SerialVectorEnv:
 
     def reset_one(self, run: int, seed: int) -> ObservationArray:
         """Starts an episode of one run; returns its observation, zeros after an error."""
-        self._seeds[run], self._actions[run] = seed, []
+        self._seeds[run], self._actions[run], self._returns[run] = seed, [], 0.0
         try:
             found: ObservationArray = self._envs[run].reset(seed)
         except (Exception, SystemExit) as error:  # An environment may raise any error.
@@ -108,10 +111,12 @@ class SerialVectorEnv:
             return None
         self._actions[run].append(action)
         try:
-            return self._envs[run].step(action)
+            found = self._envs[run].step(action)
         except (Exception, SystemExit) as error:  # As in `reset_one`.
             self._note(run, error)
             return None
+        self._returns[run] += found[1]
+        return found
 
     def _note(self, run: int, error: BaseException) -> None:
         if run not in self.errors:
@@ -128,7 +133,7 @@ class SerialVectorEnv:
         self.errors.pop(run, None)
         if last in self.errors:
             self.errors[run] = self.errors.pop(last)
-        rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions)
+        rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions, self._returns)
         for values in rows:
             values[run] = values[-1]
             values.pop()
@@ -146,7 +151,8 @@ class SerialVectorEnv:
         except SystemExit as error:  # It ends its own run only, like any other error.
             raise RuntimeError(f"state_dict of {self._name} raised {place(error)}") from error
         actions = np.array(self._actions[run], dtype=np.int64)
-        return {"seed": self._seeds[run], "actions": actions, "state": state}
+        returned = self._returns[run]
+        return {"seed": self._seeds[run], "actions": actions, "return": returned, "state": state}
 
     def restore(self, run: int, state: dict[str, Any], observation: ObservationArray) -> str | None:
         """Restores the current episode of one run, as `VectorEnv.restore` describes.
@@ -161,15 +167,16 @@ class SerialVectorEnv:
             if state["state"] is not None and core is not None:
                 core.load_state_dict(_to_arrays(state["state"]))
                 _set_length(env.env, len(actions))
-            elif not np.array_equal(_repeat(env, actions, newest), observation):
+            elif other := _repeat(env, actions, newest, observation, state.get("return")):
                 steps = quantity(len(actions), "step")
                 return (
-                    f"repeating its {steps} led to another observation: the environment is not a "
-                    "function of seed and actions, and has no state_dict"
+                    f"repeating its {steps} led to {other}: the environment is not a function of "
+                    "seed and actions, and has no state_dict"
                 )
         except (Exception, SystemExit) as error:  # As in `reset`.
             return f"the environment raised {place(error)}"
         self._seeds[run], self._actions[run] = state["seed"], actions
+        self._returns[run] = state.get("return", 0.0)
         return None
 
     def close(self) -> None:
@@ -183,11 +190,21 @@ def _close(env: SingleEnv) -> None:
         log.warning("Closing an environment raised %s.", problem)
 
 
-def _repeat(env: SingleEnv, actions: Sequence[int], newest: ObservationArray) -> ObservationArray:
-    """Takes actions again; returns the newest observation."""
+def _repeat(
+    env: SingleEnv,
+    actions: Sequence[int],
+    newest: ObservationArray,
+    observation: ObservationArray,
+    return_: float | None,
+) -> str:
+    """Takes actions again; returns what differs at the end, the observation or the rewards."""
+    found = 0.0
     for action in actions:
-        newest = env.step(action)[0]
-    return newest
+        newest, reward, _, _ = env.step(action)
+        found += reward
+    if not np.array_equal(newest, observation):
+        return "another observation"
+    return "other rewards" if return_ is not None and found != return_ else ""
 
 
 def _saving_core(env: SingleEnv) -> Any:

@@ -8,13 +8,25 @@ import numpy as np
 
 from dqn_exp.core.arrays import Float32Array, Float64Array
 from dqn_exp.env.arguments import EnvArguments, EnvShape
-from dqn_exp.env.gymnasium_env import action_space_of, close_env, encoding_of, limit_of, make_env
+from dqn_exp.env.gymnasium_env import (
+    action_space_of,
+    close_env,
+    encoding_of,
+    limit_of,
+    make_env,
+    time_limit_of,
+)
 from dqn_exp.env.observations import Observations
 from dqn_exp.env.registry import place, short_name
 from dqn_exp.env.results import InterfaceError, split_reset, split_step
 from dqn_exp.env.single_env import SingleEnv
 
 NUM_STEPS = 12
+NOT_A_FUNCTION = (
+    "the same seed and actions led to other observations or rewards the second time, so runs in a "
+    "sweep or after a resumption may differ from runs alone."
+)
+
 SEED = 2**31 - 3
 """A large seed of an evaluation episode."""
 
@@ -26,11 +38,13 @@ class Trial(NamedTuple):
         shape: of the environment; None if there are problems.
         problems: why DQN cannot be trained in it, one line each, with the key.
         notes: what the user should know, one line each.
+        limit: time limit of the environment, by itself or by Gymnasium; None for none.
     """
 
     shape: EnvShape | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    limit: int | None = None
 
 
 def try_env(arguments: EnvArguments) -> Trial:
@@ -48,7 +62,8 @@ def try_env(arguments: EnvArguments) -> Trial:
     if problems:
         close_env(env)
         return Trial(None, tuple(problems), ())
-    return _play(SingleEnv(arguments, env=env), short_name(arguments.id))
+    limit = time_limit_of(env)
+    return _play(SingleEnv(arguments, env=env), short_name(arguments.id))._replace(limit=limit)
 
 
 def _problems_of(check: Callable[[], Any]) -> Iterator[str]:
@@ -61,7 +76,7 @@ def _problems_of(check: Callable[[], Any]) -> Iterator[str]:
 def _play(env: SingleEnv, name: str) -> Trial:
     seen = env.observations = _Seen(env.observations)
     try:
-        _take_steps(env)
+        is_function = _take_steps(env) == _take_steps(env)
     except InterfaceError as error:
         return Trial(None, (f"env.id: {name}: {error}.",), ())
     except (Exception, SystemExit) as error:  # An environment may raise any error.
@@ -69,18 +84,23 @@ def _play(env: SingleEnv, name: str) -> Trial:
     finally:
         closing = env.close()
     notes = [f"{name}: {note}" for note in (*seen.notes, *seen.precision_notes())]
+    if not is_function:
+        notes.append(f"{name}: {NOT_A_FUNCTION}")
     if closing is not None:
         notes.append(f"{name}: closing it raised {closing}.")
     return Trial(env.shape, (), tuple(notes))
 
 
-def _take_steps(env: SingleEnv) -> None:
+def _take_steps(env: SingleEnv) -> list[tuple[bytes, float]]:
+    """Takes some steps; returns their observations and rewards."""
     actions = np.random.default_rng(0).integers(env.shape.num_actions, size=NUM_STEPS)
-    env.reset(SEED)
+    seen = [(env.reset(SEED).tobytes(), 0.0)]
     for action in actions.tolist():
-        _, _, terminated, truncated = env.step(action)
+        observation, reward, terminated, truncated = env.step(action)
+        seen.append((observation.tobytes(), reward))
         if terminated or truncated:
-            env.reset(SEED)
+            seen.append((env.reset(SEED).tobytes(), 0.0))
+    return seen
 
 
 def _reason(env: gymnasium.Env[Any, Any], error: BaseException) -> str:

@@ -260,7 +260,8 @@ class RunRecord:
             f" {result.error}" if result.error else "",
         )
         if result.status == "completed" and result.updates == 0:
-            self.log("The run never learned: agent.learning_starts was not reached.")
+            keys = "agent.learning_starts and agent.train_every"
+            self.log("The run never learned: it ended before its first update (%s).", keys)
 
     def _give_up(self, problem: OSError) -> None:
         result = self.result

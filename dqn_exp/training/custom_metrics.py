@@ -47,7 +47,7 @@ class CustomMetrics:
         for name, metric in self.all.items():
             try:
                 values[f"{GROUP}/{name}"] = float(metric(given))
-            except Exception as error:  # Foreign code may raise any error.
+            except (Exception, SystemExit) as error:  # Foreign code may raise any error.
                 if name not in self._failed:
                     log.exception("Metric %s raised %s; its value is left out.", name, place(error))
                 self._failed.add(name)

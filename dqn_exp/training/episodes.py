@@ -71,7 +71,8 @@ class Episodes(PerRunState):
             buffer: stores the frames, if the environments return frames.
         """
         self.env, self._seeds = env, seeds
-        self._buffer = buffer if buffer is not None and buffer.frames is not None else None
+        # A buffer of the user's own has no frames.
+        self._buffer = buffer if getattr(buffer, "frames", None) is not None else None
         self.counts, self.lengths = np.zeros((2, count), dtype=np.int64)  # counts: of finished.
         self.returns = np.zeros(count)
         self.recent = np.zeros((count, 3))  # Since the last entry: count and sums.

@@ -140,7 +140,7 @@ class Evaluation(PerRunState):
             self._env = None
 
     def _open(self, count: int) -> VectorEnv:
-        if self._env is None or self._count != count:
+        if self._env is None or self._count != count or self._env.may_remember:
             self.close()
             self._env, self._count = self._make_env(count), count
         return self._env

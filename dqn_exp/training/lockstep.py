@@ -31,6 +31,7 @@ class LockStep:
     def advance(self, steps: IntArray, until: IntArray, last_episodes: IntArray) -> Stretch:
         """Makes steps until something is due for any run, or has happened to it."""
         deadline, finished = time.perf_counter() + SECONDS, []
+        self._engine.target_distances[:] = np.nan  # As long as they have not been measured.
         while True:
             result = self._act(steps)
             steps = steps + 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from dqn_exp.config.engine_choice import explain_engine
@@ -137,6 +138,7 @@ def _train(
     log.info(explain_engine(first, shape.num_features, shape.num_actions))
     for note in notes_on(first):
         log.info(note)
+    num_threads = torch.get_num_threads()
     trainer = make_trainer(
         [run.config for run, _ in trained],
         [one.record for _, one in trained if one.record],
@@ -153,6 +155,7 @@ def _train(
         raise
     finally:
         trainer.close()
+        torch.set_num_threads(num_threads)
 
 
 def _film(trained: Sequence[tuple[Run, _OpenRun]], should_stop: Callable[[], bool]) -> None:

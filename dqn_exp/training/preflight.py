@@ -16,6 +16,7 @@ from dqn_exp.config.schema import Config, EnvConfig
 from dqn_exp.core.machine import free_memory
 from dqn_exp.env.arguments import EnvArguments, EnvShape
 from dqn_exp.env.gymnasium_env import limit_of
+from dqn_exp.env.registry import find_spec
 from dqn_exp.env.rollout import check_visible
 from dqn_exp.env.trial import Trial, try_env
 from dqn_exp.network.base import Network
@@ -58,10 +59,11 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     problems += problems_of_metrics(config.log.metrics)
     if trial.shape is not None:
         problems += _problems_of_lives(config)
+        problems += _problems_of_limit(config, trial)
         if config.eval.env_kwargs:
             problems += _problems_of_evaluation(config, trial.shape)
     if config.log.video and not problems:
-        problems += _problems_of_film(_to_json(config))
+        problems += _problems_of_film(_to_json(config), _entry_point(config))
     if is_remote:
         return problems
     problems += check_device(config.device)
@@ -76,7 +78,7 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
 
 def try_config(config: Config) -> Trial:
     """Tries the environment of a config, once for all that share it."""
-    return _try(_to_json(config))
+    return _try(_to_json(config), _entry_point(config))
 
 
 def shape_of(config: Config) -> EnvShape:
@@ -100,7 +102,7 @@ def notes_on(config: Config) -> Iterator[str]:
             f"{config.env.id} has images, which network=mlp reads as vectors: network=conv, "
             "network=minatar and network=nature have convolutions."
         )
-    if limit_of(training_env(config)) is None:
+    if limit_of(training_env(config)) is None and trial.limit is None:
         yield (
             f"{config.env.id} has no registered time limit: evaluation episodes are cut off after "
             f"{config.eval.max_episode_steps:,} steps (eval.max_episode_steps)."
@@ -178,6 +180,16 @@ def _problems_of_lives(config: Config) -> Iterator[str]:
             "eval.env_kwargs: expected whole games in evaluations, got episodic_life=true. Add "
             '"eval.env_kwargs={episodic_life: false}".'
         )
+
+
+def _problems_of_limit(config: Config, trial: Trial) -> list[str]:
+    given = config.env.max_episode_steps
+    if given is None or trial.limit is None or given <= trial.limit:
+        return []
+    return [
+        f"env.max_episode_steps: expected at most {trial.limit}, the limit that {config.env.id} "
+        f"sets itself, got {given}."
+    ]
 
 
 def _problems_of_evaluation(config: Config, shape: EnvShape) -> list[str]:
@@ -266,13 +278,21 @@ def _arguments(env: str) -> EnvArguments:
     )
 
 
+def _entry_point(config: Config) -> object:
+    """Returns what makes an environment; in a notebook, a class may be defined again."""
+    try:
+        return find_spec(config.env.id).entry_point
+    except ValueError:
+        return None
+
+
 @cache
-def _try(env: str) -> Trial:
+def _try(env: str, _entry_point: object) -> Trial:
     return try_env(_arguments(env))
 
 
 @cache
-def _problems_of_film(env: str) -> list[str]:
+def _problems_of_film(env: str, _entry_point: object) -> list[str]:
     try:
         check_visible(_arguments(env))
     except ValueError as error:

@@ -90,3 +90,9 @@ def test_a_row_never_shares_memory_that_scaling_changes():
     picture = np.full((2, 2), 100, dtype=np.uint8)
     observations_of(spaces.Box(0, 200, (2, 2), np.uint8)).encode(picture)
     assert (picture == 100).all()
+
+
+def test_numbers_beyond_the_bounds_of_a_part_are_kept():
+    space = spaces.Dict({"a": spaces.Box(0, 9, (2,), np.uint8), "b": spaces.Discrete(2)})
+    row = observations_of(space).encode({"a": np.array([-1, 300]), "b": 1})
+    assert row.tolist() == [-1, 300, 0, 1]

@@ -104,3 +104,24 @@ def test_steps_elsewhere_begin_before_one_is_waited_for():
         odd_envs.Elsewhere(), lambda one: 1 - one, spaces.Discrete(2)
     )
     assert not SingleEnv(EnvArguments("OddElsewhere-v0", None, {}), wrapped).can_begin
+
+
+def test_an_environment_that_changes_its_arguments_changes_its_own_alone():
+    layout = [[]]
+    env = SerialVectorEnv(EnvArguments("OddChanging-v0", None, {"layout": layout}), 2)
+    env.reset(np.arange(2), np.array([8, 12]))
+    assert [one.env.unwrapped.layout for one in env._envs] == [[[8]], [[12]]] and layout == [[]]
+
+
+def test_rewards_that_depend_on_earlier_episodes_are_told():
+    name = "tests.odd_envs:with_statistics_of_rewards"
+    env, other = (SerialVectorEnv(EnvArguments(name, None, {}), 1) for _ in range(2))
+    for seed in (8, 12):
+        env.reset(np.arange(1), np.array([seed]))
+        for _ in range(3):
+            observation = env.step(np.array([1])).observations[0]
+    saved = env.state_dict(0)
+    assert "repeating its 3 steps led to other rewards" in other.restore(0, saved, observation)
+    assert env.may_remember and not make(1).may_remember
+    del saved["return"]  # As in checkpoints of earlier versions.
+    assert other.restore(0, saved, observation) is None

@@ -111,3 +111,17 @@ def test_an_environment_that_cannot_be_closed_can_be_used():
 
 def test_the_corridor_is_sound():
     assert odd_envs.Corridor().reset(seed=0)[0].tolist() == [1, 0, 0]
+
+
+def test_an_environment_that_is_no_function_of_seed_and_actions_is_told():
+    (note,) = try_env(EnvArguments("tests.odd_envs:with_statistics")).notes
+    assert "the same seed and actions led to other observations or rewards the second time" in note
+    (note,) = try_env(EnvArguments("tests.odd_envs:with_statistics_of_rewards")).notes
+    assert "other observations or rewards" in note
+
+
+def test_a_limit_is_the_smallest_of_all():
+    name = "tests.odd_envs:with_statistics"
+    found = [try_env(EnvArguments(name, given)).limit for given in (None, 70, 501)]
+    assert found == [500, 70, 500]
+    assert (try_odd("Corridor").limit, try_odd("Endless").limit) == (20, None)

@@ -1,5 +1,7 @@
 """Networks, target rules, buffers, environments, metrics and callbacks of the user's modules."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 import dqn_exp
 from dqn_exp.agent.td_target import GreedyTarget
+from dqn_exp.buffer.base import Buffer
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.files.checkpoint import NEWEST, load_checkpoint
 from dqn_exp.network.mlp import MLP
@@ -44,6 +47,17 @@ class SameBuffer(UniformBuffer):
     pass
 
 
+class PlainBuffer:
+    """Has what the interface of buffers names, and nothing else."""
+
+    def __init__(self, *arguments, **named):
+        self._inner = UniformBuffer(*arguments, **named)
+        self.sizes = self._inner.sizes
+        for name in vars(Buffer):
+            if not name.startswith("_"):
+                setattr(self, name, getattr(self._inner, name))
+
+
 class Failing:
     def __init__(self, *arguments, **named):
         raise RuntimeError("not today")
@@ -59,6 +73,10 @@ def mean_value(given):
 
 def failing_metric(given):
     raise RuntimeError("not today")
+
+
+def exiting_metric(given):
+    sys.exit(3)
 
 
 class Recorder(dqn_exp.Callback):
@@ -98,6 +116,7 @@ def train(folder, *options, **overrides):
         ("network=custom", "network__target", "SameMLP"),
         ("agent/target=custom", "agent__target__target", "SameTarget"),
         ("buffer=custom", "buffer__target", "SameBuffer"),
+        ("buffer=custom", "buffer__target", "PlainBuffer"),
     ],
 )
 def test_a_component_that_changes_nothing_has_the_results_of_that_of_the_package(
@@ -148,13 +167,24 @@ def test_an_environment_is_a_callable(tmp_path):
 
 
 def test_metrics_are_logged_and_an_error_ends_only_the_metric(tmp_path, caplog):
-    paths = [f"{HERE}:mean_value", f"{HERE}:failing_metric"]
+    paths = [f"{HERE}:{name}" for name in ("mean_value", "failing_metric", "exiting_metric")]
     folders = train(tmp_path, log__metrics=paths, log__every_steps=100, log__tensorboard=True)
     events = load_events(folders[1])
     assert [one.step for one in events.Scalars("custom/mean_value")] == [100, 200]
     assert np.isfinite(events.Scalars("custom/mean_value")[-1].value)
     assert "custom/failing_metric" not in events.Tags()["scalars"]
     assert "Metric failing_metric raised RuntimeError: not today" in caplog.text
+    assert "Metric exiting_metric raised SystemExit: 3" in caplog.text
+
+
+def test_training_leaves_the_threads_of_torch_as_they_were(tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        train(tmp_path, engine="torch")
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_callbacks_are_told_what_the_files_hold_and_an_error_ends_only_the_callback(

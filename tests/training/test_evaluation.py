@@ -99,3 +99,17 @@ def test_a_run_that_is_retired_takes_its_rules_with_it():
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert len({float(value) for value in after.discounted.ravel()}) > 1
     evaluation.close()
+
+
+def test_evaluations_do_not_depend_on_those_before_them():
+    evaluation = make_evaluation([[3, 4], [5, 6]], "tests.odd_envs:with_statistics", 50)
+
+    def policy(observations):
+        return (observations[..., 2] > 0).astype(np.int64)
+
+    first = evaluation.play(policy, np.arange(2))
+    again = evaluation.play(policy, np.arange(2))
+    alone = evaluation.play(policy, np.arange(1, 2))
+    assert first.returns.tolist() == again.returns.tolist()
+    assert alone.returns.tolist() == first.returns[1:].tolist()
+    np.testing.assert_array_equal(again.last_observations, first.last_observations)

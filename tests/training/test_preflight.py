@@ -16,7 +16,7 @@ from dqn_exp.training.preflight import (
     training_env,
     with_engine,
 )
-from tests import odd_envs  # noqa: F401  (Registers environments.)
+from tests import odd_envs
 from tests.conftest import make_config
 
 
@@ -36,6 +36,24 @@ def test_problems_of_an_environment_are_those_of_its_trial():
     assert "got 4 values" in problem
     with pytest.raises(ValueError, match="got 4 values"):
         shape_of(make_config(env__id="OddFourValues-v0"))
+
+
+def test_a_class_that_is_defined_again_is_tried_again(monkeypatch):
+    config = make_config(env__id="tests.odd_envs:Again")
+    for kind, num_features in (("Corridor", 3), ("Several", 5)):
+        monkeypatch.setattr(odd_envs, "Again", getattr(odd_envs, kind), raising=False)
+        assert shape_of(config).num_features == num_features
+
+
+def test_a_limit_of_the_environment_itself_is_one():
+    config = make_config(env__id="tests.odd_envs:with_statistics")
+    assert not any("no registered time limit" in note for note in notes_on(config))
+    assert check_config(config) == []
+    name = "tests.odd_envs:with_statistics"
+    (problem,) = check_config(make_config(env__id=name, env__max_episode_steps=501))
+    assert problem == (
+        f"env.max_episode_steps: expected at most 500, the limit that {name} sets itself, got 501."
+    )
 
 
 @pytest.mark.parametrize(
