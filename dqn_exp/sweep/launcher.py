@@ -12,6 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.config.schema import Config
+from dqn_exp.core.devices import usable_memory
 from dqn_exp.core.errors import ConfigError, RunError, last_line_of
 from dqn_exp.core.wording import quantity
 from dqn_exp.files import sweep_table
@@ -28,7 +29,7 @@ from dqn_exp.sweep.job import Job, key_of, to_entry
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
 from dqn_exp.sweep.signals import deferred_interrupts
 from dqn_exp.training.memory_estimate import to_text
-from dqn_exp.training.preflight import memory_of, usable_memory
+from dqn_exp.training.preflight import memory_of
 from dqn_exp.training.progress import make_progress
 
 log = logging.getLogger(__name__)

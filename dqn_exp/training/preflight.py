@@ -4,16 +4,13 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
-
-import torch
 
 from dqn_exp.buffer.frame_store import MOST_TRANSITIONS
 from dqn_exp.config.agent_schema import ConvConfig
 from dqn_exp.config.engine_choice import choose_engine
 from dqn_exp.config.schema import Config, EnvConfig
-from dqn_exp.core.machine import free_memory
+from dqn_exp.core.devices import check_device, usable_memory
 from dqn_exp.env.arguments import EnvArguments, EnvShape
 from dqn_exp.env.gymnasium_env import limit_of
 from dqn_exp.env.registry import find_spec
@@ -26,9 +23,6 @@ from dqn_exp.training.callbacks import problems_of_callbacks
 from dqn_exp.training.custom import problems_of_custom
 from dqn_exp.training.custom_metrics import problems_of_metrics
 from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, parts_of, to_text
-
-MEMORY_SHARE = 0.9
-"""Of the free memory that the runs of a population may take."""
 
 
 def training_env(config: Config) -> EnvArguments:
@@ -122,29 +116,6 @@ def with_engine(config: Config) -> Config:
 def memory_of(config: Config) -> int:
     """Returns the bytes that a run takes, as estimated."""
     return estimate_memory(config, shape_of(config)).total
-
-
-def check_device(device: str) -> list[str]:
-    """Returns the problems of a device on this machine."""
-    with suppress(RuntimeError):  # Torch raises it for other names.
-        chosen = torch.device(device)
-        counts = {"cpu": 1, "cuda": torch.cuda.device_count()}
-        # Of large indices, torch keeps the last bits.
-        if str(chosen) == device and 0 <= (chosen.index or 0) < counts.get(chosen.type, 0):
-            return []
-    return [f"device: expected a device of this machine, {_known_devices()}, got {device!r}."]
-
-
-def _known_devices() -> str:
-    if torch.version.cuda is None:
-        return "which is cpu, since this build of PyTorch has no CUDA"
-    count = torch.cuda.device_count()
-    return ", ".join(["cpu", *(f"cuda:{index}" for index in range(count))])
-
-
-def usable_memory(device: str) -> float:
-    """Returns the bytes that runs on a device may take together; infinite if not known."""
-    return MEMORY_SHARE * free_memory() if torch.device(device).type == "cpu" else math.inf
 
 
 def _make_parts(config: Config, shape: EnvShape) -> tuple[Network, int]:
