@@ -37,14 +37,15 @@ def run_command(command: Callable[[], object]) -> None:
 
     1: a run failed or diverged. 2: bad input; nothing was created. 130: interrupted.
     """
-    prepare()
-    raise_at_termination()
     # A reader that has gone, as in `| head`, is no error to tell of.
     logging.raiseExceptions = False
     try:
+        prepare()
+        raise_at_termination()
         with remembered_origin():
             command()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # It may have been closed, as in `>&-`.
+            sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + signal.SIGPIPE) from None
@@ -61,7 +62,7 @@ def run_command(command: Callable[[], object]) -> None:
 def prepare() -> None:
     """Prepares this process for Hydra."""
     # Makes Hydra raise its errors instead of printing them with a traceback.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     search_in_current_folder()
     _register()
     share_config_store()

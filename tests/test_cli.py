@@ -55,6 +55,19 @@ def test_modules_of_the_working_directory_are_found(monkeypatch, tmp_path):
     assert sys.path[0] == str(tmp_path)
 
 
+def test_a_folder_that_is_gone_is_told(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda: None)
+    assert ended.value.code == 2 and "current directory does not exist" in capsys.readouterr().err
+
+
+def test_closed_output_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    run_command(lambda: None)
+
+
 def test_an_interruption_of_executed_text_ends_with_130_too(tmp_path):
     """Defining a dataclass executes text, as this does."""
     command = "lambda: exec('raise KeyboardInterrupt')"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dqn_exp import confirm
-from dqn_exp.sweep.confirm import choose_settings
+from dqn_exp.sweep.confirm import _fresh_seeds, choose_settings
 from tests.command import files_below, table_of
 from tests.sweep_files import SWEPT, returns_of, write_sweep
 
@@ -73,6 +73,7 @@ def test_settings_of_different_environments_take_turns(tmp_path):
 def test_what_cannot_be_confirmed_is_refused(command, confirmed, tmp_path):
     assert command("-m", "agent.learning_rate=1e29,1e30", "hydra.sweep.dir=none").status == 1
     (tmp_path / "empty").mkdir()
+    assert command("-m", "seed=0,1", "hydra.sweep.dir=good").status == 0
     before = files_below(tmp_path)
     for arguments, message in (
         (("none",), "expected a setting whose runs have all completed."),
@@ -80,10 +81,17 @@ def test_what_cannot_be_confirmed_is_refused(command, confirmed, tmp_path):
         (("none", "agent.gamma=0.5"), "agent.gamma: would change the results"),
         (("none", "trainer.total_steps=999"), "trainer.total_steps"),
         (("none", "--top", "0"), "expected an integer of at least 1, got 0"),
+        (("good", "device=cuda:99"), "device: expected a device of this machine"),
     ):
         ended = confirmed(*arguments)
         assert ended.status == 2 and message in ended.err, ended
     assert files_below(tmp_path) == before
+
+
+def test_seeds_are_fresh_also_where_the_largest_was_used():
+    assert _fresh_seeds({0, 7, 3}, 3) == [8, 9, 10]
+    assert _fresh_seeds({0, 2**63 - 3}, 2) == [2**63 - 2, 2**63 - 1]
+    assert _fresh_seeds({0, 2, 2**63 - 1}, 3) == [1, 3, 4]
 
 
 def test_the_best_settings_are_chosen(tmp_path):

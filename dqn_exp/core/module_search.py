@@ -14,9 +14,17 @@ def search_in(folder: Path) -> None:
 
 
 def search_in_current_folder() -> None:
-    """Adds the current folder, in which modules are searched first, as with `python -m`."""
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """Adds the current folder, in which modules are searched first, as with `python -m`.
+
+    Raises:
+        ValueError: If it does not exist.
+    """
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError as error:
+        raise ValueError("The current directory does not exist any more; enter another.") from error
+    if "" not in sys.path and folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 def search_in_sources(config_sources: Iterable[Mapping[str, Any]]) -> None:

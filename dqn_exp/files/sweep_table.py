@@ -48,6 +48,15 @@ class SweepTable:
         write_atomically(self._path, text.getvalue().encode())
 
 
+def numbers_of_jobs(directory: Path) -> set[int]:
+    """Returns the numbers of the jobs in the table of a sweep, none if it cannot be read."""
+    try:
+        with (directory / NAME).open(encoding="utf-8", newline="") as file:
+            return {int(row["job"]) for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 def rebuild_table(
     directory: Path, swept: Sequence[str], entries: Iterable[JobEntry]
 ) -> tuple[SweepTable, dict[int, Result]]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.utils import JobRuntime, configure_log, setup_globals
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +17,7 @@ from dqn_exp.search.options import SearchOptions, to_search_options
 from dqn_exp.search.search import describe_trials
 from dqn_exp.search.space import read_space
 from dqn_exp.search.study import mend_journal, read_trials
-from dqn_exp.search.sweeper import Request, carry_out, check_corners
+from dqn_exp.search.sweeper import Request, carry_out, check_corners, report
 from dqn_exp.sweep.hydra_internals import make_loader
 from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.resume import ResumeRequest, make_launcher
@@ -26,6 +25,7 @@ from dqn_exp.sweep.saved_sweep import (
     SavedSweep,
     read_saved_sweep,
     split_changes,
+    value_of,
     with_changes,
 )
 from dqn_exp.sweep.setting_rows import to_override_value
@@ -57,8 +57,7 @@ def resume_search(asked: ResumeRequest, task_function: TaskFunction) -> None:
         first = check_corners(request)
         mend_journal(asked.directory)
         carry_out(request, first)
-    config, name = request.launcher.config, hydra.job.config_name
-    request.launcher.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
+    report(request.launcher)
 
 
 def describe_search(asked: ResumeRequest, task_function: TaskFunction) -> list[str]:
@@ -121,13 +120,13 @@ def _changed_options(overrides: Sequence[str]) -> dict[str, Any]:
     """Returns the new options of the search that overrides ask for."""
     changed = {}
     for override in overrides:
-        key, _, text = override.partition("=")
+        key = override.partition("=")[0]
         name = key.removeprefix(PREFIX)
         if key.startswith(PREFIX):
             if name not in CHANGEABLE:
                 known = ", ".join(f"{PREFIX}{one}" for one in CHANGEABLE)
                 raise ConfigError([f"{key}: would change the trials; expected one of {known}."])
-            changed[name] = yaml.safe_load(text)
+            changed[name] = value_of(override)
     return changed
 
 

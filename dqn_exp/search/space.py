@@ -1,6 +1,7 @@
 """The space of a search, from overrides in Hydra's grammar."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,10 +23,12 @@ class Space(NamedTuple):
     Attributes:
         distributions: of the searched keys.
         fixed: overrides of all other keys.
+        written: searched keys as overrides write them, such as +env.kwargs.size.
     """
 
     distributions: dict[str, BaseDistribution]
     fixed: list[str]
+    written: Mapping[str, str] = MappingProxyType({})
 
     def overrides(self, values: Mapping[str, Any], seed: int) -> list[str]:
         """Returns the overrides of a run.
@@ -34,7 +37,9 @@ class Space(NamedTuple):
             values: of the searched keys.
             seed: of the run.
         """
-        searched = [f"{key}={_to_text(value)}" for key, value in values.items()]
+        searched = [
+            f"{self.written.get(key, key)}={_to_text(value)}" for key, value in values.items()
+        ]
         return [*self.fixed, *searched, f"seed={seed}"]
 
     def corners(self) -> Iterator[dict[str, Any]]:
@@ -82,7 +87,7 @@ def read_space(declared: Mapping[str, str], arguments: Sequence[str]) -> Space:
         )
     if problems:
         raise ConfigError(problems)
-    return Space(distributions, fixed)
+    return Space(distributions, fixed, {key.lstrip("+"): key for key in by_key})
 
 
 def suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:

@@ -20,7 +20,6 @@ from dqn_exp.files import sweep_table
 from dqn_exp.files.directories import (
     make_directory,
     problems_of_sweep_directory,
-    quote,
     shorten,
 )
 from dqn_exp.files.job_list import (
@@ -42,6 +41,7 @@ from dqn_exp.sweep.dry_run import end_with_plan
 from dqn_exp.sweep.job import Job, to_entry, to_job
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+from dqn_exp.sweep.sweeper import advice_after_interruption
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def check_corners(request: Request) -> Job:
     for values in request.space.corners():
         try:
             # A number beyond those of the trials, whose directories may exist.
-            last = request.options.n_trials * request.options.seeds
+            last = max([request.options.n_trials * request.options.seeds, *request.entries]) + 1
             jobs += request._replace(options=_one_seed(request.options)).compose(values, last)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
@@ -216,12 +216,21 @@ def carry_out(request: Request, first: Job) -> None:
             on_end=runs.end_job,
             make_monitor=runs.make_monitor,
         )
+        conclude(request, study)
+        num_now = len(best_trials(study))
+        confirm_finalists(directory, options, launcher.task_function, num_before, num_now)
     except KeyboardInterrupt:
-        advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
-        raise KeyboardInterrupt(advice) from None
-    conclude(request, study)
-    num_now = len(best_trials(study))
-    confirm_finalists(directory, options, launcher.task_function, num_before, num_now)
+        raise KeyboardInterrupt(advice_after_interruption(directory)) from None
+    except RunError:
+        if best_trials(study):  # Of the confirmation: the search has a report.
+            report(launcher)
+        raise
+
+
+def report(launcher: Launcher) -> None:
+    """Writes the report of a search, as Hydra does if no error leaves the sweeper."""
+    config, name = launcher.config, launcher.config.hydra.job.config_name
+    launcher.hydra_context.callbacks.on_multirun_end(config=config, config_name=name)
 
 
 def conclude(request: Request, study: optuna.Study) -> None:

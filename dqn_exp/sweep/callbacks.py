@@ -87,6 +87,9 @@ class CheckRun(Callback):
                 log.info(line)
             log.info("Writing the report.")
             page = report.write_report([directory], directory / "report")
+        except KeyboardInterrupt:
+            again = f"Write the report with: python -m dqn_exp.report {quote(directory)}"
+            raise KeyboardInterrupt(again) from None
         except Exception:  # The training results are complete without it.
             log.exception("The report could not be written.")
             return

@@ -87,7 +87,8 @@ def compose_job(
         directory = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir)).absolute()
         if config.hydra.job.chdir:
             raise ConfigError(["hydra.job.chdir: expected false: the runs share a process."])
-    if problems := [*_problems_of_launcher(master, config), *problems_of_subdirectory(config)]:
+    problems = [*_problems_of_launcher(master, config), *_problems_of_sweeper(master, config)]
+    if problems := [*problems, *problems_of_subdirectory(config)]:
         raise ConfigError(problems)
     title = title_of(overrides, swept)
     set_job(config, num, directory)
@@ -105,6 +106,16 @@ def _problems_of_launcher(master: DictConfig, config: DictConfig) -> Iterator[st
             f"{name}: a swept recipe selects {wanted}, but the whole sweep has one launcher, "
             f"{chosen}. Select it for all: {name}={wanted}"
         )
+
+
+def _problems_of_sweeper(master: DictConfig, config: DictConfig) -> Iterator[str]:
+    """Yields a problem if a job asks for a sweep or a search of its own."""
+    name = "hydra/sweeper"
+    chosen, wanted = (one.hydra.runtime.choices[name] for one in (master, config))
+    ours, theirs = (one.hydra.sweeper.get("params") or {} for one in (master, config))
+    if chosen != wanted or theirs.keys() - ours.keys():
+        what = f"{name}={wanted}" if chosen != wanted else f"a sweep over {', '.join(theirs)}"
+        yield f"{name}: a swept recipe declares {what}. Train it in a sweep of its own."
 
 
 def _problems_of_jobs(

@@ -23,10 +23,18 @@ from dqn_exp.files.job_list import CONFIRMATION, NAME, JobEntry, begin_job_list
 from dqn_exp.files.job_names import job_directory_name, naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.sweep.job import key_of, title_of
-from dqn_exp.sweep.resume import ResumeRequest, resume_sweep
-from dqn_exp.sweep.saved_sweep import SavedSweep, read_saved_sweep, split_changes
+from dqn_exp.sweep.resume import ResumeRequest, check_sweep, resume_sweep
+from dqn_exp.sweep.saved_sweep import (
+    SavedSweep,
+    read_saved_sweep,
+    split_changes,
+    with_changes,
+)
 
 log = logging.getLogger(__name__)
+
+NUM_SEEDS = 2**63
+"""Seeds are smaller than this."""
 
 
 def confirm(
@@ -48,12 +56,16 @@ def confirm(
         KeyboardInterrupt: If it is interrupted.
     """
     saved, folder = read_saved_sweep(directory), directory / CONFIRMATION
-    split_changes(saved.hydra.launcher, overrides)  # Refuses what would change results.
+    launcher, changes = split_changes(saved.hydra.launcher, overrides)
     if is_confirmed(directory):
         again = f"python -m dqn_exp.resume {quote(folder)}"
         raise ConfigError([f"{folder}: expected no earlier confirmation. Finish it with: {again}"])
     settings = choose_settings(directory, top, saved.hydra.sweeper.get("statistic"))
     entries = make_entries(saved, settings, num_seeds)
+    changed = [one._replace(config=with_changes(one.config, changes)) for one in entries]
+    hydra = copy.deepcopy(saved.hydra)
+    hydra.launcher = launcher
+    check_sweep(saved._replace(hydra=hydra, entries=changed))
     count, seeds = quantity(len(settings), "setting"), quantity(num_seeds, "fresh seed")
     log.info("Confirming %s with %s.", count, seeds)
     folder.mkdir(exist_ok=True)
@@ -90,15 +102,23 @@ def is_confirmed(directory: Path) -> bool:
 
 def make_entries(saved: SavedSweep, settings: Sequence[Setting], num_seeds: int) -> list[JobEntry]:
     """Returns the jobs of settings with seeds that no run of a sweep has."""
-    first = 1 + max(int(entry.config["seed"]) for entry in saved.entries)
+    fresh = _fresh_seeds({int(entry.config["seed"]) for entry in saved.entries}, num_seeds)
     by_place = {saved.directory / entry.directory: entry for entry in saved.entries}
     models = [by_place[setting.runs[0].directory] for setting in settings]
     count = len(models) * num_seeds
     return [
-        _with_seed(model, number * num_seeds + index, first + index, count)
+        _with_seed(model, number * num_seeds + index, seed, count)
         for number, model in enumerate(models)
-        for index in range(num_seeds)
+        for index, seed in enumerate(fresh)
     ]
+
+
+def _fresh_seeds(used: set[int], count: int) -> list[int]:
+    """Returns seeds that were not used: those after the largest, or else the smallest."""
+    first = 1 + max(used)
+    if first + count <= NUM_SEEDS:
+        return list(range(first, first + count))
+    return [seed for seed in range(count + len(used)) if seed not in used][:count]
 
 
 def _with_seed(model: JobEntry, num: int, seed: int, count: int) -> JobEntry:

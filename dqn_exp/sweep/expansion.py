@@ -1,12 +1,14 @@
 """Expansion of a sweep to the overrides of its jobs."""
 
-from collections import Counter
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.messages import known_keys
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.sweep.job import key_of
@@ -42,10 +44,13 @@ def expand(
     swept = [key for key, override in by_key.items() if override.is_sweep_override()]
     if problems := [problem for key in swept for problem in _problems_of(key, by_key[key])]:
         raise ConfigError(problems)
+    crossed = [key for key in swept if sweeper.mode != "zip" or key == "seed"]
+    if problems := [one for key in crossed for one in _problems_of_repeats(key, by_key[key])]:
+        raise ConfigError(problems)
     pairs, paired = zipped_rows(sweeper.mode, {key: by_key[key] for key in swept})
     settings, listed = file_rows(sweeper.settings, list(by_key))
-    crossed = [override for key, override in by_key.items() if key not in paired]
-    (overrides,) = sweeper.split_arguments(crossed, None)
+    others = [override for key, override in by_key.items() if key not in paired]
+    (overrides,) = sweeper.split_arguments(others, None)
     rows = [[*setting, *pair, *job] for setting in settings for pair in pairs for job in overrides]
     jobs = [_without_foreign_keys(row, _options_of(by_key)) for row in rows]
     distinct = [list(job) for job in dict.fromkeys(map(tuple, jobs))]
@@ -85,12 +90,30 @@ def _problems_of(key: str, override: Override) -> list[str]:
         ]
     if not values:
         return [f"{key}: expected values, got none from {override.input_line}."]
-    repeated = [value for value, count in Counter(values).items() if count > 1]
+    return []
+
+
+def _problems_of_repeats(key: str, override: Override) -> list[str]:
+    values: dict[float | str, str] = {}
+    repeated = []
+    for text in override.sweep_string_iterator():
+        value = _number_or_text(str(text))
+        if value in values:
+            repeated.append(values[value])
+        values[value] = str(text)
     return [
         f"{key}: expected different values, got {value} several times in {override.input_line}: "
         "its runs would be equal."
-        for value in repeated
+        for value in dict.fromkeys(repeated)
     ]
+
+
+def _number_or_text(text: str) -> float | str:
+    """Returns a value such that 10 and 10.0 are the same."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _options_of(by_key: Mapping[str, Override]) -> dict[str, list[str]]:
@@ -108,8 +131,20 @@ def _without_foreign_keys(job: Sequence[str], options: Mapping[str, Sequence[str
     chosen = {key_of(override): override.partition("=")[2] for override in job}
     kept = []
     for override in job:
-        group, _, option = known_keys().get(key_of(override), "").partition("=")
-        if option in options.get(group, ()) and chosen[group] != option:
+        group, _, kind = known_keys().get(key_of(override), "").partition("=")
+        kinds = [_kind_of(group, option) for option in options.get(group, ())]
+        if kind in kinds and _kind_of(group, chosen[group]) != kind:
             continue
         kept.append(override)
     return kept
+
+
+@cache
+def _kind_of(group: str, option: str) -> str:
+    """Returns what an option of a group is a kind of, as network=minatar is of network=conv."""
+    path = conf_dir() / group / f"{option}.yaml"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if found := re.search(r"^ *kind: (\w+)", text, re.MULTILINE):
+        return found[1]
+    base = re.search(r"^ *- (\w+)$", text, re.MULTILINE)
+    return _kind_of(group, base[1]) if base else option

@@ -19,7 +19,8 @@ from dqn_exp.files.checkpoint import Checkpoint, load_checkpoint, save_checkpoin
 from dqn_exp.files.directories import shorten
 from dqn_exp.files.job_list import JobEntry, begin_job_list
 from dqn_exp.files.result import Result, read_result
-from dqn_exp.sweep.saved_sweep import SavedSweep, with_changes
+from dqn_exp.sweep.saved_sweep import BUDGETS, SavedSweep, with_changes
+from dqn_exp.sweep.setting_rows import to_override_value
 from dqn_exp.training.resume_point import ResumePoint, find_resume_point, set_aside_refused
 
 UNFINISHED = "extension.json"
@@ -106,7 +107,9 @@ def plan_extension(sweep: SavedSweep, budgets: Mapping[str, Any]) -> list[Extens
 def unfinished_budgets(directory: Path) -> dict[str, Any]:
     """Returns the budgets of an extension that was interrupted while it was written."""
     path = directory / UNFINISHED
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not isinstance(found, dict) or not found.keys() <= set(BUDGETS):
+        raise ConfigError([f"{path}: expected new values of {', '.join(BUDGETS)}, got {found}."])
     return found
 
 
@@ -170,7 +173,7 @@ def _extend(sweep: SavedSweep, entry: JobEntry, budgets: Mapping[str, Any]) -> E
 def _with_budgets(overrides: Sequence[str], budgets: Mapping[str, Any]) -> list[str]:
     """Returns overrides with new budgets instead of their own."""
     others = [one for one in overrides if one.partition("=")[0] not in budgets]
-    return [*others, *(f"{key}={value}" for key, value in budgets.items())]
+    return [*others, *(f"{key}={to_override_value(value)}" for key, value in budgets.items())]
 
 
 def _problems_of(one: Extension) -> Iterator[str]:

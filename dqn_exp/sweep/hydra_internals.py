@@ -25,6 +25,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import write_atomically
 from dqn_exp.files.run_log import LogFile
@@ -129,7 +130,9 @@ def make_loader(config: DictConfig) -> ConfigLoader:
     """Returns a loader of the configs from which a saved one was composed."""
     path = ConfigSearchPathImpl()
     for source in config.hydra.runtime.config_sources:
-        path.append(source.provider, f"{source.schema}://{source.path}")
+        # The package may have been moved.
+        place = conf_dir() if source.provider == "main" else source.path
+        path.append(source.provider, f"{source.schema}://{place}")
     return ConfigLoaderImpl(path)
 
 

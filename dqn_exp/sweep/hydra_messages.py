@@ -11,6 +11,8 @@ import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from dqn_exp.config.conf_dir import conf_dir
+
 BRACKETS = (("[", "]"), ("(", ")"), ("{", "}"))
 KEY = re.compile(r"[~+]{0,2}[A-Za-z_][\w./@:-]*")
 ENV_ID = re.compile(r"(.*:)?([\w-]+/)?[\w.-]+-v\d+")
@@ -199,9 +201,10 @@ def _explain_number(_found: re.Match[str]) -> str:
         key, is_override, value = argument.partition("=")
         if is_override and not KEY.fullmatch(key):
             return f"{argument}: expected a key before the =, such as agent.gamma, got {key!r}."
-        if "." not in key and re.fullmatch(r"-?[\d.]+|true|false", value) and key != "seed":
+        is_group = "." not in key and (conf_dir() / key.lstrip("+")).is_dir()
+        if is_group and re.fullmatch(r"-?[\d.]+|true|false|null", value):
             return f"{argument}: expected the name of an option, as in network=mlp, got {value}."
-    return "A config group needs the name of an option, as in network=mlp; got a number."
+    return "A config group needs the name of an option, as in network=mlp; got none."
 
 
 def _explain_selected(found: re.Match[str]) -> str:

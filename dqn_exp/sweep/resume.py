@@ -86,14 +86,14 @@ def resume_sweep(request: ResumeRequest, task_function: TaskFunction) -> None:
     sweep = _read(request)
     with lock_directory(sweep.directory, exclusive=True):
         if extensions := _plan_extension(request):
-            _check_before(sweep)
+            check_sweep(sweep)
             extend(read_saved_sweep(request.directory), extensions)
             sweep = _read(request)
         plan = _make_plan(sweep, request)
         _carry_out(sweep, plan, task_function)
 
 
-def _check_before(sweep: SavedSweep) -> None:
+def check_sweep(sweep: SavedSweep) -> None:
     """Raises ConfigError if this machine cannot train a sweep, before its files are changed."""
     options: Any = OmegaConf.to_container(sweep.hydra.launcher, resolve=True)
     options = {key: value for key, value in options.items() if key != "_target_"}

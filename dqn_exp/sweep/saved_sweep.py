@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from dqn_exp.config.conf_dir import conf_dir
@@ -12,9 +13,11 @@ from dqn_exp.config.messages import known_keys, suggest
 from dqn_exp.config.schema import changes_results, keys_without_effect
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.files import sweep_table
 from dqn_exp.files.directories import sweep_above
 from dqn_exp.files.job_list import NAME, JobEntry, read_job_list
 from dqn_exp.files.result import read_result
+from dqn_exp.files.sweep_table import numbers_of_jobs
 from dqn_exp.sweep.job import entry_of_run
 
 BUDGETS = ("trainer.total_steps", "trainer.total_episodes")
@@ -76,7 +79,7 @@ def split_changes(
     changes: dict[str, Any] = {}
     for override in overrides:
         key, _, text = override.partition("=")
-        value = yaml.safe_load(text)
+        value = value_of(override)
         if key == "hydra/launcher":
             options = _launcher_node(text)
         elif key.startswith("hydra.launcher."):
@@ -97,9 +100,25 @@ def split_changes(
 
 def split_budgets(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Returns the overrides without those of budgets, and the new budgets by key."""
-    parts = [override.partition("=") for override in overrides]
-    budgets = {key: yaml.safe_load(text) for key, _, text in parts if key in BUDGETS}
-    return ["".join(part) for part in parts if part[0] not in BUDGETS], budgets
+    is_budget = {one: one.partition("=")[0] in BUDGETS for one in overrides}
+    budgets = {one.partition("=")[0]: value_of(one) for one in overrides if is_budget[one]}
+    return [one for one in overrides if not is_budget[one]], budgets
+
+
+def value_of(override: str) -> Any:
+    """Returns the value of an override, as Hydra reads it, but 1e5 as an integer.
+
+    Raises:
+        ConfigError: If it has several values.
+        HydraException: If it cannot be read.
+    """
+    parsed = OverridesParser.create().parse_override(override)
+    if parsed.is_sweep_override():
+        raise ConfigError([f"{override}: expected one value."])
+    value: Any = parsed.value()
+    if isinstance(value, str):  # YAML has more words for true and false, as in report=no.
+        return yaml.safe_load(override.partition("=")[2])
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +135,11 @@ def with_changes(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
 
 def _read_sweep(directory: Path, chosen: str | None) -> SavedSweep:
     hydra, entries = read_job_list(directory)
+    if lost := sorted(numbers_of_jobs(directory) - {entry.num for entry in entries}):
+        raise ValueError(
+            f"{directory / NAME}: expected the jobs of {sweep_table.NAME}, but job {lost[0]} is "
+            "missing: a part of the file was lost."
+        )
     hydra["sweep"]["dir"] = str(directory)  # The directory may have been moved.
     if chosen not in (None, *(entry.directory for entry in entries)):
         chosen = _original_name(directory, str(chosen), entries)

@@ -36,6 +36,9 @@ def zipped_rows(mode: str, swept: Mapping[str, Override]) -> tuple[list[list[str
         found = ", ".join(f"{count} of {key}" for key, count in counts.items())
         raise ConfigError([f"{MODE}=zip: expected as many values of each key, got {found}."])
     rows = [list(row) for row in zip(*values.values(), strict=True)]
+    if repeated := [row for number, row in enumerate(rows) if row in rows[:number]]:
+        again = " ".join(repeated[0])
+        raise ConfigError([f"{MODE}=zip: {again} occurs several times: its runs would be equal."])
     return rows or [[]], set(values)
 
 
@@ -52,6 +55,8 @@ def file_rows(name: str | None, taken: Sequence[str]) -> tuple[list[list[str]], 
     """
     if name is None:
         return [[]], []
+    if not isinstance(name, str):
+        raise ConfigError([f"{FILE}: expected the name of a file, got {name}."])
     try:
         settings = _read(Path(name))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -101,12 +101,16 @@ def train_run(config: DictConfig) -> float:
     shown = shorten(directory)
     run = Run(checked, directory, checked.hyperparameters())
     progress = make_progress(checked.log.progress)
-    with _CLAIM.pop_all(), deferred_interrupts() as interruption:
-        (result,) = train_population(
-            [run], lambda results: None, lambda: interruption.is_requested, progress
-        )
+    advice = f"Resume with: python -m dqn_exp.resume {quote(directory)}"
+    try:
+        with _CLAIM.pop_all(), deferred_interrupts() as interruption:
+            (result,) = train_population(
+                [run], lambda results: None, lambda: interruption.is_requested, progress
+            )
+    except KeyboardInterrupt:  # A second interrupt.
+        raise KeyboardInterrupt(advice) from None
     if result.status == "interrupted":
-        raise KeyboardInterrupt(f"Resume with: python -m dqn_exp.resume {quote(directory)}")
+        raise KeyboardInterrupt(advice)
     if result.objective is None or result.status != "completed":
         raise RunError(describe_failure(result, directory))
     log.info("Results are in %s. View them with: tensorboard --logdir %s", shown, quote(directory))

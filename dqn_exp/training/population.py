@@ -15,7 +15,7 @@ from dqn_exp.config.schema import Config
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import describe_error
 from dqn_exp.files.atomic_file import remove_remains
-from dqn_exp.files.checkpoint import BEST, NEWEST
+from dqn_exp.files.checkpoint import BEST, NEWEST, checkpoints_of
 from dqn_exp.files.ownership import OwnershipError, check_ownership
 from dqn_exp.files.result import Result, Status
 from dqn_exp.files.run_record import RunRecord
@@ -267,4 +267,6 @@ def _to_hparam(value: Any) -> bool | int | float | str:
 def _finish_running(opened: Sequence[_OpenRun], status: Status, error: str | None) -> None:
     for one in opened:
         if one.record is not None and one.result.status == "running":
+            if status == "interrupted" and not checkpoints_of(one.record.directory):
+                one.result.steps = one.result.episodes = one.result.updates = 0
             one.record.finish(status, error)

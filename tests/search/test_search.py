@@ -13,6 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from dqn_exp.analysis.statistics import statistic_of
+from dqn_exp.core.errors import RunError
 from dqn_exp.files.job_list import read_job_list
 from tests.command import files_below, run_apart, run_here, table_of
 
@@ -151,6 +152,34 @@ def test_more_trials_are_added_to_a_search_that_has_ended(searched, resumed, tmp
     assert after[:6] == before and len(after) == 8
     assert [job.config["callbacks"] for job in read_job_list(tmp_path / "s")[1]][-1] == names
     assert len(table_of(tmp_path / "s")) == 24
+    again = resumed("s", "hydra.sweeper.finalists=0", "report=no")  # Of 6 trials, as before.
+    assert again.status == 0 and len(trials_in(tmp_path / "s")) == 8, again
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (RunError("Run 3 failed."), 1, "Run 3 failed."),
+        (KeyboardInterrupt(), 130, "Interrupted. Resume with: python -m dqn_exp.resume s"),
+    ],
+)
+def test_a_confirmation_that_does_not_end_leaves_the_search_with_its_report(
+    searched, resumed, tmp_path, monkeypatch, error, status, line
+):
+    def confirm(*arguments):
+        raise error
+
+    def write(*arguments):
+        reported.append(arguments)
+        return tmp_path / "page"
+
+    reported = []
+    monkeypatch.setattr("dqn_exp.search.sweeper.confirm_finalists", confirm)
+    monkeypatch.setattr("dqn_exp.analysis.report.write_report", write)
+    subprocess.run(["cp", "-r", str(searched[0] / "s"), str(tmp_path)], check=True)
+    ended = resumed("s", "report=true")
+    assert ended.status == status and ended.err.splitlines()[-1] == line, ended
+    assert len(reported) == (status == 1)
 
 
 def test_a_search_depends_on_nothing_but_its_seed(searched, search, tmp_path):

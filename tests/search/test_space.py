@@ -42,6 +42,12 @@ def test_overrides_read_back_as_the_same_numbers():
     assert space.overrides({"a": value, "b": "[1,2]"}, 7) == [f"a={value!r}", "b=[1,2]", "seed=7"]
 
 
+def test_a_new_key_keeps_its_plus():
+    space = read_space({}, ["+env.kwargs.size=interval(0,1)"])
+    assert list(space.distributions) == ["env.kwargs.size"]
+    assert space.overrides({"env.kwargs.size": 0.5}, 7) == ["+env.kwargs.size=0.5", "seed=7"]
+
+
 def test_corners_have_each_end_and_each_choice():
     space = read_space({}, ["a=interval(0,1)", "b=choice(1,2,3)"])
     assert [tuple(one.values()) for one in space.corners()] == [

@@ -34,6 +34,16 @@ def test_a_report_that_cannot_be_written_costs_the_sweep_nothing(command, tmp_pa
     assert {row["status"] for row in table_of(tmp_path / "s")} == {"completed"}
 
 
+def test_a_report_that_is_interrupted_can_be_written_again(command, tmp_path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dqn_exp.analysis.report.write_report", interrupt)
+    ended = command("-m", "seed=1,2", "hydra.sweep.dir=s", "report=true")
+    again = "Interrupted. Write the report with: python -m dqn_exp.report s"
+    assert ended.status == 130 and ended.err.splitlines()[-1] == again
+
+
 def test_a_sweep_whose_runs_fail_and_one_that_is_resumed_have_their_reports(
     command, resumed, tmp_path
 ):  # fmt: skip

@@ -62,9 +62,51 @@ def test_a_recipe_needs_its_first_line(command, tmp_path):
             ("seed=0,0,1",),
             "seed: expected different values, got 0 several times in seed=0,0,1: its",
         ),
+        (
+            ("agent.target_update_period=10,20,10.0",),
+            "agent.target_update_period: expected different values, got 10 several times",
+        ),
+        (
+            ("hydra.sweeper.mode=zip", "agent.gamma=0.9,0.9", "agent.epsilon=0.1,0.1"),
+            "hydra.sweeper.mode=zip: agent.gamma=0.9 agent.epsilon=0.1 occurs several times",
+        ),
+        (
+            ("hydra.sweeper.settings=5",),
+            "hydra.sweeper.settings: expected the name of a file, got 5.",
+        ),
+        (
+            ("experiment=smoke,book_sweep",),
+            "hydra/sweeper: a swept recipe declares a sweep over agent.gamma, agent.ep",
+        ),
+        (
+            ("experiment=smoke,search_cartpole",),
+            "hydra/sweeper: a swept recipe declares hydra/sweeper=search. Train it in a sweep",
+        ),
     ],
 )
 def test_values_are_given_once(command, tmp_path, overrides, line):
     ended = command("-m", *overrides, "hydra.sweep.dir=s")
     assert ended.status == 2 and ended.err.splitlines()[-1].startswith(line), ended
     assert not (tmp_path / "s").exists()
+
+
+def test_keys_of_a_kind_belong_to_all_options_of_that_kind(command, tmp_path):
+    sweep = (
+        "network=mlp,conv,minatar",
+        "network.convolutions=[[2,3,1]]",
+        "network.hidden_sizes=[4]",
+    )
+    game = ("env=minatar", "env.game=breakout", "env.max_episode_steps=20")
+    assert command("-m", *sweep, *game, "engine=torch", "hydra.sweep.dir=s").status == 0
+    pages = [
+        (tmp_path / "s" / row["dir"] / ".hydra/config.yaml").read_text()
+        for row in table_of(tmp_path / "s")
+    ]
+    assert ["convolutions" in page for page in pages] == [False, True, True]
+    assert all("- - 2\n    - 3\n    - 1\n" in page for page in pages[1:])
+
+
+def test_pairs_may_share_values(command, tmp_path):
+    pairs = ("agent.gamma=0.9,0.9,0.99", "agent.epsilon=0.1,0.2,0.2", "engine=torch")
+    assert command("-m", "hydra.sweeper.mode=zip", *pairs, "hydra.sweep.dir=s").status == 0
+    assert len(table_of(tmp_path / "s")) == 3

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dqn_exp.files.job_list import read_job_list
 from dqn_exp.sweep import extension
 from dqn_exp.training import trainer
 from tests.command import files_below, table_of
@@ -189,6 +190,17 @@ def test_nothing_is_changed_where_the_runs_cannot_train(command, resumed, tmp_pa
     ended = resumed("s", "trainer.total_steps=90", "device=cuda:99")
     assert ended.status == 2 and "device: expected a device of this machine" in ended.err
     assert files_below(tmp_path) == before
+
+
+def test_a_budget_of_episodes_can_replace_one_of_steps(command, resumed, tmp_path):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    ended = resumed("s", "trainer.total_steps=null", "trainer.total_episodes=2e1")
+    assert ended.status == 0, ended
+    for entry in read_job_list(tmp_path / "s")[1]:
+        assert entry.overrides[-2:] == ["trainer.total_steps=null", "trainer.total_episodes=20"]
+    (tmp_path / "s/extension.json").write_text("[]")
+    ended = resumed("s")
+    assert ended.status == 2 and "extension.json: expected new values of trainer.tot" in ended.err
 
 
 def test_a_dry_run_changes_nothing(command, resumed, tmp_path):

@@ -127,3 +127,9 @@ def test_keys_that_are_given_twice_are_told():
         "seed is given 2 times; the last value is used: seed=2"
     ]
     assert explain_twice(["seed=1", "eval.seed=1"]) == []
+
+
+def test_a_group_without_an_option_is_named(monkeypatch):
+    error = HydraException("Config group override must be a string or a list. Got NoneType")
+    monkeypatch.setattr(sys, "argv", ["train", "report=false", "experiment=null", "seed=1"])
+    assert explain(error).startswith("experiment=null: expected the name of an option")

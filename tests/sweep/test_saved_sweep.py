@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from dqn_exp.core.errors import ConfigError
+from dqn_exp.sweep.saved_sweep import value_of
 from tests.command import files_below
 from tests.resuming import (
     empty,
@@ -33,6 +35,38 @@ def test_bad_input_is_told_in_a_line_and_nothing_changes(
     ended = resumed(*arguments)
     assert ended.status == 2 and message in ended.err, ended
     assert files_below(tmp_path) == before
+
+
+def test_a_list_of_jobs_that_has_lost_some_is_refused(command, resumed, tmp_path):
+    command("-m", "seed=1,2", "hydra.sweep.dir=s")
+    path = tmp_path / "s/jobs.jsonl"
+    path.write_bytes(path.read_bytes()[:-200])
+    before = files_below(tmp_path)
+    ended = resumed("s")
+    assert ended.status == 2 and files_below(tmp_path) == before
+    assert "jobs.jsonl: expected the jobs of sweep.csv, but job 1 is missing" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        *(
+            ("a=2e3", 2_000),
+            ("a=1.5", 1.5),
+            ("a=no", False),
+            ("a=null", None),
+            ("a=[1,b]", [1, "b"]),
+        ),
+        *(("a='x, y'", "x, y"), ("a=cuda:0", "cuda:0"), ("a={b:1}", {"b": 1}), ("a=true", True)),
+    ],
+)
+def test_changes_are_read_as_on_the_command_line(override, value):
+    assert value_of(override) == value and type(value_of(override)) is type(value)
+
+
+def test_a_change_has_one_value():
+    with pytest.raises(ConfigError, match="device=cpu,cuda: expected one value"):
+        value_of("device=cpu,cuda")
 
 
 def test_what_does_not_change_results_may_be_other_than_before(command, resumed, tmp_path):

@@ -15,7 +15,7 @@ from dqn_exp.training.build_trainer import make_trainer
 from dqn_exp.training.progress import NoProgress
 from dqn_exp.training.trainer import Trainer
 from tests import probes
-from tests.conftest import make_config, results_of, some_of
+from tests.conftest import make_config, results_of, some_of, train_in_folders
 from tests.stepping import tick
 
 SHORT = {
@@ -250,3 +250,22 @@ def assert_equal_states(first: object, second: object) -> None:
             assert_equal_states(first[key], second[key])
     else:
         np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_a_run_that_is_stopped_before_its_first_checkpoint_begins_again(tmp_path, monkeypatch):
+    config = make_config("experiment=smoke", trainer__total_steps=200, engine="torch")
+    folders = [tmp_path / "stopped", tmp_path / "alone"]
+    for folder in folders:
+        folder.mkdir()
+
+    def stop(*arguments, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunRecord, "save", stop)
+        train_in_folders([config], folders[:1])
+    found = json.loads((folders[0] / "result.json").read_text())
+    assert (found["status"], found["steps"], found["updates"]) == ("interrupted", 0, 0)
+    for folder in folders:
+        train_in_folders([config], [folder])
+    assert results_of(folders[0]) == results_of(folders[1])
