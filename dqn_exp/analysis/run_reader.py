@@ -12,12 +12,14 @@ import numpy as np
 import yaml
 
 from dqn_exp.config.references import replace_references
+from dqn_exp.config.validation import to_config
 from dqn_exp.core.arrays import Float64Array
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.csv_table import TABLES
 from dqn_exp.files.directories import shorten
-from dqn_exp.files.job_list import JOURNAL, NAME, read_job_list
+from dqn_exp.files.job_list import JOURNAL, NAME, JobEntry, read_job_list
 from dqn_exp.files.result import Result, read_result
+from dqn_exp.files.run_places import has_others, locate_runs
 
 log = logging.getLogger(__name__)
 
@@ -197,6 +199,8 @@ def _several(directory: Path, sweeps: Sequence[Path]) -> str:
 
 def _read_sweep(directory: Path, name: str) -> Source:
     hydra, entries = read_job_list(directory)
+    if has_others(directory, entries):
+        entries = locate_runs(directory, entries, _hash_of)
     runs = [
         _read(directory / one.directory, one.directory, name, flatten(one.config), one.swept)
         for one in entries
@@ -210,6 +214,13 @@ def _read_sweep(directory: Path, name: str) -> Source:
         log_keys=_log_keys(hydra),
         is_search=(directory / JOURNAL).exists(),
     )
+
+
+def _hash_of(entry: JobEntry) -> str:
+    try:
+        return to_config(entry.config).hash()
+    except ConfigError:  # Of another version.
+        return ""
 
 
 def _log_keys(hydra: Mapping[str, Any]) -> frozenset[str]:

@@ -154,7 +154,7 @@ def _carry_out(sweep: SavedSweep, plan: ResumePlan, task_function: TaskFunction)
     }
     if problems:
         raise ConfigError(sorted(problems))
-    launcher.table = _make_table(sweep, plan)
+    launcher.table = _make_table(sweep)
     mark_for_retry(sweep.directory, trained)
     log.info("Training %d of %s.", len(trained), quantity(len(plan), "run"))
     try:
@@ -195,16 +195,12 @@ def make_launcher(
     return launcher
 
 
-def _make_table(sweep: SavedSweep, plan: ResumePlan) -> SweepTable | NoTable:
+def _make_table(sweep: SavedSweep) -> SweepTable | NoTable:
     """Rebuilds the table of a sweep from the results of its runs."""
     if not sweep.is_sweep:
         return NoTable()
-    places = {job.entry.num: job.entry.directory for job in plan}
-    entries = [
-        entry._replace(directory=places.get(entry.num, entry.directory)) for entry in sweep.entries
-    ]
     swept = list(sweep.entries[0].swept) if sweep.entries else []
-    return rebuild_table(sweep.directory, swept, entries)[0]
+    return rebuild_table(sweep.directory, swept, sweep.entries)[0]
 
 
 def _failure(job: PlannedJob, directory: Path) -> str:

@@ -1,6 +1,6 @@
 """Plans the resumption of a saved sweep and checks the consistency of its files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -22,7 +22,7 @@ class PlannedJob(NamedTuple):
     """A job and the action that completes it.
 
     Attributes:
-        entry: the job, with the directory in which its run was found.
+        entry: the job.
         config: typed config of the job.
         action: skip a completed or pruned run, leave a failed one, begin, resume or retry.
         result: of the run; None if it has not begun.
@@ -69,11 +69,9 @@ def make_resume_plan(
 ) -> ResumePlan:
     """Returns what to do with each job, without changing anything.
 
-    A run is recognized by the hash of its config, so its directory may have been renamed.
-
     Args:
         directory: of the sweep.
-        entries: its jobs.
+        entries: its jobs, with the directories in which their runs are.
         retries_failed: whether failed and diverged runs are trained again.
 
     Raises:
@@ -81,15 +79,9 @@ def make_resume_plan(
     """
     problems: list[str] = []
     plan = []
-    configs = [to_config(entry.config) for entry in entries]
-    try:
-        places = _find_runs(directory, entries, [config.hash() for config in configs])
-    except ValueError as error:
-        raise ConfigError([str(error)]) from error
-    for entry, config, place in zip(entries, configs, places, strict=True):
+    for entry in entries:
         try:
-            found = entry._replace(directory=place)
-            plan.append(_plan_job(directory, found, config, retries_failed))
+            plan.append(_plan_job(directory, entry, to_config(entry.config), retries_failed))
         except ValueError as error:
             problems += str(error).splitlines()
     if problems:
@@ -106,36 +98,6 @@ def mark_for_retry(directory: Path, plan: ResumePlan) -> None:
             if not job.from_step:
                 again = replace(again, steps=0, episodes=0, updates=0)
             again.write(directory / job.entry.directory)
-
-
-def _find_runs(directory: Path, entries: Sequence[JobEntry], hashes: Sequence[str]) -> list[str]:
-    """Returns the directory of each job's run, relative to that of the sweep."""
-    found = dict(_runs_in(directory, entries))
-    jobs = list(zip(entries, hashes, strict=True))
-    taken = {entry.directory for entry, own in jobs if _is_at_home(found, entry, own)}
-    places = []
-    for entry, own in jobs:
-        place = entry.directory
-        if not _is_at_home(found, entry, own):
-            # Its directory may have been renamed.
-            others = (name for name, theirs in found.items() if theirs == own and name not in taken)
-            place = next(others, entry.directory)
-            taken.add(place)
-        places.append(place)
-    return places
-
-
-def _is_at_home(found: Mapping[str, str], entry: JobEntry, config_hash: str) -> bool:
-    return found.get(entry.directory) == config_hash
-
-
-def _runs_in(directory: Path, entries: Sequence[JobEntry]) -> Iterator[tuple[str, str]]:
-    """Yields the directories of runs with their config hashes."""
-    children = [path.parent.name for path in directory.glob("*/result.json")]
-    for name in dict.fromkeys([*(entry.directory for entry in entries), *children]):
-        result = read_result(directory / name)
-        if result is not None:
-            yield name, result.config_hash
 
 
 def _plan_job(directory: Path, entry: JobEntry, config: Config, retries_failed: bool) -> PlannedJob:

@@ -16,7 +16,7 @@ from dqn_exp.core.errors import ConfigError
 from dqn_exp.files import sweep_table
 from dqn_exp.files.directories import sweep_above
 from dqn_exp.files.job_list import NAME, JobEntry, read_job_list
-from dqn_exp.files.result import read_result
+from dqn_exp.files.run_places import locate_runs
 from dqn_exp.files.sweep_table import numbers_of_jobs
 from dqn_exp.sweep.job import entry_of_run
 
@@ -32,7 +32,7 @@ class SavedSweep(NamedTuple):
     Attributes:
         directory: of the sweep or the single run, absolute.
         hydra: its Hydra node.
-        entries: its jobs.
+        entries: its jobs, with the directories in which their runs are.
         chosen: directory of the only run to resume; None for all.
         is_sweep: whether it has a table.
     """
@@ -141,18 +141,14 @@ def _read_sweep(directory: Path, chosen: str | None) -> SavedSweep:
             "missing: a part of the file was lost."
         )
     hydra["sweep"]["dir"] = str(directory)  # The directory may have been moved.
+    entries = locate_runs(directory, entries, _hash_of)
     if chosen not in (None, *(entry.directory for entry in entries)):
-        chosen = _original_name(directory, str(chosen), entries)
+        raise ValueError(f"{directory / NAME}: it lists no run in {chosen}.")
     return SavedSweep(directory, OmegaConf.create(hydra), entries, chosen, is_sweep=True)
 
 
-def _original_name(directory: Path, renamed: str, entries: Sequence[JobEntry]) -> str:
-    """Returns the original name of a renamed directory of a run."""
-    result = read_result(directory / renamed)
-    for entry in entries:
-        if result is not None and to_config(entry.config).hash() == result.config_hash:
-            return entry.directory
-    raise ValueError(f"{directory / NAME}: it lists no run in {renamed}.")
+def _hash_of(entry: JobEntry) -> str:
+    return to_config(entry.config).hash()
 
 
 def _read_run(directory: Path) -> SavedSweep:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dqn_exp.analysis.run_reader import read_sources
 from dqn_exp.files.checkpoint import NEWEST, REFUSED
 from tests.command import files_below, table_of
 from tests.conftest import make_config, results_of
@@ -25,9 +26,18 @@ def test_a_run_is_recognized_by_its_config_whatever_its_directory_is_called(
     (tmp_path / "s").rename(tmp_path / "moved")
     one = resumed("moved/swapped", "--dry-run")
     assert one.out.splitlines()[0] == "skip   moved/swapped: completed", one
+    (source,) = read_sources([tmp_path / "moved"])
+    assert [(run.name, run.seed, run.status) for run in source.runs] == [
+        ("swapped", 1, "completed"), ("0_seed=1", 2, "completed"),
+    ]  # fmt: skip
+    resumed("moved/swapped")
     ended = resumed("moved")
     assert "Training 0 of 2 runs." in ended.out, ended
     assert [row["dir"] for row in table_of(tmp_path / "moved")] == ["swapped", "0_seed=1"]
+    ended = resumed("moved", "trainer.total_steps=200")
+    assert ended.status == 0 and "2 of 2 runs completed." in ended.out, ended
+    found = {path.parent.name for path in (tmp_path / "moved").glob("*/result.json")}
+    assert found == {"swapped", "0_seed=1"}
 
 
 def test_failed_and_diverged_runs_are_left_unless_they_are_to_be_tried_again(
