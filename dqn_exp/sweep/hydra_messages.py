@@ -192,6 +192,8 @@ def _explain_values(found: re.Match[str]) -> str:
             f"{override}: these are two values, {whole} and {part}. Add -m to sweep over them; a "
             f"decimal number is written {key}={whole}.{part}"
         )
+    if {"-m", "--multirun"}.intersection(sys.argv):
+        return f"{override}: expected one value, got several."
     return f"{override}: several values; add -m to sweep over them."
 
 

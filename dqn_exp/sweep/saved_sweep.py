@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.messages import known_keys, suggest
@@ -158,13 +159,20 @@ def _read_run(directory: Path) -> SavedSweep:
             f"{directory}: expected the directory of a run or of a sweep, with .hydra/config.yaml "
             f"or {NAME}, but it has neither."
         )
-    config = OmegaConf.merge(
-        OmegaConf.load(folder / "hydra.yaml"), OmegaConf.load(folder / "config.yaml")
-    )
-    assert isinstance(config, DictConfig)
-    overrides: Any = OmegaConf.to_container(OmegaConf.load(folder / "overrides.yaml"))
-    config.hydra.run.dir = config.hydra.sweep.dir = str(directory)
-    entry = entry_of_run(config, overrides)
+    try:
+        names = ("hydra.yaml", "config.yaml", "overrides.yaml")
+        hydra, own, given = (OmegaConf.load(folder / name) for name in names)
+        config = OmegaConf.merge(hydra, own)
+        assert isinstance(config, DictConfig)
+        config.hydra.run.dir = config.hydra.sweep.dir = str(directory)
+        overrides: Any = OmegaConf.to_container(given)
+        entry = entry_of_run(config, overrides)
+        to_config(entry.config)
+    except ConfigError as error:
+        raise ConfigError([f"{folder / 'config.yaml'}: {one}" for one in error.problems]) from error
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{folder}: expected the files that Hydra wrote, got {reason}") from error
     return SavedSweep(directory, config.hydra, [entry], None, is_sweep=False)
 
 

@@ -80,3 +80,19 @@ def test_what_does_not_change_results_may_be_other_than_before(command, resumed,
         assert not list(run.glob("events.*"))
         for name in ("episodes.csv", "evaluations.csv"):
             assert (run / name).read_bytes() == (tmp_path / "peace" / run.name / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("hydra.yaml", "", "r/.hydra: expected the files that Hydra wrote, got "),
+        ("config.yaml", "a: [", "r/.hydra: expected the files that Hydra wrote, got while parsing"),
+        ("config.yaml", "seed: -1", "r/.hydra/config.yaml: seed: expected at least 0, got -1"),
+    ],
+)
+def test_damaged_files_of_hydra_are_named(command, resumed, tmp_path, name, text, message):
+    command("hydra.run.dir=r")
+    (tmp_path / "r/.hydra" / name).write_text(text)
+    ended = resumed("r")
+    assert ended.status == 2 and message in ended.err, ended
+    assert "\n/" not in ended.err.replace(f"\n{tmp_path}", "") and "Traceback" not in ended.err
