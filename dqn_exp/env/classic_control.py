@@ -39,7 +39,6 @@ class ClassicControlVectorEnv(PerRunState):
         self.state = np.zeros((count, physics.num_numbers))
         self.steps = np.zeros(count, dtype=np.int64)
         self.errors: dict[int, EpisodeError] = {}
-        self.may_remember = False
 
     def reset(self, runs: IntArray, seeds: IntArray) -> Float32Array:
         """Starts episodes of runs `[M]` with seeds `[M]`; returns observations `[M, D]`."""

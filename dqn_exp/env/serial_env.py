@@ -26,7 +26,6 @@ class SerialVectorEnv:
 
     Attributes:
         can_begin: whether the environments play outside Python, see `SingleEnv.begin`.
-        may_remember: as in `VectorEnv`.
     """
 
     def __init__(
@@ -45,7 +44,6 @@ class SerialVectorEnv:
         self._envs = [SingleEnv(arguments, returns_frames=returns_frames) for _ in range(count)]
         self._name, self.shape = short_name(arguments.id), self._envs[0].shape
         self.can_begin = self._envs[0].can_begin
-        self.may_remember = core_of(self._envs[0].env) is None
         self._nothing = np.zeros(self.shape.num_features, dtype=np.float32)
         if returns_frames and (frames := self.shape.frames) is not None:
             self._nothing = np.zeros(frames.num_values, dtype=np.uint8)

@@ -23,8 +23,8 @@ from dqn_exp.env.single_env import SingleEnv
 
 NUM_STEPS = 12
 NOT_A_FUNCTION = (
-    "the same seed and actions led to other observations or rewards the second time, so runs in a "
-    "sweep or after a resumption may differ from runs alone."
+    "the same seed and actions led to other observations or rewards the second time, so resumed "
+    "runs may differ from others."
 )
 
 SEED = 2**31 - 3
@@ -39,12 +39,15 @@ class Trial(NamedTuple):
         problems: why DQN cannot be trained in it, one line each, with the key.
         notes: what the user should know, one line each.
         limit: time limit of the environment, by itself or by Gymnasium; None for none.
+        is_function: whether observations and rewards are a function of seed and actions, and do
+            not depend on earlier episodes.
     """
 
     shape: EnvShape | None
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     limit: int | None = None
+    is_function: bool = True
 
 
 def try_env(arguments: EnvArguments) -> Trial:
@@ -88,7 +91,7 @@ def _play(env: SingleEnv, name: str) -> Trial:
         notes.append(f"{name}: {NOT_A_FUNCTION}")
     if closing is not None:
         notes.append(f"{name}: closing it raised {closing}.")
-    return Trial(env.shape, (), tuple(notes))
+    return Trial(env.shape, (), tuple(notes), is_function=is_function)
 
 
 def _take_steps(env: SingleEnv) -> list[tuple[bytes, float]]:

@@ -33,12 +33,9 @@ class VectorEnv(Protocol):
         shape: of each environment.
         errors: errors that environments raised, by run. The other environments continue; results
             of a failed environment are meaningless.
-        may_remember: whether wrappers may carry something from one episode to the next, such as
-            statistics of observations.
     """
 
     shape: EnvShape
-    may_remember: bool
     errors: dict[int, EpisodeError]
 
     def reset(self, runs: IntArray, seeds: IntArray) -> ObservationArray:

@@ -61,6 +61,7 @@ class Evaluation(PerRunState):
         reward_limits: Float64Array,
         bootstrap_truncated: BoolArray,
         frames: FrameFormat | None = None,
+        reuses_env: bool = True,
     ) -> None:
         """Sets up evaluations without creating environments.
 
@@ -71,12 +72,14 @@ class Evaluation(PerRunState):
             reward_limits: `[N]` magnitudes that rewards are clipped to for learning.
             bootstrap_truncated: `[N]` whether a truncated episode has a future.
             frames: format of the frames, if observations are images.
+            reuses_env: whether the environments of an evaluation serve the next one as well, since
+                they carry nothing from one episode to the next.
         """
         self._frames = frames
         self.seeds = seeds
         self._gamma, self._reward_limits = gamma, reward_limits
         self._bootstrap_truncated = bootstrap_truncated
-        self._make_env = make_env
+        self._make_env, self._reuses_env = make_env, reuses_env
         self._env: VectorEnv | None = None
         self._count = 0
 
@@ -140,7 +143,7 @@ class Evaluation(PerRunState):
             self._env = None
 
     def _open(self, count: int) -> VectorEnv:
-        if self._env is None or self._count != count or self._env.may_remember:
+        if self._env is None or self._count != count or not self._reuses_env:
             self.close()
             self._env, self._count = self._make_env(count), count
         return self._env

@@ -114,7 +114,9 @@ def test_the_corridor_is_sound():
 
 
 def test_an_environment_that_is_no_function_of_seed_and_actions_is_told():
-    (note,) = try_env(EnvArguments("tests.odd_envs:with_statistics")).notes
+    trial = try_env(EnvArguments("tests.odd_envs:with_statistics"))
+    assert not trial.is_function and try_odd("Corridor").is_function
+    (note,) = trial.notes
     assert "the same seed and actions led to other observations or rewards the second time" in note
     (note,) = try_env(EnvArguments("tests.odd_envs:with_statistics_of_rewards")).notes
     assert "other observations or rewards" in note

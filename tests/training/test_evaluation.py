@@ -14,7 +14,7 @@ probes.register()
 GAMMA, CLIP, BOOTSTRAPS = [0.9, 0.5, 1.0], [0.5, np.inf, 0.25], [True, False, True]
 
 
-def make_evaluation(seeds: list[list[int]], env_id: str, limit: int) -> Evaluation:
+def make_evaluation(seeds: list[list[int]], env_id: str, limit: int, **options) -> Evaluation:
     count = len(seeds)
     return Evaluation(
         np.array(seeds),
@@ -22,6 +22,7 @@ def make_evaluation(seeds: list[list[int]], env_id: str, limit: int) -> Evaluati
         gamma=np.array(GAMMA[:count]),
         reward_limits=np.array(CLIP[:count]),
         bootstrap_truncated=np.array(BOOTSTRAPS[:count]),
+        **options,
     )
 
 
@@ -102,7 +103,8 @@ def test_a_run_that_is_retired_takes_its_rules_with_it():
 
 
 def test_evaluations_do_not_depend_on_those_before_them():
-    evaluation = make_evaluation([[3, 4], [5, 6]], "tests.odd_envs:with_statistics", 50)
+    name = "tests.odd_envs:with_statistics"
+    evaluation = make_evaluation([[3, 4], [5, 6]], name, 50, reuses_env=False)
 
     def policy(observations):
         return (observations[..., 2] > 0).astype(np.int64)

@@ -269,3 +269,18 @@ def test_a_run_that_is_stopped_before_its_first_checkpoint_begins_again(tmp_path
     for folder in folders:
         train_in_folders([config], [folder])
     assert results_of(folders[0]) == results_of(folders[1])
+
+
+def test_a_run_alone_is_the_same_where_wrappers_carry_statistics(train):
+    config = make_config(
+        "experiment=smoke",
+        env__id="tests.odd_envs:with_statistics",
+        trainer__total_steps=300,
+        eval__every_steps=100,
+        eval__episodes=3,
+        engine="torch",
+    )
+    configs = [config.model_copy(update={"seed": seed}) for seed in range(3)]
+    together = train(configs, "together")
+    (alone,) = train(configs[1:2], "alone")
+    assert results_of(together[1]) == results_of(alone)
