@@ -272,15 +272,18 @@ def test_a_run_that_is_stopped_before_its_first_checkpoint_begins_again(tmp_path
 
 
 def test_a_run_alone_is_the_same_where_wrappers_carry_statistics(train):
-    config = make_config(
-        "experiment=smoke",
-        env__id="tests.odd_envs:with_statistics",
-        trainer__total_steps=300,
-        eval__every_steps=100,
-        eval__episodes=3,
-        engine="torch",
-    )
-    configs = [config.model_copy(update={"seed": seed}) for seed in range(3)]
+    configs = [
+        make_config(
+            "experiment=smoke",
+            seed=every,
+            env__id="tests.odd_envs:with_statistics",
+            trainer__total_steps=300,
+            eval__every_steps=every,
+            eval__episodes=3,
+            engine="torch",
+        )
+        for every in (50, 75)
+    ]
     together = train(configs, "together")
     (alone,) = train(configs[1:2], "alone")
     assert results_of(together[1]) == results_of(alone)
