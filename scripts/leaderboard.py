@@ -36,17 +36,22 @@ FAMILY = (
     *("munchausen", "dqn_2015", "rainbow"),
 )
 TASKS = {
-    "cartpole": ("trainer.total_steps=100_000",),
-    "acrobot": ("env=acrobot", "trainer.total_steps=100_000", "network.hidden_sizes=[128,128]"),
+    "cartpole": ("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+    "acrobot": (
+        *("env=acrobot", "trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+        "network.hidden_sizes=[128,128]",
+    ),
     "mountain_car": (
         *("env=mountain_car", "env.max_episode_steps=1_000", "agent.normalize_observations=true"),
-        *("trainer.total_steps=100_000", "network.hidden_sizes=[64,64]", "network.activation=tanh"),
+        *("trainer.total_steps=100_000", "agent.learning_rate_decay_steps=100_000"),
+        *("network.hidden_sizes=[64,64]", "network.activation=tanh"),
         *("agent.learning_rate=2e-3", "agent.target_update_period=100"),
     ),
     "lunar_lander": (
         *("env.id=LunarLander-v3", "trainer.total_steps=1_500_000", "buffer.capacity=100_000"),
         *("network.hidden_sizes=[128,128]", "agent.batch_size=64", "agent.train_every=4"),
-        *("agent.learning_rate=1e-3", "agent.target_update_period=100"),
+        *("agent.learning_rate=1e-3", "agent.learning_rate_decay_steps=1_500_000"),
+        "agent.target_update_period=100",
         "hydra/launcher=population_processes",  # Box2D steps one environment at a time.
     ),
 }

@@ -66,7 +66,7 @@ A recipe is tuned for its environment.
 If you use one with another environment, as in `experiment=rainbow env.id=MyEnv-v0`, check at least these keys:
 
 - `agent.value.v_min` and `agent.value.v_max` of C51 and Rainbow must cover the discounted returns; the default, 0 to 100, suits CartPole.
-- `trainer.total_steps` is the budget. A learning rate that decays does so over all of it; `agent.epsilon_decay_steps` and `buffer.importance_exponent_decay_steps` do not follow it.
+- `trainer.total_steps` is the budget. `agent.learning_rate_decay_steps`, `agent.epsilon_decay_steps` and `buffer.importance_exponent_decay_steps` do not follow it; `agent.learning_rate_decay_steps=${trainer.total_steps}` does.
 - `network.hidden_sizes`, `buffer.capacity`, `agent.learning_rate` and `agent.target_update_period` depend on the task; [Search](search.md) tunes them.
 
 `scripts/leaderboard.py` lists the values with which the recipes of CartPole train on Acrobot, MountainCar and LunarLander.

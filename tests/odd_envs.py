@@ -380,6 +380,22 @@ class Changing(Corridor):
         return super().reset(seed=seed)
 
 
+class Strict(Corridor):
+    """Refuses to be reset before its episode has ended."""
+
+    is_over = True
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        assert self.is_over, "the episode has not ended"
+        self.is_over = False
+        return super().reset(seed=seed)
+
+    def step(self, action: Any) -> Any:
+        found = super().step(action)
+        self.is_over = found[2]
+        return found
+
+
 def with_statistics() -> Any:
     """Returns an environment that goes on normalizing in the next episode."""
     return gymnasium.wrappers.NormalizeObservation(gymnasium.make("CartPole-v1"))

@@ -1,10 +1,12 @@
 """The best settings of a sweep are trained again with fresh seeds."""
 
 import json
+import sys
 
 import pytest
 
 from dqn_exp import confirm
+from dqn_exp.env import registry
 from dqn_exp.sweep.confirm import _fresh_seeds, choose_settings
 from tests.command import files_below, table_of
 from tests.sweep_files import SWEPT, returns_of, write_sweep
@@ -36,6 +38,20 @@ def test_fresh_seeds_are_trained_as_a_sweep_of_their_own(command, confirmed, res
     assert "6 of 6 runs completed." in resumed("s/confirmation").out
     again = confirmed("s")
     assert again.status == 2 and "expected no earlier confirmation" in again.err
+
+
+def test_environments_of_config_dir_are_found(command, confirmed, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/confirmed_envs.py").write_text(
+        "from gymnasium.envs.classic_control import CartPoleEnv as Mine\n"
+    )
+    own = ("--config-dir", "mine", "env.id=confirmed_envs:Mine", "engine=torch")
+    assert command(*own, "-m", "seed=0,1", "hydra.sweep.dir=s").status == 0
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if "mine" not in one])
+    registry._import.cache_clear()
+    sys.modules.pop("confirmed_envs")
+    ended = confirmed("s", "--top", "1", "--seeds", "2")
+    assert ended.status == 0, ended
 
 
 def test_a_confirmed_run_is_the_one_that_a_command_trains(command, confirmed, tmp_path):

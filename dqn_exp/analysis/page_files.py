@@ -12,6 +12,7 @@ from markupsafe import Markup
 from dqn_exp.analysis.plot_files import FORMATS
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.atomic_file import write_atomically
+from dqn_exp.files.job_list import NAME
 
 PAGE = "index.html"
 PLOTS = "plots"
@@ -36,16 +37,23 @@ def begin_page(directory: Path) -> set[str]:
     """
     page = directory / PAGE
     if not page.exists():
-        if taken := [name for name in CONTENT if (directory / name).exists()]:
+        taken = [name for name in CONTENT if (directory / name).exists()]
+        if taken and not _is_ours(directory):
             problem = f"{directory} holds {', '.join(taken)}, but no report of dqn_exp"
             raise ConfigError([f"{problem}; choose another directory."])
-        (directory / PLOTS).mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
         write_text(page, UNFINISHED)
     content = page.read_text(encoding="utf-8")
     if GENERATOR not in content:
         raise ConfigError([f"{page} is not a report of dqn_exp; choose another directory."])
     (directory / PLOTS).mkdir(exist_ok=True)
     return set(re.findall(r'href="plots/([\w-]+)\.png"', content))
+
+
+def _is_ours(directory: Path) -> bool:
+    """Returns whether a directory is where the report of a sweep or a run lies by default."""
+    signs = (directory.parent / name for name in (NAME, ".hydra"))
+    return directory.name == "report" and any(sign.exists() for sign in signs)
 
 
 def remove_plots(directory: Path, names: Iterable[str]) -> None:

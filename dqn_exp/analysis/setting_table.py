@@ -41,15 +41,10 @@ def typed_values(setting: Setting, keys: Sequence[str]) -> dict[str, Any]:
     """Returns the values of keys of a setting, of the types that the config gives them."""
     run = setting.runs[0]
     texts = {**run.swept, **setting.values}
-    return {
-        key: _mapping_at(key, run.config)
-        if texts.get(key, "").startswith("{")
-        else run.config.get(key, texts.get(key))
-        for key in keys
-    }
+    return {key: run.config.get(key, texts.get(key)) for key in keys}
 
 
-def _mapping_at(key: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def mapping_at(key: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the mapping that a key has in a config by dotted key."""
     found: dict[str, Any] = {}
     for dotted, value in config.items():

@@ -95,9 +95,10 @@ def notes(group: Group) -> Iterator[str]:
         yield f"Ignored: {ignored} with a seed that another run of the same setting has."
     failed = sum(setting.num_failed for setting in settings)
     if failed:
+        better = ", which makes their settings look better than they are" if scored else ""
         yield (
             f"{quantity(failed, 'run')} failed or diverged. They have no final return and are only "
-            "counted, which makes their settings look better than they are."
+            f"counted{better}."
         )
     if pruned := sum(setting.num_pruned > 0 for setting in settings):
         yield (

@@ -25,7 +25,7 @@ def verdict(group: Group) -> str:
     """Returns which setting of a group is best, and how certain that is."""
     scored, ranking = group.scored, group.ranking
     if not scored:
-        return "No run has completed yet."
+        return "No run has completed."
     best, count = scored[0], len(scored[0].scores)
     value = _value(best, ranking)
     if len(scored) == 1:

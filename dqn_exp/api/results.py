@@ -12,7 +12,7 @@ from dqn_exp.analysis.plots import make_plots
 from dqn_exp.analysis.report import write_report
 from dqn_exp.analysis.run_reader import log_keys_of, read_sources
 from dqn_exp.analysis.run_tables import read_tables
-from dqn_exp.analysis.setting_table import to_frame, typed_values
+from dqn_exp.analysis.setting_table import mapping_at, to_frame, typed_values
 from dqn_exp.analysis.summary import best_lines
 from dqn_exp.analysis.text import written_keys
 from dqn_exp.api.exporting import FORMS, write_export
@@ -83,8 +83,13 @@ class Results:
         keys = dict.fromkeys([*run.swept, *group.keys])
         values = typed_values(group.scored[0], [key for key in keys if key != "seed"])
         written = written_keys(source)
-        # A setting lacks the keys of options that only others have.
-        return {written.get(key, key): value for key, value in values.items() if value != ""}
+        return {
+            written.get(key, key): mapping_at(key, run.config) or value
+            if isinstance(value, str) and value.startswith("{")
+            else value
+            for key, value in values.items()
+            if value != ""  # A setting lacks the keys of options that only others have.
+        }
 
     @property
     def confirmation(self) -> "Results":

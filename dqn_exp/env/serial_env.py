@@ -165,17 +165,31 @@ class SerialVectorEnv:
             if state["state"] is not None and core is not None:
                 core.load_state_dict(_to_arrays(state["state"]))
                 _set_length(env.env, len(actions))
-            elif other := _repeat(env, actions, newest, observation, state.get("return")):
-                steps = quantity(len(actions), "step")
-                return (
-                    f"repeating its {steps} led to {other}: the environment is not a function of "
-                    "seed and actions, and has no state_dict"
-                )
+                self._returns[run] = state.get("return", 0.0)
+            else:
+                newest, self._returns[run] = _repeat(env, actions, newest)
+                if other := self._difference(run, newest, observation, state):
+                    steps = quantity(len(actions), "step")
+                    return (
+                        f"repeating its {steps} led to {other}: the environment is not a function "
+                        "of seed and actions, and has no state_dict"
+                    )
         except (Exception, SystemExit) as error:  # As in `reset`.
             return f"the environment raised {place(error)}"
         self._seeds[run], self._actions[run] = state["seed"], actions
-        self._returns[run] = state.get("return", 0.0)
         return None
+
+    def _difference(
+        self,
+        run: int,
+        newest: ObservationArray,
+        observation: ObservationArray,
+        state: Mapping[str, Any],
+    ) -> str:
+        if not np.array_equal(newest, observation):
+            return "another observation"
+        # Checkpoints of earlier versions have no sum of rewards.
+        return "other rewards" if state.get("return") not in (None, self._returns[run]) else ""
 
     def close(self) -> None:
         """Closes the environments."""
@@ -189,20 +203,14 @@ def _close(env: SingleEnv) -> None:
 
 
 def _repeat(
-    env: SingleEnv,
-    actions: Sequence[int],
-    newest: ObservationArray,
-    observation: ObservationArray,
-    return_: float | None,
-) -> str:
-    """Takes actions again; returns what differs at the end, the observation or the rewards."""
+    env: SingleEnv, actions: Sequence[int], newest: ObservationArray
+) -> tuple[ObservationArray, float]:
+    """Takes actions again; returns the newest observation and the sum of the rewards."""
     found = 0.0
     for action in actions:
         newest, reward, _, _ = env.step(action)
         found += reward
-    if not np.array_equal(newest, observation):
-        return "another observation"
-    return "other rewards" if return_ is not None and found != return_ else ""
+    return newest, found
 
 
 def _saving_core(env: SingleEnv) -> Any:

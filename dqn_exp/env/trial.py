@@ -79,11 +79,13 @@ def _problems_of(check: Callable[[], Any]) -> Iterator[str]:
 def _play(env: SingleEnv, name: str) -> Trial:
     seen = env.observations = _Seen(env.observations)
     try:
-        is_function = _take_steps(env) == _take_steps(env)
+        seen_first = _take_steps(env)
     except InterfaceError as error:
         return Trial(None, (f"env.id: {name}: {error}.",), ())
     except (Exception, SystemExit) as error:  # An environment may raise any error.
         return Trial(None, (f"env.id: {name}{_reason(env.env, error)}.",), ())
+    else:
+        is_function = _gives_again(env, seen_first)
     finally:
         closing = env.close()
     notes = [f"{name}: {note}" for note in (*seen.notes, *seen.precision_notes())]
@@ -92,6 +94,13 @@ def _play(env: SingleEnv, name: str) -> Trial:
     if closing is not None:
         notes.append(f"{name}: closing it raised {closing}.")
     return Trial(env.shape, (), tuple(notes), is_function=is_function)
+
+
+def _gives_again(env: SingleEnv, seen: list[tuple[bytes, float]]) -> bool:
+    try:
+        return _take_steps(env) == seen
+    except (Exception, SystemExit):  # It may refuse to be reset before an episode has ended.
+        return True
 
 
 def _take_steps(env: SingleEnv) -> list[tuple[bytes, float]]:

@@ -45,9 +45,14 @@ def _is_at_home(found: Mapping[str, str], entry: JobEntry, config_hash: str) -> 
 
 def _runs_in(directory: Path, entries: Sequence[JobEntry]) -> Iterator[tuple[str, str]]:
     """Yields the directories of runs with their config hashes."""
-    names = [*(entry.directory for entry in entries), *_children(directory)]
-    for name in dict.fromkeys(names):
-        result = read_result(directory / name)
+    listed = [entry.directory for entry in entries]
+    for name in dict.fromkeys([*listed, *_children(directory)]):
+        try:
+            result = read_result(directory / name)
+        except ValueError:
+            if name in listed:
+                raise
+            continue  # It is not a run.
         if result is not None:
             yield name, result.config_hash
 

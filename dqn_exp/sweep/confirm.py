@@ -17,6 +17,7 @@ from dqn_exp.analysis.aggregates import Setting
 from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.analysis.summary import best_lines, ranked_settings
 from dqn_exp.core.errors import ConfigError
+from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.core.wording import quantity
 from dqn_exp.files.directories import quote
 from dqn_exp.files.job_list import CONFIRMATION, NAME, JobEntry, begin_job_list
@@ -65,6 +66,7 @@ def confirm(
     changed = [one._replace(config=with_changes(one.config, changes)) for one in entries]
     hydra = copy.deepcopy(saved.hydra)
     hydra.launcher = launcher
+    search_in_sources(hydra.runtime.config_sources)
     check_sweep(saved._replace(hydra=hydra, entries=changed))
     count, seeds = quantity(len(settings), "setting"), quantity(num_seeds, "fresh seed")
     log.info("Confirming %s with %s.", count, seeds)

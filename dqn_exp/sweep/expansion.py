@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -109,11 +110,12 @@ def _problems_of_repeats(key: str, override: Override) -> list[str]:
 
 
 def _number_or_text(text: str) -> float | str:
-    """Returns a value such that 10 and 10.0 are the same."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    """Returns a value such that 10 and 10.0 are the same, but no two large integers."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            value: float = kind(text)
+            return text if value != value else value  # Not a number is no number.
+    return text
 
 
 def _options_of(by_key: Mapping[str, Override]) -> dict[str, list[str]]:

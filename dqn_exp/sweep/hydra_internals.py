@@ -130,8 +130,8 @@ def make_loader(config: DictConfig) -> ConfigLoader:
     """Returns a loader of the configs from which a saved one was composed."""
     path = ConfigSearchPathImpl()
     for source in config.hydra.runtime.config_sources:
-        # The package may have been moved.
-        place = conf_dir() if source.provider == "main" else source.path
+        is_gone = source.provider == "main" and not Path(source.path).is_dir()
+        place = conf_dir() if is_gone else source.path  # The package may have been moved.
         path.append(source.provider, f"{source.schema}://{place}")
     return ConfigLoaderImpl(path)
 

@@ -85,7 +85,7 @@ def make_resume_plan(
         except ValueError as error:
             problems += str(error).splitlines()
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))
     return plan
 
 

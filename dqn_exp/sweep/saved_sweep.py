@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -80,14 +81,13 @@ def split_changes(
     changes: dict[str, Any] = {}
     for override in overrides:
         key, _, text = override.partition("=")
-        value = value_of(override)
         if key == "hydra/launcher":
             options = _launcher_node(text)
         elif key.startswith("hydra.launcher."):
             name = key.removeprefix("hydra.launcher.")
             if name.split(".")[0] not in options:
                 raise ConfigError([f"{key}: expected one of {', '.join(map(str, options))}."])
-            OmegaConf.update(options, name, value, force_add=True)
+            OmegaConf.update(options, name, value_of(override), force_add=True)
         elif key not in known_keys():
             raise ConfigError([f"{key}: unknown key.{suggest(key)}"])
         elif changes_results(key):
@@ -95,7 +95,7 @@ def split_changes(
             names = ", ".join(("hydra/launcher", "hydra.launcher.*", *free, *also))
             raise ConfigError([f"{key}: would change the results; expected one of {names}."])
         else:
-            changes[key] = value
+            changes[key] = value_of(override)
     return options, changes
 
 
@@ -107,18 +107,22 @@ def split_budgets(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def value_of(override: str) -> Any:
-    """Returns the value of an override, as Hydra reads it, but 1e5 as an integer.
+    """Returns the value of an override, as Hydra or else YAML reads it, but 1e5 as an integer.
 
     Raises:
-        ConfigError: If it has several values.
-        HydraException: If it cannot be read.
+        ConfigError: If neither can read it.
     """
-    parsed = OverridesParser.create().parse_override(override)
-    if parsed.is_sweep_override():
-        raise ConfigError([f"{override}: expected one value."])
-    value: Any = parsed.value()
-    if isinstance(value, str):  # YAML has more words for true and false, as in report=no.
-        return yaml.safe_load(override.partition("=")[2])
+    text = override.partition("=")[2]
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+        value: Any = text if parsed.is_sweep_override() else parsed.value()
+    except HydraException:
+        value = text
+    try:  # YAML has more words for true and false, as in report=no.
+        value = yaml.safe_load(text) if isinstance(value, str) else value
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError([f"{override}: cannot be read: {reason}"]) from error
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,6 +1,7 @@
 """Settings of a sweep that are listed one by one: pairs of values, and rows of a file."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def zipped_rows(mode: str, swept: Mapping[str, Override]) -> tuple[list[list[str
         found = ", ".join(f"{count} of {key}" for key, count in counts.items())
         raise ConfigError([f"{MODE}=zip: expected as many values of each key, got {found}."])
     rows = [list(row) for row in zip(*values.values(), strict=True)]
-    if repeated := [row for number, row in enumerate(rows) if row in rows[:number]]:
+    if repeated := [row for row, count in Counter(map(tuple, rows)).items() if count > 1]:
         again = " ".join(repeated[0])
         raise ConfigError([f"{MODE}=zip: {again} occurs several times: its runs would be equal."])
     return rows or [[]], set(values)

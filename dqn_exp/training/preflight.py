@@ -53,7 +53,6 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
     problems += problems_of_metrics(config.log.metrics)
     if trial.shape is not None:
         problems += _problems_of_lives(config)
-        problems += _problems_of_limit(config, trial)
         if config.eval.env_kwargs:
             problems += _problems_of_evaluation(config, trial.shape)
     if config.log.video and not problems:
@@ -96,10 +95,26 @@ def notes_on(config: Config) -> Iterator[str]:
             f"{config.env.id} has images, which network=mlp reads as vectors: network=conv, "
             "network=minatar and network=nature have convolutions."
         )
-    if limit_of(training_env(config)) is None and trial.limit is None:
+    yield from _notes_on_learning_rate(config)
+    limit = limit_of(training_env(config))
+    if limit is not None and trial.limit is not None and trial.limit < limit:
+        yield (
+            f"{config.env.id} ends its episodes after {trial.limit:,} steps itself: the limit of "
+            f"{limit:,} steps (env.max_episode_steps) has no effect."
+        )
+    if limit is None and trial.limit is None:
         yield (
             f"{config.env.id} has no registered time limit: evaluation episodes are cut off after "
             f"{config.eval.max_episode_steps:,} steps (eval.max_episode_steps)."
+        )
+
+
+def _notes_on_learning_rate(config: Config) -> Iterator[str]:
+    agent, last = config.agent, config.trainer.total_steps
+    if agent.learning_rate_decay_steps and last and agent.learning_rate_decay_steps < last:
+        yield (
+            f"The learning rate stays {agent.learning_rate_end:g} from step "
+            f"{agent.learning_rate_decay_steps:,} to {last:,} (agent.learning_rate_decay_steps)."
         )
 
 
@@ -151,16 +166,6 @@ def _problems_of_lives(config: Config) -> Iterator[str]:
             "eval.env_kwargs: expected whole games in evaluations, got episodic_life=true. Add "
             '"eval.env_kwargs={episodic_life: false}".'
         )
-
-
-def _problems_of_limit(config: Config, trial: Trial) -> list[str]:
-    given = config.env.max_episode_steps
-    if given is None or trial.limit is None or given <= trial.limit:
-        return []
-    return [
-        f"env.max_episode_steps: expected at most {trial.limit}, the limit that {config.env.id} "
-        f"sets itself, got {given}."
-    ]
 
 
 def _problems_of_evaluation(config: Config, shape: EnvShape) -> list[str]:

@@ -90,6 +90,7 @@ def test_a_directory_with_files_of_others_is_refused(tmp_path, name):
 
 def test_a_report_that_was_not_finished_is_written_again(tmp_path):
     write_sweep(tmp_path / "s", {"seed": [0]}, lambda values: {100: 5.0})
+    (tmp_path / "s/report/plots").mkdir(parents=True)  # As earlier versions left it.
     begin_page(tmp_path / "s/report")
     assert "not finished" in (tmp_path / "s/report/index.html").read_text()
     (tmp_path / "s/report/settings.csv").write_text("of a report that was killed")

@@ -19,7 +19,7 @@ def test_one_run_only(tmp_path, status):
         assert "single seed, so there are no intervals" in page and "95% interval" not in page
         assert rows_of(tmp_path / "s")[0]["iqm_low"] == ""
     else:
-        assert "No run has completed yet" in page and "<img" not in page
+        assert "No run has completed." in page and "<img" not in page
         assert rows_of(tmp_path / "s")[0]["iqm"] == ""
 
 

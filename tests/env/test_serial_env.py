@@ -124,3 +124,4 @@ def test_rewards_that_depend_on_earlier_episodes_are_told():
     assert "repeating its 3 steps led to other rewards" in other.restore(0, saved, observation)
     del saved["return"]  # As in checkpoints of earlier versions.
     assert other.restore(0, saved, observation) is None
+    assert other.state_dict(0)["return"] == other._returns[0] > 0

@@ -122,6 +122,10 @@ def test_an_environment_that_is_no_function_of_seed_and_actions_is_told():
     assert "other observations or rewards" in note
 
 
+def test_an_environment_may_refuse_to_be_reset_before_the_end():
+    assert try_odd("Strict") == try_odd("Corridor")
+
+
 def test_a_limit_is_the_smallest_of_all():
     name = "tests.odd_envs:with_statistics"
     found = [try_env(EnvArguments(name, given)).limit for given in (None, 70, 501)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dqn_exp.sweep.expansion import _number_or_text
 from tests.command import table_of
 
 
@@ -104,6 +105,17 @@ def test_keys_of_a_kind_belong_to_all_options_of_that_kind(command, tmp_path):
     ]
     assert ["convolutions" in page for page in pages] == [False, True, True]
     assert all("- - 2\n    - 3\n    - 1\n" in page for page in pages[1:])
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "are_equal"),
+    [
+        *(("10", "10.0", True), ("1e3", "1_000", True), ("a", "a", True), ("nan", "nan", True)),
+        *(("9007199254740992", "9007199254740993", False), ("0.1", "0.10001", False)),
+    ],
+)
+def test_values_are_equal_if_they_are_the_same_number_or_text(one, two, are_equal):
+    assert (_number_or_text(one) == _number_or_text(two)) == are_equal
 
 
 def test_pairs_may_share_values(command, tmp_path):

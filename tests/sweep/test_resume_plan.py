@@ -26,6 +26,8 @@ def test_a_run_is_recognized_by_its_config_whatever_its_directory_is_called(
     (tmp_path / "s").rename(tmp_path / "moved")
     one = resumed("moved/swapped", "--dry-run")
     assert one.out.splitlines()[0] == "skip   moved/swapped: completed", one
+    (tmp_path / "moved/mine").mkdir()
+    (tmp_path / "moved/mine/result.json").write_text('{"mean": 3}')
     (source,) = read_sources([tmp_path / "moved"])
     assert [(run.name, run.seed, run.status) for run in source.runs] == [
         ("swapped", 1, "completed"), ("0_seed=1", 2, "completed"),
@@ -37,7 +39,7 @@ def test_a_run_is_recognized_by_its_config_whatever_its_directory_is_called(
     ended = resumed("moved", "trainer.total_steps=200")
     assert ended.status == 0 and "2 of 2 runs completed." in ended.out, ended
     found = {path.parent.name for path in (tmp_path / "moved").glob("*/result.json")}
-    assert found == {"swapped", "0_seed=1"}
+    assert found == {"swapped", "0_seed=1", "mine"}
 
 
 def test_failed_and_diverged_runs_are_left_unless_they_are_to_be_tried_again(

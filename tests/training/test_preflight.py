@@ -48,12 +48,19 @@ def test_a_class_that_is_defined_again_is_tried_again(monkeypatch):
 def test_a_limit_of_the_environment_itself_is_one():
     config = make_config(env__id="tests.odd_envs:with_statistics")
     assert not any("no registered time limit" in note for note in notes_on(config))
-    assert check_config(config) == []
     name = "tests.odd_envs:with_statistics"
-    (problem,) = check_config(make_config(env__id=name, env__max_episode_steps=501))
-    assert problem == (
-        f"env.max_episode_steps: expected at most 500, the limit that {name} sets itself, got 501."
+    notes = list(notes_on(make_config(env__id=name, env__max_episode_steps=501)))
+    assert notes[-1] == (
+        f"{name} ends its episodes after 500 steps itself: the limit of 501 steps "
+        "(env.max_episode_steps) has no effect."
     )
+
+
+def test_a_learning_rate_that_ends_early_is_told():
+    changed = {"agent__learning_rate_end": 1e-5, "agent__learning_rate_decay_steps": 100}
+    (note,) = notes_on(make_config(**changed, trainer__total_steps=5_000))
+    assert note.startswith("The learning rate stays 1e-05 from step 100 to 5,000 (agent.learning")
+    assert list(notes_on(make_config(**changed, trainer__total_steps=100))) == []
 
 
 @pytest.mark.parametrize(
