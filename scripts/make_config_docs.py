@@ -57,8 +57,10 @@ Put your own files into a folder and pass it with `--config-dir`.
 RECIPES_HEAD = """
 ## Recipes
 
-| recipe | environment | budget | content |
-|---|---|---|---|
+Those of single components train on CartPole-v1 for 50,000 steps.
+
+| recipe | content |
+|---|---|
 """
 
 RECIPES_TAIL = """
@@ -66,7 +68,7 @@ A recipe is tuned for its environment.
 If you use one with another environment, as in `experiment=rainbow env.id=MyEnv-v0`, check at least these keys:
 
 - `agent.value.v_min` and `agent.value.v_max` of C51 and Rainbow must cover the discounted returns; the default, 0 to 100, suits CartPole.
-- `trainer.total_steps` is the budget. `agent.learning_rate_decay_steps`, `agent.epsilon_decay_steps` and `buffer.importance_exponent_decay_steps` do not follow it; `agent.learning_rate_decay_steps=${trainer.total_steps}` does.
+- `trainer.total_steps` is the budget. `agent.learning_rate_decay_steps`, `agent.epsilon_decay_steps` and `buffer.importance_exponent_decay_steps` do not follow it; `'agent.learning_rate_decay_steps=${trainer.total_steps}'` does.
 - `network.hidden_sizes`, `buffer.capacity`, `agent.learning_rate` and `agent.target_update_period` depend on the task; [Search](search.md) tunes them.
 
 `scripts/leaderboard.py` lists the values with which the recipes of CartPole train on Acrobot, MountainCar and LunarLander.
@@ -109,11 +111,7 @@ def _hydra_options() -> Iterator[str]:
 
 def _recipes() -> Iterator[str]:
     for path in sorted((ROOT / "conf/experiment").glob("*.yaml")):
-        values = _composed(f"experiment={path.stem}", resolve=False)
-        steps, episodes = values["trainer"]["total_steps"], values["trainer"]["total_episodes"]
-        budget = f"{episodes:,} episodes" if steps is None else f"{steps:,} steps"
-        content = _first_sentence(path.read_text())
-        yield f"| `{path.stem}` | `{values['env']['id']}` | {budget} | {content} |\n"
+        yield f"| `{path.stem}` | {_first_sentence(path.read_text())} |\n"
 
 
 def _first_sentence(text: str) -> str:
@@ -149,10 +147,10 @@ def _options(
         yield f"`{option}`", section, values, f"{key}."
 
 
-def _composed(*overrides: str, resolve: bool = True) -> dict[str, Any]:
+def _composed(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose("config", list(overrides))
-    values: Any = OmegaConf.to_container(config, resolve=resolve)
+    values: Any = OmegaConf.to_container(config, resolve=True)
     plain: dict[str, Any] = values
     return plain
 

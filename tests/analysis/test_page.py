@@ -63,7 +63,7 @@ def test_what_users_name_their_values_is_text_and_nothing_else(tmp_path):
 
 
 def test_what_others_have_put_there_stays(tmp_path):
-    write_sweep(tmp_path / "s", SWEPT, returns_of)
+    write_sweep(tmp_path / "s", {"seed": [0, 1]}, lambda values: {100: 5.0})
     write_report([tmp_path / "s"], tmp_path / "c", compares=True)
     (tmp_path / "c/plots/thesis.png").write_text("mine")
     for _ in range(2):

@@ -191,8 +191,10 @@ def draw_capped(rng, truth, count):
 
 
 @pytest.mark.parametrize("draw", [draw_normal, draw_exponential, draw_capped])
-@pytest.mark.parametrize("count", [5, 7, 10])
-@pytest.mark.parametrize("truth", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("count", [5, pytest.param(7, marks=pytest.mark.slow), 10])
+@pytest.mark.parametrize(
+    "truth", [0.5, *(pytest.param(one, marks=pytest.mark.slow) for one in (0.9, 0.95)), 0.99]
+)
 def test_the_interval_of_an_improvement_contains_the_truth(draw, count, truth):
     rng = np.random.default_rng(0)
     found = [statistics.probability_of_improvement(*draw(rng, truth, count)) for _ in range(1_000)]
