@@ -65,7 +65,9 @@ class ClassicControlVectorEnv(PerRunState):
         )
         return StepResult(observations, *result)
 
-    def restore(self, run: int, state: dict[str, Any], observation: Float32Array) -> str | None:
+    def restore(
+        self, run: int, state: dict[str, Any], observation: Float32Array, return_: float
+    ) -> str | None:
         """Restores the current episode of one run; returns why it cannot be, or None."""
         if set(state) != set(self.saved):
             return "its checkpoint was saved by a version that stepped this environment differently"

@@ -47,10 +47,9 @@ class SerialVectorEnv:
         self._nothing = np.zeros(self.shape.num_features, dtype=np.float32)
         if returns_frames and (frames := self.shape.frames) is not None:
             self._nothing = np.zeros(frames.num_values, dtype=np.uint8)
-        # The current episodes: their seeds, and the actions and the sums of rewards since.
+        # The current episodes: their seeds, and the actions since.
         self._seeds = [0] * count
         self._actions: list[list[int]] = [[] for _ in range(count)]
-        self._returns = [0.0] * count
         self.errors: dict[int, EpisodeError] = {}
 
     def reset(self, runs: IntArray, seeds: IntArray) -> ObservationArray:
@@ -62,7 +61,7 @@ class SerialVectorEnv:
 
     def reset_one(self, run: int, seed: int) -> ObservationArray:
         """Starts an episode of one run; returns its observation, zeros after an error."""
-        self._seeds[run], self._actions[run], self._returns[run] = seed, [], 0.0
+        self._seeds[run], self._actions[run] = seed, []
         try:
             found: ObservationArray = self._envs[run].reset(seed)
         except (Exception, SystemExit) as error:  # An environment may raise any error.
@@ -109,12 +108,10 @@ class SerialVectorEnv:
             return None
         self._actions[run].append(action)
         try:
-            found = self._envs[run].step(action)
+            return self._envs[run].step(action)
         except (Exception, SystemExit) as error:  # As in `reset_one`.
             self._note(run, error)
             return None
-        self._returns[run] += found[1]
-        return found
 
     def _note(self, run: int, error: BaseException) -> None:
         if run not in self.errors:
@@ -131,7 +128,7 @@ class SerialVectorEnv:
         self.errors.pop(run, None)
         if last in self.errors:
             self.errors[run] = self.errors.pop(last)
-        rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions, self._returns)
+        rows: tuple[list[Any], ...] = (self._envs, self._seeds, self._actions)
         for values in rows:
             values[run] = values[-1]
             values.pop()
@@ -149,10 +146,11 @@ class SerialVectorEnv:
         except SystemExit as error:  # It ends its own run only, like any other error.
             raise RuntimeError(f"state_dict of {self._name} raised {place(error)}") from error
         actions = np.array(self._actions[run], dtype=np.int64)
-        returned = self._returns[run]
-        return {"seed": self._seeds[run], "actions": actions, "return": returned, "state": state}
+        return {"seed": self._seeds[run], "actions": actions, "state": state}
 
-    def restore(self, run: int, state: dict[str, Any], observation: ObservationArray) -> str | None:
+    def restore(
+        self, run: int, state: dict[str, Any], observation: ObservationArray, return_: float
+    ) -> str | None:
         """Restores the current episode of one run, as `VectorEnv.restore` describes.
 
         An environment that does not provide its state is reset with the seed of the episode, and
@@ -165,31 +163,16 @@ class SerialVectorEnv:
             if state["state"] is not None and core is not None:
                 core.load_state_dict(_to_arrays(state["state"]))
                 _set_length(env.env, len(actions))
-                self._returns[run] = state.get("return", 0.0)
-            else:
-                newest, self._returns[run] = _repeat(env, actions, newest)
-                if other := self._difference(run, newest, observation, state):
-                    steps = quantity(len(actions), "step")
-                    return (
-                        f"repeating its {steps} led to {other}: the environment is not a function "
-                        "of seed and actions, and has no state_dict"
-                    )
+            elif other := _difference(env, actions, newest, observation, return_):
+                steps = quantity(len(actions), "step")
+                return (
+                    f"repeating its {steps} led to {other}: the environment is not a function of "
+                    "seed and actions, and has no state_dict"
+                )
         except (Exception, SystemExit) as error:  # As in `reset`.
             return f"the environment raised {place(error)}"
         self._seeds[run], self._actions[run] = state["seed"], actions
         return None
-
-    def _difference(
-        self,
-        run: int,
-        newest: ObservationArray,
-        observation: ObservationArray,
-        state: Mapping[str, Any],
-    ) -> str:
-        if not np.array_equal(newest, observation):
-            return "another observation"
-        # Checkpoints of earlier versions have no sum of rewards.
-        return "other rewards" if state.get("return") not in (None, self._returns[run]) else ""
 
     def close(self) -> None:
         """Closes the environments."""
@@ -202,15 +185,21 @@ def _close(env: SingleEnv) -> None:
         log.warning("Closing an environment raised %s.", problem)
 
 
-def _repeat(
-    env: SingleEnv, actions: Sequence[int], newest: ObservationArray
-) -> tuple[ObservationArray, float]:
-    """Takes actions again; returns the newest observation and the sum of the rewards."""
+def _difference(
+    env: SingleEnv,
+    actions: Sequence[int],
+    newest: ObservationArray,
+    observation: ObservationArray,
+    return_: float,
+) -> str:
+    """Takes actions again; returns what differs at the end, if anything."""
     found = 0.0
     for action in actions:
         newest, reward, _, _ = env.step(action)
-        found += reward
-    return newest, found
+        found += float(np.float32(reward))  # As rewards are stored.
+    if not np.array_equal(newest, observation):
+        return "another observation"
+    return "other rewards" if found != return_ else ""
 
 
 def _saving_core(env: SingleEnv) -> Any:

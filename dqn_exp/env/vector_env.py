@@ -57,13 +57,16 @@ class VectorEnv(Protocol):
         """Returns what restores the current episode of one run."""
         ...
 
-    def restore(self, run: int, state: dict[str, Any], observation: ObservationArray) -> str | None:
+    def restore(
+        self, run: int, state: dict[str, Any], observation: ObservationArray, return_: float
+    ) -> str | None:
         """Restores the current episode of one run.
 
         Args:
             run: row of the run.
             state: from `state_dict`.
             observation: newest one of the episode, as the environment returned it.
+            return_: sum of its rewards.
 
         Returns:
             Why the episode cannot be restored, or None. A new episode must then be started.

@@ -152,7 +152,7 @@ class Episodes(PerRunState):
         self._check_names(state, {*self.saved, "env"})
         self._load_rows(run, state)
         self.env.errors.pop(run, None)  # Errors of an episode that is not continued.
-        problem = self.env.restore(run, state["env"], self._newest(run))
+        problem = self.env.restore(run, state["env"], self._newest(run), float(self.returns[run]))
         if problem is not None:
             self.lost[run] = problem
             self.returns[run] = self.lengths[run] = 0

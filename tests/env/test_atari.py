@@ -87,7 +87,7 @@ def test_a_saved_game_goes_on_as_if_nothing_had_happened(episodic_life):
     newest = first.reset_one(0, 5)
     for index in range(150):
         (newest,) = step([first], index)
-    assert second.restore(0, first.state_dict(0), newest) is None
+    assert second.restore(0, first.state_dict(0), newest, 0.0) is None
     for index in range(250):
         ours, theirs = step([first, second], index)
         np.testing.assert_array_equal(ours, theirs)
@@ -101,7 +101,7 @@ def test_a_game_that_an_emulator_plays_otherwise_is_not_taken_for_the_saved_one(
     newest = envs[0].reset_one(0, 5)
     for step in range(50):
         newest = envs[0].step_one(0, step % 4)[0]
-    problem = envs[1].restore(0, envs[0].state_dict(0), newest)
+    problem = envs[1].restore(0, envs[0].state_dict(0), newest, 0.0)
     assert problem is not None and "repeating 50 steps led to another frame" in problem
 
 

@@ -42,7 +42,7 @@ def test_an_open_episode_is_brought_back(env_id):
     second.reset(np.arange(2), np.array([8, 9]))
     for action in (0, 1, 1, 0):
         observation = first.step(np.array([action, action])).observations[1]
-    assert second.restore(0, first.state_dict(1), observation) is None
+    assert second.restore(0, first.state_dict(1), observation, 0.0) is None
     for action in (1, 0, 1):
         expected = first.step(np.array([0, action])).observations[1]
         found = second.step(np.array([action, 0])).observations[0]

@@ -47,7 +47,7 @@ def test_a_saved_game_goes_on_as_if_nothing_had_happened(game):
         newest, _, terminated, _ = first.step_one(0, action)
         if terminated:
             newest = first.reset_one(0, 6)
-    assert second.restore(0, first.state_dict(0), newest) is None
+    assert second.restore(0, first.state_dict(0), newest, 0.0) is None
     for _ in range(200):
         action = int(generator.integers(first.shape.num_actions))
         ours, theirs = second.step_one(0, action), first.step_one(0, action)

@@ -45,12 +45,14 @@ def test_errors_move_with_their_rows():
 
 def test_an_episode_is_its_seed_and_its_actions():
     env = make(2, longest=30)
+    return_ = 0.0
     for action in (0, 2, 1):
-        observation = env.step(np.array([action, action])).observations[1]
+        result = env.step(np.array([action, action]))
+        observation, return_ = result.observations[1], return_ + float(result.rewards[1])
     saved = env.state_dict(1)
     assert saved["seed"] == 11 and saved["actions"].tolist() == [0, 2, 1]
     other = make(1, longest=30)
-    assert other.restore(0, saved, observation) is None
+    assert other.restore(0, saved, observation, return_) is None
     np.testing.assert_array_equal(
         other.step(np.array([1])).observations[0], env.step(np.array([0, 1])).observations[1]
     )
@@ -59,7 +61,7 @@ def test_an_episode_is_its_seed_and_its_actions():
 def test_an_episode_that_repeats_differently_is_told():
     env = make(1, longest=30)
     observation = env.step(np.array([0])).observations[0]
-    problem = make(1, longest=30).restore(0, env.state_dict(0), observation + 1)
+    problem = make(1, longest=30).restore(0, env.state_dict(0), observation + 1, 1.0)
     assert "repeating its 1 step led to another observation" in problem
 
 
@@ -118,10 +120,7 @@ def test_rewards_that_depend_on_earlier_episodes_are_told():
     env, other = (SerialVectorEnv(EnvArguments(name, None, {}), 1) for _ in range(2))
     for seed in (8, 12):
         env.reset(np.arange(1), np.array([seed]))
-        for _ in range(3):
-            observation = env.step(np.array([1])).observations[0]
-    saved = env.state_dict(0)
-    assert "repeating its 3 steps led to other rewards" in other.restore(0, saved, observation)
-    del saved["return"]  # As in checkpoints of earlier versions.
-    assert other.restore(0, saved, observation) is None
-    assert other.state_dict(0)["return"] == other._returns[0] > 0
+        results = [env.step(np.array([1])) for _ in range(3)]
+    return_, newest = sum(float(one.rewards[0]) for one in results), results[-1].observations[0]
+    problem = other.restore(0, env.state_dict(0), newest, return_)
+    assert "repeating its 3 steps led to other rewards" in problem
