@@ -82,6 +82,7 @@ OWN = {
         *("network.hidden_sizes=[128,128]", "network.activation=relu", "agent.learning_rate=1e-3"),
     ),
     ("dqn_2015", "lunar_lander"): ("agent.reward_clip=null",),
+    ("qr_dqn", "lunar_lander"): ("agent.huber_delta=10",),
     ("prioritized", "lunar_lander"): ("buffer.importance_exponent_decay_steps=1_500_000",),
     ("rainbow", "lunar_lander"): ("buffer.importance_exponent_decay_steps=1_500_000",),
 }
