@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,7 +12,7 @@ from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.config.messages import known_keys
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.sweep.job import key_of
-from dqn_exp.sweep.setting_rows import file_rows, zipped_rows
+from dqn_exp.sweep.setting_rows import file_rows, number_or_text, zipped_rows
 from hydra_plugins.dqn_population.population_sweeper import PopulationSweeper
 
 
@@ -98,7 +97,7 @@ def _problems_of_repeats(key: str, override: Override) -> list[str]:
     values: dict[float | str, str] = {}
     repeated = []
     for text in override.sweep_string_iterator():
-        value = _number_or_text(str(text))
+        value = number_or_text(str(text))
         if value in values:
             repeated.append(values[value])
         values[value] = str(text)
@@ -107,15 +106,6 @@ def _problems_of_repeats(key: str, override: Override) -> list[str]:
         "its runs would be equal."
         for value in dict.fromkeys(repeated)
     ]
-
-
-def _number_or_text(text: str) -> float | str:
-    """Returns a value such that 10 and 10.0 are the same, but no two large integers."""
-    for kind in (int, float):
-        with suppress(ValueError):
-            value: float = kind(text)
-            return text if value != value else value  # Not a number is no number.
-    return text
 
 
 def _options_of(by_key: Mapping[str, Override]) -> dict[str, list[str]]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from dqn_exp.config.conf_dir import conf_dir
@@ -49,7 +50,10 @@ def explain_interpolation(error: OmegaConfBaseException) -> str:
 
 
 def explain_twice(arguments: list[str]) -> list[str]:
-    """Returns a line for each key that is given several times on the command line."""
+    """Returns a line for each key that is given several times on the command line.
+
+    Keys with several values at a time are left to the sweep, which refuses them.
+    """
     values: dict[str, list[str]] = {}
     for argument in arguments:
         key, found, value = argument.partition("=")
@@ -58,8 +62,15 @@ def explain_twice(arguments: list[str]) -> list[str]:
     return [
         f"{key} is given {len(given)} times; the last value is used: {key}={given[-1]}"
         for key, given in values.items()
-        if len(given) > 1
+        if len(given) > 1 and not any(map(_is_swept, given))
     ]
+
+
+def _is_swept(value: str) -> bool:
+    try:
+        return OverridesParser.create().parse_override(f"key={value}").is_sweep_override()
+    except HydraException:
+        return False
 
 
 def _explain_option(file: str, options: Any) -> str:

@@ -1,8 +1,8 @@
 """Settings of a sweep that are listed one by one: pairs of values, and rows of a file."""
 
 import csv
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ def zipped_rows(mode: str, swept: Mapping[str, Override]) -> tuple[list[list[str
         swept: overrides of the swept keys.
 
     Raises:
-        ConfigError: If the mode is unknown, or keys have different numbers of values.
+        ConfigError: If the mode is unknown, keys have different numbers of values, or two settings
+            are equal.
     """
     if mode not in MODES:
         raise ConfigError([f"{MODE}: expected one of {', '.join(MODES)}, got {mode}."])
     values = {
-        key: [f"{key}={value}" for value in override.sweep_string_iterator()]
+        key: list(map(str, override.sweep_string_iterator()))
         for key, override in swept.items()
         if mode == "zip" and key != "seed"
     }
@@ -36,10 +37,13 @@ def zipped_rows(mode: str, swept: Mapping[str, Override]) -> tuple[list[list[str
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{count} of {key}" for key, count in counts.items())
         raise ConfigError([f"{MODE}=zip: expected as many values of each key, got {found}."])
-    rows = [list(row) for row in zip(*values.values(), strict=True)]
-    if repeated := [row for row, count in Counter(map(tuple, rows)).items() if count > 1]:
-        again = " ".join(repeated[0])
-        raise ConfigError([f"{MODE}=zip: {again} occurs several times: its runs would be equal."])
+    pairs = list(zip(*values.values(), strict=True))
+    rows = [[f"{key}={text}" for key, text in zip(values, pair, strict=True)] for pair in pairs]
+    numbers = [tuple(map(number_or_text, pair)) for pair in pairs]
+    for row, pair in zip(rows, numbers, strict=True):
+        if numbers.count(pair) > 1:
+            again = f"{' '.join(row)} occurs several times"
+            raise ConfigError([f"{MODE}=zip: {again}: its runs would be equal."])
     return rows or [[]], set(values)
 
 
@@ -69,6 +73,15 @@ def file_rows(name: str | None, taken: Sequence[str]) -> tuple[list[list[str]], 
     if both := [key for key in keys if key in taken]:
         raise ConfigError([f"{key}: set by the command and in {name}; remove one." for key in both])
     return [[f"{key}={to_override_value(v)}" for key, v in one.items()] for one in settings], keys
+
+
+def number_or_text(text: str) -> float | str:
+    """Returns a value such that 10 and 10.0 are the same, but no two large integers."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            value: float = kind(text)
+            return text if value != value else value  # Not a number is no number.
+    return text
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dqn_exp.sweep.expansion import _number_or_text
+from dqn_exp.sweep.setting_rows import number_or_text
 from tests.command import table_of
 
 
@@ -68,7 +68,7 @@ def test_a_recipe_needs_its_first_line(command, tmp_path):
             "agent.target_update_period: expected different values, got 10 several times",
         ),
         (
-            ("hydra.sweeper.mode=zip", "agent.gamma=0.9,0.9", "agent.epsilon=0.1,0.1"),
+            ("hydra.sweeper.mode=zip", "agent.gamma=0.9,0.90", "agent.epsilon=0.1,1e-1"),
             "hydra.sweeper.mode=zip: agent.gamma=0.9 agent.epsilon=0.1 occurs several times",
         ),
         (
@@ -114,8 +114,8 @@ def test_keys_of_a_kind_belong_to_all_options_of_that_kind(command, tmp_path):
         *(("9007199254740992", "9007199254740993", False), ("0.1", "0.10001", False)),
     ],
 )
-def test_values_are_equal_if_they_are_the_same_number_or_text(one, two, are_equal):
-    assert (_number_or_text(one) == _number_or_text(two)) == are_equal
+def test_values_are_equal_if_they_are_the_samenumber_or_text(one, two, are_equal):
+    assert (number_or_text(one) == number_or_text(two)) == are_equal
 
 
 def test_pairs_may_share_values(command, tmp_path):

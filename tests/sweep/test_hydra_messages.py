@@ -127,6 +127,9 @@ def test_keys_that_are_given_twice_are_told():
         "seed is given 2 times; the last value is used: seed=2"
     ]
     assert explain_twice(["seed=1", "eval.seed=1"]) == []
+    # The sweep says what it expects.
+    assert explain_twice(["-m", "seed=1,2", "seed=3"]) == []
+    assert len(explain_twice(["network.hidden_sizes=[1,2]", "network.hidden_sizes=[3]"])) == 1
 
 
 def test_a_group_without_an_option_is_named(monkeypatch):
