@@ -221,6 +221,12 @@ def all_formats() -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves it to the system when files reach the disk: no test loses power."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(autouse=True)
 def keep_threads() -> Iterator[None]:
     """Populations choose the number of threads of the process."""
     threads = torch.get_num_threads()
