@@ -73,7 +73,7 @@ class Buffer(Protocol):
         ...
 
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns a copy of the saved state of one run."""
+        """Returns the saved state of one run, valid until its next transition is added."""
         ...
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:

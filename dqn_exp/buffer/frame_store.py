@@ -20,7 +20,7 @@ from dqn_exp.buffer.frame_kernels import (
 )
 from dqn_exp.buffer.frame_reading import read_observations
 from dqn_exp.core.arrays import BoolArray, IntArray, UInt8Array
-from dqn_exp.core.devices import to_device
+from dqn_exp.core.devices import to_device, to_host
 from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.per_run import PerRunState
 
@@ -138,13 +138,13 @@ class FrameStore(PerRunState):
         return found
 
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns the frames of one run and their links."""
+        """Returns the frames of one run, valid until more are added, and their links."""
         used = slice(self.offsets[run], self.offsets[run] + self.marks[run, NUM_SLOTS])
         return {
             "marks": self.marks[run].copy(),
             "previous": self.previous[used].copy(),
             "next": self.next[used].copy(),
-            "values": self.values[used].to("cpu", copy=True),
+            "values": to_host(self.values[used]),
         }
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dqn_exp.buffer.frame_kernels import NONE
 from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.rings import Rings, store, take_places, write_rows
 from dqn_exp.core.arrays import BoolArray, Float32Array, IntArray, UInt8Array, UInt32Array
-from dqn_exp.core.devices import to_device
+from dqn_exp.core.devices import to_device, to_host
 from dqn_exp.core.per_run import PerRunState
 from dqn_exp.core.random_streams import to_range
 from dqn_exp.core.transition import Transition, TransitionLayout, unpack
@@ -133,8 +133,11 @@ class UniformBuffer(PerRunState):
             self.frames.retire(run)
 
     def state_dict(self, run: int) -> dict[str, Any]:
-        """Returns the transitions of one run, their frames, and the position in its ring."""
-        held = self.storage[self._ring(run)][: self.sizes[run]].to("cpu", copy=True)
+        """Returns the transitions of one run, their frames, and the position in its ring.
+
+        On the CPU, transitions and frames are not copied: they are valid until more are added.
+        """
+        held = to_host(self.storage[self._ring(run)][: self.sizes[run]])
         state = {**super().state_dict(run), "transitions": held}
         return state if self.frames is None else {**state, "frames": self.frames.state_dict(run)}
 

@@ -22,6 +22,14 @@ def to_device(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
+def to_host(tensor: Tensor) -> Tensor:
+    """Returns a tensor on the CPU whose storage has nothing else, so that a file holds it alone.
+
+    A tensor that is on the CPU already shares its memory with the result.
+    """
+    return torch.from_numpy(tensor.cpu().numpy())
+
+
 def check_device(device: str) -> list[str]:
     """Returns the problems of a device on this machine."""
     with suppress(RuntimeError):  # Torch raises it for other names.

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -55,9 +55,9 @@ def save_checkpoint(
         TypeError: If the content is of another type.
         OSError: If the file cannot be written; the old files then stay.
     """
-    content = _serialize(checkpoint)
+    content = _to_content(checkpoint)
     with replaced_durably(directory / NEWEST, directory / PREVIOUS) as file:
-        file.write(content)
+        _write(content, file)
     if not keeps_previous:
         (directory / PREVIOUS).unlink(missing_ok=True)
 
@@ -68,15 +68,45 @@ def save_policy(directory: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError: If the file cannot be written; the old one then stays.
     """
-    write_atomically(directory / BEST, _serialize(checkpoint))
-
-
-def _serialize(checkpoint: Checkpoint) -> bytes:
-    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
-    # Written through memory: on a full disk, torch's own writing raises errors of many kinds.
     serialized = io.BytesIO()
-    torch.save({"format": FORMAT, **_to_tensors(content)}, serialized)
-    return serialized.getvalue()
+    _write(_to_content(checkpoint), serialized)
+    write_atomically(directory / BEST, serialized.getvalue())
+
+
+def _to_content(checkpoint: Checkpoint) -> dict[str, Any]:
+    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    return {"format": FORMAT, **_to_tensors(content)}
+
+
+def _write(content: dict[str, Any], file: BinaryIO) -> None:
+    """Writes the content piece by piece, since a replay buffer may fill half of the memory."""
+    sink = _Sink(file)
+    torch.save(content, sink)
+    if sink.error is not None:
+        raise sink.error
+
+
+class _Sink:
+    """A file that takes everything and keeps its error, of which torch makes errors of many kinds.
+
+    Attributes:
+        error: the first one; None for none.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.error = file, None
+
+    def write(self, data: memoryview) -> int:
+        """Writes bytes unless an error has occurred; returns their number."""
+        try:
+            if self.error is None:
+                self._file.write(data)
+        except OSError as error:
+            self.error = error
+        return len(data)
+
+    def flush(self) -> None:
+        """Leaves that to the file."""
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -93,7 +123,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if damaged is not None:
         raise ValueError(f"{path}: the checkpoint is damaged: checksum of {damaged}.")
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
+        # Mapped, since a replay buffer may fill half of the memory.
+        content = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except Exception as error:  # Torch raises many kinds of errors for foreign files.
         raise ValueError(
             f"{path}: expected a checkpoint of dqn_exp, got a file with other objects, none of "
@@ -117,7 +148,7 @@ def _to_tensors(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_to_tensors(inner) for inner in value]
     if isinstance(value, np.ndarray | np.generic):
-        return torch.from_numpy(np.array(value))
+        return torch.from_numpy(np.require(value, requirements=["C", "W"]))
     if isinstance(value, torch.Tensor):
         return value.cpu()
     if value is None or isinstance(value, bool | int | float | str):

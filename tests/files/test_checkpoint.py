@@ -1,6 +1,8 @@
 import os
 import pickle
+import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +55,25 @@ def test_what_is_saved_comes_back_exactly(tmp_path):
     assert names_in(tmp_path) == [NEWEST]
 
 
+def memory(name: str) -> int:
+    """A line of /proc/self/status, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_neither_saving_nor_loading_takes_the_memory_of_the_content_again(tmp_path):
+    size = 200_000_000
+    content = torch.randint(256, (size,), dtype=torch.uint8)
+    Path("/proc/self/clear_refs").write_text("5")  # Begins a new peak.
+    before = memory("VmRSS")
+    save(tmp_path, {"content": content})
+    assert memory("VmHWM") - before < size / 4
+    before = memory("RssAnon")
+    loaded = load_checkpoint(tmp_path / NEWEST).state["content"]
+    assert torch.equal(loaded, content) and memory("RssAnon") - before < size / 4
+
+
 def test_the_one_before_is_kept_until_and_after_the_next_is_there(tmp_path):
     for step in range(3):
         save(tmp_path, {"step": step})
@@ -64,8 +85,6 @@ def test_the_one_before_is_kept_until_and_after_the_next_is_there(tmp_path):
 
 def test_the_next_goes_to_the_disk_before_the_one_before_gives_way(tmp_path, monkeypatch):
     events = []
-    from pathlib import Path
-
     replace, sync = Path.replace, os.fsync
 
     def told_replace(self, target):
