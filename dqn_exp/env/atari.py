@@ -75,6 +75,7 @@ class Atari(gymnasium.Env[Any, Any]):
         if self._goes_on:
             self._goes_on = False
             return self._newest, {}
+        super().reset(seed=seed)
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         self._actions = []
         self._start()

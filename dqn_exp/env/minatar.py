@@ -45,6 +45,7 @@ class MinAtar(gymnasium.Env[Any, Any]):
             )
         minatar = import_extra("minatar", "minatar")
         self._game = minatar.Environment(game, sticky_action_prob, difficulty_ramping)
+        self._game.env.random = self._game.random  # As after `seed`.
         count = self._game.num_actions()
         self._actions = self._game.minimal_action_set() if has_minimal_actions else range(count)
         self.action_space = spaces.Discrete(len(self._actions))

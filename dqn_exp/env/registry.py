@@ -42,7 +42,7 @@ def find_spec(env_id: str) -> EnvSpec:
     """
     module, _, name = env_id.rpartition(":")
     if not module and (atari := ATARI.fullmatch(name)):
-        name = f"atari/{re.sub('(?<!^)(?=[A-Z])', '_', atari[1]).lower()}-v5"
+        name = f"atari/{_game_of(atari[1])}-v5"
     module = module or OWN_MODULES.get(name.partition("/")[0], "")
     if module:
         _register(module, name)
@@ -57,6 +57,14 @@ def find_spec(env_id: str) -> EnvSpec:
 def short_name(env_id: str) -> str:
     """Returns an id without its module."""
     return env_id.rpartition(":")[2]
+
+
+def _game_of(title: str) -> str:
+    """Returns the game that ale-py registers with a title, such as SpaceInvaders."""
+    _register_envs(OWN_MODULES["atari"])
+    games = [found[2] for key in gymnasium.registry if (found := OWN_ID.fullmatch(key))]
+    by_title = {game.title().replace("_", ""): game for game in games}
+    return by_title.get(title) or re.sub("(?<!^)(?=[A-Z])", "_", title).lower()
 
 
 def _register(module: str, name: str) -> None:

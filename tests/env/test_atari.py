@@ -9,7 +9,7 @@ from dqn_exp.env.registry import find_spec
 from dqn_exp.env.serial_env import SerialVectorEnv
 from dqn_exp.env.single_env import SingleEnv
 
-vector_env = pytest.importorskip("ale_py.vector_env")
+vector_env, roms = (pytest.importorskip(f"ale_py.{name}") for name in ("vector_env", "roms"))
 
 
 def make(game: str = "breakout", **kwargs: object) -> SingleEnv:
@@ -111,6 +111,24 @@ def test_a_game_that_an_emulator_plays_otherwise_is_not_taken_for_the_saved_one(
 )
 def test_ids_of_ale_are_the_same_games(env_id, own):
     assert find_spec(env_id).id == own
+
+
+def test_all_ids_of_ale_are_found():
+    for rom in roms.get_all_rom_ids():
+        name = f"ALE/{rom.title().replace('_', '')}-v5"  # As ale-py registers them.
+        assert find_spec(name).id == f"atari/{rom}-v5"
+
+
+def test_games_after_a_seeded_one_are_a_function_of_its_seed():
+    frames = []
+    for _ in range(2):
+        env = Atari("pong")
+        env.reset(seed=3)
+        env.reset()
+        for action in range(9):
+            env.step(action % 6)
+        frames.append((env._seed, env._newest.tobytes()))
+    assert frames[0] == frames[1]
 
 
 @pytest.mark.parametrize("probability", [-0.1, 2])

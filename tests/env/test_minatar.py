@@ -57,6 +57,19 @@ def test_a_saved_game_goes_on_as_if_nothing_had_happened(game):
             break
 
 
+def test_a_game_that_was_never_seeded_is_saved_as_well():
+    envs = [gymnasium.make(find_spec("minatar/asterix-v1")).unwrapped for _ in range(2)]
+    for env in envs:
+        env.reset()
+    envs[1].load_state_dict(envs[0].state_dict())
+    for step in range(100):
+        ours, theirs = (env.step(step % 5) for env in envs)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        if ours[2]:
+            for env in envs:
+                env.reset()
+
+
 def test_an_episode_is_a_function_of_its_seed_and_actions():
     """The last action of an episode, which may be repeated, does not reach into the next one."""
     env = SingleEnv(EnvArguments("minatar/breakout-v1"))
