@@ -16,7 +16,7 @@ from dqn_exp.env.spaces import shorten, wrong_shape
 class Images:
     """A Box of rank 2 or 3 with integers from 0 to 255 or booleans, scaled to [0, 1].
 
-    An image of rank 3 has its channels last, unless its first axis is shorter than its last one.
+    An image of rank 3 has its channels last, unless its first axis is shorter than both others.
 
     Attributes:
         form: format of an image.
@@ -28,7 +28,7 @@ class Images:
         """Takes a space with the same bounds for all values."""
         self._space, self._has_channels_first = space, False
         shape = space.shape if len(space.shape) == 3 else (*space.shape, 1)
-        if shape[0] < shape[2]:
+        if shape[0] < min(shape[1:]):
             self._has_channels_first, shape = True, (*shape[1:], shape[0])
         low, high = int(space.low.flat[0]), int(space.high.flat[0])
         self.form = FrameFormat(
