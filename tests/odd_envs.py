@@ -401,6 +401,11 @@ def with_statistics() -> Any:
     return gymnasium.wrappers.NormalizeObservation(gymnasium.make("CartPole-v1"))
 
 
+def perhaps_with_statistics(normalizes: bool = False) -> Any:
+    """Returns CartPole, perhaps in the wrapper of `with_statistics`."""
+    return with_statistics() if normalizes else gymnasium.make("CartPole-v1")
+
+
 def with_statistics_of_rewards() -> Any:
     """Returns one whose observations are those of CartPole."""
     return gymnasium.wrappers.NormalizeReward(gymnasium.make("CartPole-v1"))

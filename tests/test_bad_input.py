@@ -73,7 +73,7 @@ BAD = [
     (["env=minatar", "buffer.capacity=9_000_000"], "buffer.capacity: expected at most 8_000_000 with images, got 9000000."),
     (["env=cartpole_v1", "eval.env_kwargs={foo: 1}"], "eval.env_kwargs: CartPole-v1 cannot be made with {'foo': 1}"),
     (["env=atari", "env.kwargs.episodic_life=true"], "eval.env_kwargs: expected whole games in evaluations, got episodic_life=true. Add \"eval.env_kwargs={episodic_life: false}\"."),
-    (["env=minatar", "eval.env_kwargs={game: freeway}"], "eval.env_kwargs: expected an environment like that of training, with 400 features and 3 actions, got one with 700 and 3."),
+    (["env=minatar", "eval.env_kwargs={game: freeway}"], "eval.env_kwargs: expected an environment like that of training, with images of 10x10x4 with values from 0 to 1 and 3 actions, got one with images of 10x10x7 with"),
     (["env=minatar", "network=conv", "network.convolutions=[[16,3]]"], "network.convolutions.0: expected at least 3 values, got [16, 3]. Each convolution is [filters, size, stride], as in [[16,3,1]]."),
     # The machine and its directories.
     (["device=cuda:99"], "device: expected a device of this machine, which is cpu, since this build of PyTorch has no CUDA, got 'cuda:99'"),

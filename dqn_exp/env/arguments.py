@@ -25,6 +25,14 @@ class EnvShape(NamedTuple):
         """Numbers that are stored for an observation: all, or the place of its newest frame."""
         return self.num_features if self.frames is None else 1
 
+    def describe(self) -> str:
+        """Returns what training and evaluations must have in common, in words."""
+        found = f"{self.num_features} features"
+        if (form := self.frames) is not None:
+            size, high = f"{form.height}x{form.width}x{form.channels}", form.low + 1 / form.scale
+            found = f"images of {size} with values from {form.low:g} to {high:g}"
+        return f"{found} and {self.num_actions} actions"
+
 
 class EnvArguments(NamedTuple):
     """Arguments of an environment.

@@ -8,6 +8,7 @@ from dqn_exp.buffer.prioritized import PrioritizedBuffer
 from dqn_exp.buffer.uniform import UniformBuffer
 from dqn_exp.config.per_run_arrays import Configs, sections, to_floats, to_ints
 from dqn_exp.config.schema import CustomBufferConfig, PrioritizedConfig
+from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.schedule import Schedule
 from dqn_exp.core.transition import make_layout
 from dqn_exp.env.arguments import EnvShape
@@ -23,10 +24,12 @@ def make_buffer(configs: Configs, shape: EnvShape) -> UniformBuffer:
         frames = FrameStore(capacities, shape.frames, n_step, device)
     section = configs[0].buffer
     if isinstance(section, CustomBufferConfig):
-        buffer: UniformBuffer = make_custom(
+        custom: UniformBuffer = make_custom(
             "buffer.target", section, capacities, layout, device, frames
         )
-        return buffer
+        if frames is not None and getattr(custom, "frames", None) is None:
+            raise ConfigError([_no_frames(section.target, configs[0].env.id)])
+        return custom
     if section.kind == "uniform":
         return UniformBuffer(capacities, layout, device, frames)
     buffers = sections((config.buffer for config in configs), PrioritizedConfig)
@@ -43,4 +46,11 @@ def make_buffer(configs: Configs, shape: EnvShape) -> UniformBuffer:
             to_ints(buffer.importance_exponent_decay_steps for buffer in buffers),
             np.zeros(len(buffers), dtype=np.bool_),
         ),
+    )
+
+
+def _no_frames(target: str, env_id: str) -> str:
+    return (
+        f"buffer.target: expected a buffer that stores frames, as UniformBuffer does, since the "
+        f"observations of {env_id} are images, got {target}."
     )

@@ -28,7 +28,7 @@ from dqn_exp.training.evaluation import Evaluation
 from dqn_exp.training.lockstep import LockStep
 from dqn_exp.training.monitor import NO_MONITOR, Monitor
 from dqn_exp.training.players import CompiledPlayer, Player, PythonPlayer
-from dqn_exp.training.preflight import evaluation_env, training_env, try_config
+from dqn_exp.training.preflight import evaluation_env, training_env, try_evaluation
 from dqn_exp.training.progress import Progress
 from dqn_exp.training.segments import Segments
 from dqn_exp.training.stretch import Stepper
@@ -133,5 +133,5 @@ def _make_evaluation(
         reward_limits=to_floats(config.agent.reward_clip for config in configs),
         bootstrap_truncated=to_bools(config.agent.bootstrap_truncated for config in configs),
         frames=frames,
-        reuses_env=try_config(configs[0]).is_function,
+        reuses_env=try_evaluation(configs[0]).is_function,
     )

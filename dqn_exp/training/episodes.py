@@ -71,7 +71,7 @@ class Episodes(PerRunState):
             buffer: stores the frames, if the environments return frames.
         """
         self.env, self._seeds = env, seeds
-        # A buffer of the user's own has no frames.
+        # A custom buffer need not have frames.
         self._buffer = buffer if getattr(buffer, "frames", None) is not None else None
         self.counts, self.lengths = np.zeros((2, count), dtype=np.int64)  # counts: of finished.
         self.returns = np.zeros(count)

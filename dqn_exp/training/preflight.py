@@ -27,7 +27,9 @@ from dqn_exp.training.memory_estimate import describe_memory, estimate_memory, p
 
 def training_env(config: Config) -> EnvArguments:
     """Returns what the training environments of a run are made of."""
-    return _arguments(_to_json(config))
+    env, repeats_first = config.env, config.env.frame_padding == "first"
+    arguments = (env.id, env.max_episode_steps, env.kwargs or {}, env.frame_stack, repeats_first)
+    return _from_json(_to_json(EnvArguments(*arguments)))  # Environments may change their kwargs.
 
 
 def evaluation_env(config: Config) -> EnvArguments:
@@ -56,22 +58,29 @@ def check_config(config: Config, *, is_remote: bool = False) -> list[str]:
         if config.eval.env_kwargs:
             problems += _problems_of_evaluation(config, trial.shape)
     if config.log.video and not problems:
-        problems += _problems_of_film(_to_json(config), _entry_point(config))
+        problems += _problems_of_film(_to_json(training_env(config)), _entry_point(config))
+    if trial.shape is not None and not problems:
+        problems += _problems_of_images(config, trial.shape) or [
+            *problems_of_custom(config, trial.shape, _make_parts)
+        ]
     if is_remote:
         return problems
     problems += check_device(config.device)
     if trial.shape is not None and not problems:
-        problems += (
-            _problems_of_images(config, trial.shape)
-            or [*problems_of_custom(config, trial.shape, _make_parts)]
-            or _problems_of_memory(config, trial.shape)
-        )
+        problems += _problems_of_memory(config, trial.shape)
     return problems
 
 
 def try_config(config: Config) -> Trial:
     """Tries the environment of a config, once for all that share it."""
-    return _try(_to_json(config), _entry_point(config))
+    return _try(_to_json(training_env(config)), _entry_point(config))
+
+
+def try_evaluation(config: Config) -> Trial:
+    """Tries the environment of the evaluations of a config, once for all that share it."""
+    if not config.eval.env_kwargs:
+        return try_config(config)
+    return _try(_to_json(evaluation_env(config)), _entry_point(config))
 
 
 def shape_of(config: Config) -> EnvShape:
@@ -89,7 +98,7 @@ def shape_of(config: Config) -> EnvShape:
 def notes_on(config: Config) -> Iterator[str]:
     """Yields what the user should know about the environment of a config."""
     trial = try_config(config)
-    yield from trial.notes
+    yield from dict.fromkeys((*trial.notes, *try_evaluation(config).notes))
     if trial.shape is not None and trial.shape.frames and config.network.kind == "mlp":
         yield (
             f"{config.env.id} has images, which network=mlp reads as vectors: network=conv, "
@@ -136,7 +145,7 @@ def memory_of(config: Config) -> int:
 def _make_parts(config: Config, shape: EnvShape) -> tuple[Network, int]:
     """Makes the parts that may be the user's own; returns the network and its outputs (K)."""
     small = config.buffer.model_copy(update={"capacity": min(config.buffer.capacity, 1_000)})
-    config = config.model_copy(update={"buffer": small})
+    config = config.model_copy(update={"buffer": small, "device": "cpu"})
     value = make_value([config])
     make_target_rule([config], value)
     make_buffer([config], shape)
@@ -170,15 +179,15 @@ def _problems_of_lives(config: Config) -> Iterator[str]:
 
 def _problems_of_evaluation(config: Config, shape: EnvShape) -> list[str]:
     """Returns the problems of the environment of evaluations, whose arguments differ."""
-    trial = try_env(evaluation_env(config))
+    trial = try_evaluation(config)
     if trial.shape is None:
         return [one.replace("env.kwargs", "eval.env_kwargs") for one in trial.problems]
-    own, other = ((one.num_features, one.num_actions) for one in (shape, trial.shape))
+    own, other = shape.describe(), trial.shape.describe()
     if own == other:
         return []
     return [
-        f"eval.env_kwargs: expected an environment like that of training, with {own[0]} features "
-        f"and {own[1]} actions, got one with {other[0]} and {other[1]}."
+        f"eval.env_kwargs: expected an environment like that of training, with {own}, got one "
+        f"with {other}."
     ]
 
 
@@ -239,19 +248,12 @@ def _two_digits(value: float) -> int:
     return int(value // unit * unit)
 
 
-def _to_json(config: Config) -> str:
-    return json.dumps(config.env.model_dump())
+def _to_json(env: EnvArguments) -> str:
+    return json.dumps(env)
 
 
-def _arguments(env: str) -> EnvArguments:
-    values = json.loads(env)
-    return EnvArguments(
-        values["id"],
-        values["max_episode_steps"],
-        values["kwargs"] or {},
-        values["frame_stack"],
-        values["frame_padding"] == "first",
-    )
+def _from_json(env: str) -> EnvArguments:
+    return EnvArguments(*json.loads(env))
 
 
 def _entry_point(config: Config) -> object:
@@ -264,13 +266,13 @@ def _entry_point(config: Config) -> object:
 
 @cache
 def _try(env: str, _entry_point: object) -> Trial:
-    return try_env(_arguments(env))
+    return try_env(_from_json(env))
 
 
 @cache
 def _problems_of_film(env: str, _entry_point: object) -> list[str]:
     try:
-        check_visible(_arguments(env))
+        check_visible(_from_json(env))
     except ValueError as error:
         return [str(error)]
     return []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.buffer.sum_tree import SumTree
+from dqn_exp.env.trial import try_env
 from dqn_exp.sweep.launcher import group_jobs
 from dqn_exp.training import preflight
 from dqn_exp.training.memory_estimate import estimate_memory, to_text
@@ -14,10 +15,16 @@ from dqn_exp.training.preflight import (
     notes_on,
     shape_of,
     training_env,
+    try_config,
+    try_evaluation,
     with_engine,
 )
-from tests import odd_envs
+from tests import image_envs, odd_envs
 from tests.conftest import make_config
+
+image_envs.gymnasium.spec("Pictures-v0")  # Registered by the import.
+
+IMAGES = {"env__id": "Pictures-v0"}
 
 
 def test_evaluations_are_bounded_where_nothing_else_bounds_them():
@@ -36,6 +43,55 @@ def test_problems_of_an_environment_are_those_of_its_trial():
     assert "got 4 values" in problem
     with pytest.raises(ValueError, match="got 4 values"):
         shape_of(make_config(env__id="OddFourValues-v0"))
+
+
+def test_what_does_not_depend_on_the_machine_is_checked_for_other_machines_too():
+    for options, overrides, key in (
+        (("network=conv",), {}, "network"),
+        (("network=conv",), {**IMAGES, "buffer__capacity": 8_000_001}, "buffer.capacity"),
+        ((), {**IMAGES, "agent__normalize_observations": True}, "agent.normalize_observations"),
+        (("buffer=custom",), {"buffer__target": "tests.odd_envs:Nothing"}, "buffer.target"),
+    ):
+        config = make_config(*options, **overrides)
+        (problem,) = check_config(config, is_remote=True)
+        assert problem.startswith(f"{key}: ") and check_config(config) == [problem]
+    elsewhere = make_config(device="cuda", buffer__capacity=2 * 10**9)
+    assert check_config(elsewhere, is_remote=True) == []
+
+
+def test_a_custom_buffer_that_stores_no_frames_is_refused_for_images():
+    config = make_config(
+        "buffer=custom", buffer__target="tests.training.test_custom:PlainBuffer", **IMAGES
+    )
+    (problem,) = check_config(config)
+    assert problem.startswith("buffer.target: expected a buffer that stores frames")
+    own = "tests.training.test_custom:SameBuffer"
+    assert check_config(make_config("buffer=custom", buffer__target=own, **IMAGES)) == []
+
+
+def test_the_environment_of_evaluations_is_tried_once_and_compared(monkeypatch):
+    wide = make_config(**IMAGES, eval__env_kwargs={"shape": [5, 6, 2]})
+    (problem,) = check_config(wide)
+    assert problem == (
+        "eval.env_kwargs: expected an environment like that of training, with images of 6x5x2 with "
+        "values from 0 to 255 and 3 actions, got one with images of 5x6x2 with values from 0 to "
+        "255 and 3 actions."
+    )
+    (problem,) = check_config(make_config(**IMAGES, eval__env_kwargs={"is_binary": True}))
+    assert "got one with images of 6x5x2 with values from 0 to 1" in problem
+    tried = []
+    monkeypatch.setattr(preflight, "try_env", lambda env: tried.append(env) or try_env(env))
+    for seed in range(3):
+        config = make_config(seed=seed, **IMAGES, eval__env_kwargs={"shape": [6, 5, 2, 1][:3]})
+        assert check_config(config) == []
+    assert len(tried) <= 2
+
+
+def test_evaluations_in_an_environment_that_keeps_state_are_noted():
+    name = "tests.odd_envs:perhaps_with_statistics"
+    config = make_config(env__id=name, eval__env_kwargs={"normalizes": True})
+    assert try_config(config).is_function and not try_evaluation(config).is_function
+    assert any("led to other observations" in note for note in notes_on(config))
 
 
 def test_a_class_that_is_defined_again_is_tried_again(monkeypatch):
