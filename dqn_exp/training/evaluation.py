@@ -1,7 +1,7 @@
 """Evaluation of greedy policies in separate environments."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,25 @@ class EvaluationEpisodes(NamedTuple):
     bootstrap_weights: Float64Array
     errors: dict[int, Exception]
     filmstrips: Sequence[Filmstrip] = ()
+
+
+MOST_ENVS = 256
+"""Environments at a time, unless one run needs more: games of Atari have threads of their own."""
+
+
+def join_episodes(parts: Sequence[EvaluationEpisodes]) -> EvaluationEpisodes:
+    """Returns the episodes of some runs and then of others."""
+    names = EvaluationEpisodes._fields[:6]
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
+    errors: dict[int, Exception] = {}
+    begin = 0
+    for part in parts:
+        errors |= {begin + run: error for run, error in part.errors.items()}
+        begin += len(part.returns)
+    filmstrips = [filmstrip for part in parts for filmstrip in part.filmstrips]
+    return EvaluationEpisodes(**arrays, errors=errors, filmstrips=filmstrips)
 
 
 def do_nothing() -> None:
@@ -93,8 +112,12 @@ class Evaluation(PerRunState):
             runs: rows `[M]`.
             on_step: called after each step, unless compiled code plays whole episodes.
         """
-        with engine.policy(runs) as policy:
-            return self.play(policy, runs, on_step)
+        count = -(-runs.size * self.seeds.shape[1] // MOST_ENVS)
+        parts = []
+        for some in np.array_split(runs, min(count, len(runs))):
+            with engine.policy(some) as policy:
+                parts.append(self.play(policy, some, on_step))
+        return join_episodes(parts)
 
     def compile(self, engine: NativeEngine) -> None:
         """Compiles or loads the code of policies."""

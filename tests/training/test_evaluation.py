@@ -1,3 +1,4 @@
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +85,39 @@ def test_episodes_are_those_of_one_environment_after_the_other(env_id, limit):
                 found = (played.discounted[row, episode], played.bootstrap_weights[row, episode])
                 assert found == pytest.approx((expected.discounted, expected.rest_weight))
     evaluation.close()
+
+
+class Signs:
+    """An engine whose policy is another one for each run."""
+
+    @contextmanager
+    def policy(self, runs):
+        signs = np.array([1, -1, 1])[runs, None]
+        yield lambda observations: (observations.sum(-1) * signs > 0).astype(np.int64)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "ProbeFragile-v0"])
+def test_many_environments_are_opened_some_at_a_time(monkeypatch, env_id):
+    opened, make = [], make_vector_env
+
+    def make_env(*arguments):
+        opened.append(arguments[1])
+        return make(*arguments)
+
+    monkeypatch.setattr("tests.training.test_evaluation.make_vector_env", make_env)
+    seeds, played = [[1, 2], [3, 4], [25, 6]], []  # 25 breaks a fragile one.
+    for most in (256, 4, 1):
+        monkeypatch.setattr("dqn_exp.training.evaluation.MOST_ENVS", most)
+        evaluation = make_evaluation(seeds, env_id, 9)
+        played.append(evaluation.evaluate(Signs(), np.arange(3)))
+        evaluation.close()
+    assert opened[:3] == [6, 4, 2] and max(opened[3:]) == 2
+    for some in played[1:]:
+        assert some.errors.keys() == played[0].errors.keys()
+        whole = [run for run in range(3) if run not in some.errors]
+        for one, other in zip(some[:6], played[0][:6], strict=True):
+            np.testing.assert_array_equal(one[whole], other[whole])
+    assert list(played[0].errors) == ([2] if env_id == "ProbeFragile-v0" else [])
 
 
 def test_a_run_that_is_retired_takes_its_rules_with_it():
