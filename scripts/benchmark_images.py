@@ -112,13 +112,12 @@ def own_command(game: str, num_runs: int, engine: str) -> Callable[[int], list[s
         *("agent.learning_rate=2.5e-4", "agent.batch_size=32", "agent.train_every=4"),
         *("agent.target_update_period=250", f"agent.learning_starts={STARTS}", "agent.epsilon=0.1"),
         *("buffer.capacity=20_000", "eval.every_steps=null", "eval.episodes=1", "report=false"),
-        *("eval.max_episode_steps=100", "env.max_episode_steps=1_000", "log.progress=false"),
+        *("eval.max_episode_steps=100", "log.progress=false"),
     )
     own = ("-m", f"seed=range({num_runs})") if num_runs > 1 else ("seed=0",)
 
     def command(num_steps: int) -> list[str]:
-        folder = tempfile.mkdtemp()
-        where = f"hydra.{'sweep' if num_runs > 1 else 'run'}.dir={folder}/run"
+        where = f"hydra.{'sweep' if num_runs > 1 else 'run'}.dir={{folder}}/run"
         budget = f"trainer.total_steps={num_steps}"
         return [sys.executable, "-m", "dqn_exp.train", *own, *keys, budget, where]
 
@@ -126,10 +125,12 @@ def own_command(game: str, num_runs: int, engine: str) -> Callable[[int], list[s
 
 
 def seconds_of(command: Sequence[str]) -> float:
-    """Returns how long a command takes."""
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    """Returns how long a command takes, in which {folder} is a new one."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [part.replace("{folder}", folder) for part in command]
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - began
 
 
 def main() -> None:
