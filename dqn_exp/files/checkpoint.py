@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -81,7 +81,7 @@ def _to_content(checkpoint: Checkpoint) -> dict[str, Any]:
 def _write(content: dict[str, Any], file: BinaryIO) -> None:
     """Writes the content piece by piece, since a replay buffer may fill half of the memory."""
     sink = _Sink(file)
-    torch.save(content, sink)
+    torch.save(content, cast(BinaryIO, sink))
     if sink.error is not None:
         raise sink.error
 
@@ -94,7 +94,8 @@ class _Sink:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self.error = file, None
+        self._file = file
+        self.error: OSError | None = None
 
     def write(self, data: memoryview) -> int:
         """Writes bytes unless an error has occurred; returns their number."""
