@@ -20,6 +20,9 @@ Column = npt.NDArray[Any]
 NUM_PROBED = 64
 """Stored observations, evenly spaced over a buffer, that the action gap is averaged over."""
 
+MOST_PROBED = 2_000_000
+"""Numbers of stored observations that are read at a time, unless one run has more."""
+
 MAX_COUNTED = 16_384
 """Transitions of a buffer that are searched for terminal ones: all, up to this size."""
 
@@ -111,6 +114,12 @@ class MetricCollector:
 
     def _action_gaps(self, rows: IntArray) -> Float32Array:
         """Returns the mean difference `[M]` of the values of the best and second-best action."""
+        size = NUM_PROBED * self._episodes.env.shape.num_features
+        count = -(-len(rows) * size // MOST_PROBED)
+        parts = np.array_split(rows, max(1, min(count, len(rows))))
+        return np.concatenate([self._gaps_of(part) for part in parts])
+
+    def _gaps_of(self, rows: IntArray) -> Float32Array:
         observations = self._buffer.read(self._buffer.spread(rows, NUM_PROBED)).observation
         values = np.sort(self._engine.q_values(rows, observations.cpu().numpy()), axis=2)
         is_known = (self._buffer.sizes[rows] > 0) & (values.shape[2] > 1)

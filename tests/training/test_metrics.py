@@ -80,6 +80,15 @@ def test_what_is_said_of_values_is_what_a_naive_computation_gives(tmp_path, engi
         assert found["buffer/size"] == size
 
 
+def test_gaps_of_large_observations_are_computed_some_at_a_time(tmp_path, monkeypatch):
+    _, trainer = make_trainer(tmp_path, 60)
+    whole = [found["value/action_gap"] for found in entries_of(trainer)]
+    for most in (600, 1):
+        monkeypatch.setattr("dqn_exp.training.metrics.MOST_PROBED", most)
+        assert [found["value/action_gap"] for found in entries_of(trainer)] == whole
+    assert len(set(whole)) == len(whole) > 1
+
+
 @pytest.mark.parametrize("engine", ["native", "torch"])
 def test_the_distance_of_an_evaluation_is_not_logged_later(tmp_path, monkeypatch, engine):
     """A run learns at the step of an evaluation (30), and not at that of the next entry (40)."""
