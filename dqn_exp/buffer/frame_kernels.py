@@ -7,7 +7,7 @@ import numpy as np
 from dqn_exp.core.arrays import BoolArray, Int32Array, IntArray, UInt8Array
 from dqn_exp.core.jit import cached_jit, kernel
 
-OLDEST, NEWEST, FREE, NUM_SLOTS = range(4)
+OLDEST, NEWEST, FREE, NUM_USED = range(4)
 """Columns of `FrameArrays.marks`."""
 
 NONE = -1
@@ -93,8 +93,8 @@ def take_slot(frames: FrameArrays, run: int, is_first: bool, oldest: int, stack:
             marks[FREE] = freed
     slot = marks[FREE]
     if slot == NONE:
-        slot = marks[NUM_SLOTS]
-        marks[NUM_SLOTS] += 1
+        slot = marks[NUM_USED]
+        marks[NUM_USED] += 1
     else:
         marks[FREE] = frames.next[first + slot]
     newest = marks[NEWEST]

@@ -11,7 +11,7 @@ from torch import Tensor
 from dqn_exp.buffer.frame_kernels import (
     NEWEST,
     NONE,
-    NUM_SLOTS,
+    NUM_USED,
     FrameArrays,
     FrameLayout,
     find_stacks,
@@ -49,7 +49,6 @@ class FrameStore(PerRunState):
     """
 
     rows = ("offsets", "marks", "num_slots")
-    saved = ("marks",)
 
     def __init__(
         self,
@@ -139,7 +138,7 @@ class FrameStore(PerRunState):
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns the frames of one run, valid until more are added, and their links."""
-        used = slice(self.offsets[run], self.offsets[run] + self.marks[run, NUM_SLOTS])
+        used = slice(self.offsets[run], self.offsets[run] + self.marks[run, NUM_USED])
         return {
             "marks": self.marks[run].copy(),
             "previous": self.previous[used].copy(),
@@ -154,7 +153,7 @@ class FrameStore(PerRunState):
             ValueError: If the state does not fit.
         """
         self._check_names(state, {"marks", "previous", "next", "values"})
-        count, first = int(state["marks"][NUM_SLOTS]), int(self.offsets[run])
+        count, first = int(state["marks"][NUM_USED]), int(self.offsets[run])
         most, width = int(self.num_slots[run]), self.layout.num_bytes
         if np.shape(state["values"]) != (count, width) or count > most:
             raise ValueError(

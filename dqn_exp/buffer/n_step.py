@@ -26,7 +26,7 @@ class NStep(PerRunState):
 
         Args:
             count: N.
-            num_features: D.
+            num_features: numbers that are stored for an observation: D, or 1 for images.
             n_step: n, positive.
         """
         self._n_step = n_step

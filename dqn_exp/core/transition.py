@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 class Transition(NamedTuple):
     """Transitions of any leading shape, as numpy arrays or torch tensors.
 
-    A transition spans one step or, with n-step returns, up to n steps of one episode.
+    A transition spans one step or, with n-step returns, up to n steps of one episode. On their way
+    into a replay buffer and in its storage, observations that are images have one number, the slot
+    of their newest frame (`FrameStore`); those that are read for learning have D again.
 
     Attributes:
         observation: `[..., D]`, as the environment returned it.

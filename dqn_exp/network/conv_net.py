@@ -30,7 +30,7 @@ class ConvNet:
 
         Args:
             image: shape of the observations, frames of a stack in the channels.
-            convolutions: filters, size and stride of each convolution.
+            convolutions: filters, size and stride of each convolution, at least one.
             hidden_sizes: units of the hidden layers after the convolutions; may be empty.
             num_actions: A.
             num_outputs: K.
@@ -43,7 +43,7 @@ class ConvNet:
         self._image, self.num_features = image, num_numbers(image)
         self.convolutions = _chain(image, convolutions)
         self.mlp = MLP(
-            num_numbers(self.convolutions[-1].output if self.convolutions else image),
+            num_numbers(self.convolutions[-1].output),
             hidden_sizes,
             num_actions,
             num_outputs=num_outputs,

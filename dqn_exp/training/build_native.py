@@ -42,7 +42,7 @@ COMPILED = (
 """Classes that compiled code supports; their subclasses are not among them."""
 
 SHARED_ABOVE = 4_096
-"""Numbers of an image above which threads share the updates of a run."""
+"""Features of an observation above which threads share the updates of a run."""
 
 
 def make_native_engine(

@@ -51,13 +51,14 @@ def make_trainer(
     engine = make_engine(configs, env.shape, buffer)
     n_step = NStep(count, env.shape.num_stored, configs[0].agent.n_step)
     episodes = Episodes(env, make_stream(configs, Stream.EPISODES, 1), count, buffer)
-    stepper: Stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
-    evaluation = _make_evaluation(Evaluation, configs, env.shape.frames)
     if isinstance(engine, NativeEngine):
         player = _make_player(engine, n_step, episodes, num_threads)
-        stepper = Segments(engine, player, num_threads)
-        if _has_compiled_evaluation(configs):
-            evaluation = _make_evaluation(CompiledEvaluation, configs, None)
+        stepper: Stepper = Segments(engine, player, num_threads)
+    else:
+        stepper = LockStep(engine.agent, engine, n_step, buffer, episodes)
+    is_compiled = isinstance(engine, NativeEngine) and _has_compiled_evaluation(configs)
+    kind = CompiledEvaluation if is_compiled else Evaluation
+    evaluation = _make_evaluation(kind, configs, env.shape.frames)
     return Trainer(
         Components(
             agent=engine.agent,

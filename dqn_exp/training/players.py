@@ -209,14 +209,14 @@ class PythonPlayer(_EpisodePlayer):
         """Copies the current episodes to the records of all runs."""
         super().load(records)
         count, frames = len(records), self.episodes.env.shape.frames
-        no_frames = np.zeros((count, 0 if frames is None else frames.num_values), dtype=np.uint8)
+        newest = np.zeros((count, 0 if frames is None else frames.num_values), dtype=np.uint8)
         self._outcomes = turns.Outcomes(
             rewards=np.zeros(count, dtype=np.float32),
             terminated=np.zeros(count, dtype=np.bool_),
             truncated=np.zeros(count, dtype=np.bool_),
             starts=np.zeros_like(self._following),
-            frames=no_frames,
-            first_frames=no_frames.copy(),
+            frames=newest,
+            first_frames=newest.copy(),
         )
         outcomes = self._outcomes
         self._newest: ObservationArray = self._following if frames is None else outcomes.frames

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dqn_exp.buffer.frame_kernels import NEWEST, NUM_SLOTS
+from dqn_exp.buffer.frame_kernels import NEWEST, NUM_USED
 from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.buffer.n_step import NStep
 from dqn_exp.buffer.prioritized import PrioritizedBuffer
@@ -156,7 +156,7 @@ def check(case: Case, seed: int) -> None:
     # One slot for each transition, each last frame among them, and the first frames of a stack.
     ends = max(_ends_within(num_ends, case.capacity))
     most = case.capacity + ends + case.stack + case.n_step + 2
-    assert buffer.frames.marks[0, NUM_SLOTS] <= most
+    assert buffer.frames.marks[0, NUM_USED] <= most
 
 
 def _ends_within(lengths: list[int], capacity: int) -> list[int]:
