@@ -33,7 +33,7 @@ HEAD = """\
 All keys with their defaults.
 Any key can be set on the command line, as in `agent.gamma=0.99`, and swept with `-m`.
 Runs whose values differ only in keys marked *per run* train as one population; a key marked *structure* splits a sweep into several populations.
-Keys marked *no effect* do not change results, except in the last bits, and are not part of the config hash.
+Keys marked *no effect* change results at most in the last bits, and are not part of the config hash.
 Steps are environment steps of a run, and updates are gradient updates of a run.
 """
 
@@ -47,7 +47,7 @@ TAIL = """
 ## Groups
 
 `agent`, `network`, `buffer` and `env` are folders of `conf/` with options, as in `buffer=prioritized` or `env=acrobot`; `agent` has the further groups `agent/target`, `agent/value` and `agent/optimizer`.
-A recipe of `conf/experiment/`, as in `experiment=book`, overrides their values, and `without=...` removes a component from a recipe.
+A recipe in `conf/experiment/`, for example `experiment=book`, overrides their values, and `without=...` removes a component from a recipe.
 Put your own files into a folder and pass it with `--config-dir`.
 
 | group | options |
@@ -57,7 +57,7 @@ Put your own files into a folder and pass it with `--config-dir`.
 RECIPES_HEAD = """
 ## Recipes
 
-Those of single components train on CartPole-v1 for 50,000 steps.
+Recipes of single components train on CartPole-v1 for 50,000 steps.
 
 | recipe | content |
 |---|---|
@@ -71,7 +71,7 @@ If you use one with another environment, as in `experiment=rainbow env.id=MyEnv-
 - `trainer.total_steps` is the budget. `agent.learning_rate_decay_steps`, `agent.epsilon_decay_steps` and `buffer.importance_exponent_decay_steps` do not follow it; `'agent.learning_rate_decay_steps=${trainer.total_steps}'` does.
 - `network.hidden_sizes`, `buffer.capacity`, `agent.learning_rate` and `agent.target_update_period` depend on the task; [Search](search.md) tunes them.
 
-`scripts/leaderboard.py` lists the values with which the recipes of CartPole train on Acrobot, MountainCar and LunarLander.
+`scripts/leaderboard.py` lists the overrides with which the recipes of CartPole train on Acrobot, MountainCar and LunarLander.
 """
 
 

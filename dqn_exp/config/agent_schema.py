@@ -27,7 +27,7 @@ class ScalarConfig(Section):
 
 
 class CategoricalConfig(Section):
-    """C51: probabilities of equally spaced returns."""
+    """C51: a categorical distribution over equally spaced returns."""
 
     kind: Literal["categorical"] = Field(description="Selected by agent/value=categorical.")
     num_atoms: Annotated[Integer, Field(ge=2, le=65_536)] = Field(
@@ -59,7 +59,7 @@ class DoubleTargetConfig(Section):
 
 
 class MunchausenTargetConfig(Section):
-    """Munchausen DQN: a softmax policy, with log-probabilities added to the rewards."""
+    """Munchausen DQN: a softmax policy, with clipped log-probabilities added to the rewards."""
 
     kind: Literal["munchausen"] = Field(description="Selected by agent/target=munchausen.")
     scale: PerRun[Share] = Field(description="Munchausen scaling factor (alpha).")
@@ -70,11 +70,11 @@ class MunchausenTargetConfig(Section):
 
 
 class CustomTargetConfig(Section):
-    """A target rule of the user's own module."""
+    """A target rule from your own module."""
 
     kind: Literal["custom"] = Field(description="Selected by agent/target=custom.")
     target: ImportPath = Field(description="Import path of the class, as in my_module:MyTarget.")
-    kwargs: Kwargs = Field(description="Further keyword arguments; null for none.")
+    kwargs: Kwargs = Field(description="Additional keyword arguments; null for none.")
 
 
 TargetConfig = GreedyTargetConfig | DoubleTargetConfig | MunchausenTargetConfig | CustomTargetConfig
@@ -86,7 +86,7 @@ class AdamConfig(Section):
     kind: Literal["adam"] = Field(description="Selected by agent/optimizer=adam.")
     epsilon: PerRun[Positive] = Field(description="Added to the denominator.")
     weight_decay: PerRun[Annotated[Number, Field(ge=0)]] = Field(
-        description="Decoupled weight decay, multiplied by the learning rate."
+        description="Coefficient of decoupled weight decay, which is scaled by the learning rate."
     )
 
 
@@ -98,8 +98,8 @@ class RMSPropConfig(Section):
         description="Decay rate of the moving averages."
     )
     variance_epsilon: PerRun[Positive] = Field(
-        description="Added, under the root, to the variance of the gradient of the loss summed "
-        "over the batch, as in the paper."
+        description="Constant added under the root to the variance of the gradient of the loss "
+        "summed over the batch, as in the paper."
     )
 
 
@@ -128,13 +128,14 @@ class AgentConfig(Section):
     value: Annotated[ScalarConfig | CategoricalConfig | QuantileConfig, Field(discriminator="kind")]
     batch_size: Count = Field(description="Transitions per update.")
     loss: Literal["mse", "huber", "cross_entropy", "quantile_huber"] = Field(
-        description="Loss of the TD errors, or of the distribution that agent/value selects."
+        description="Loss of the TD errors, or of the distribution selected by agent/value."
     )
     huber_delta: PerRun[Positive] = Field(
         description="TD error at which the Huber loss becomes linear."
     )
     max_grad_norm: PerRun[Positive | None] = Field(
-        description="Maximum gradient norm of a run; null for no clipping."
+        description="Maximum gradient norm, to which larger gradients are scaled down; null for no "
+        "clipping."
     )
     target_update_period: PerRun[Period | None] = Field(
         description="Gradient updates between two hard updates of the target network; "
@@ -145,7 +146,7 @@ class AgentConfig(Section):
         "hard updates."
     )
     learning_starts: PerRun[Annotated[Integer, Field(ge=0, lt=2**31)]] = Field(
-        description="A run learns once its buffer holds more transitions than this."
+        description="Learning starts once the buffer holds more transitions than this."
     )
     train_every: PerRun[Period] = Field(
         description="Environment steps between two rounds of updates."
@@ -155,10 +156,10 @@ class AgentConfig(Section):
         description="Whether targets bootstrap from the last observation of a truncated episode."
     )
     n_step: Annotated[Integer, Field(ge=1, le=1_000)] = Field(
-        description="Rewards in a return before it bootstraps (n)."
+        description="Number of rewards in a return before it bootstraps (n)."
     )
     reward_clip: PerRun[Positive | None] = Field(
-        description="Magnitude that rewards are clipped to for learning; null for none."
+        description="Magnitude to which rewards are clipped for learning; null for no clipping."
     )
     normalize_observations: StrictBool = Field(
         description="Whether networks take observations normalized by their running mean and "
@@ -175,7 +176,7 @@ class NetworkSection(Section):
     activation: Literal["relu", "tanh"] = Field(description="Activation of the hidden layers.")
     dueling: StrictBool = Field(description="Whether value and advantages have separate heads.")
     noisy: StrictBool = Field(
-        description="Whether weights have noise with learned scales, except those of convolutions."
+        description="Whether linear layers are noisy, with learned scales; convolutions never are."
     )
     noisy_sigma: PerRun[Annotated[Number, Field(ge=0)]] = Field(
         description="Initial scale of the noise."
@@ -199,8 +200,8 @@ class ConvConfig(NetworkSection):
 
 
 class CustomNetworkConfig(NetworkSection):
-    """A network of the user's own module."""
+    """A network from your own module."""
 
     kind: Literal["custom"] = Field(description="Selected by network=custom.")
     target: ImportPath = Field(description="Import path of the class, as in my_module:MyNetwork.")
-    kwargs: Kwargs = Field(description="Further keyword arguments; null for none.")
+    kwargs: Kwargs = Field(description="Additional keyword arguments; null for none.")

@@ -55,7 +55,7 @@ class PrioritizedConfig(Section):
         description="Exponent of the priorities (alpha); 0 samples uniformly."
     )
     priority_epsilon: PerRun[Positive] = Field(
-        description="Added to the absolute TD error (C51: KL divergence), before the exponent."
+        description="Added to the absolute TD error (C51: KL divergence) before exponentiation."
     )
     importance_exponent: PerRun[Share] = Field(
         description="Exponent of the importance-sampling weights (beta) at step 0."
@@ -69,14 +69,14 @@ class PrioritizedConfig(Section):
 
 
 class CustomBufferConfig(Section):
-    """A replay buffer of the user's own module."""
+    """A replay buffer from your own module."""
 
     kind: Literal["custom"] = Field(description="Selected by buffer=custom.")
     capacity: PerRun[Count] = Field(
         description="Capacity in transitions; the oldest are overwritten."
     )
     target: ImportPath = Field(description="Import path of the class, as in my_module:MyBuffer.")
-    kwargs: Kwargs = Field(description="Further keyword arguments; null for none.")
+    kwargs: Kwargs = Field(description="Additional keyword arguments; null for none.")
 
 
 BufferConfig = UniformConfig | PrioritizedConfig | CustomBufferConfig
@@ -87,12 +87,14 @@ class EnvConfig(Section):
     """The environment."""
 
     id: str = Field(description="Id registered with Gymnasium, or module:Id.")
-    game: str | None = Field(description="Game of MinAtar or Atari, as ${env.game} in env.id.")
+    game: str | None = Field(
+        description="MinAtar or Atari game; env.id refers to it as ${env.game}."
+    )
     max_episode_steps: Count | None = Field(
         description="Time limit of an episode; null for the registered one."
     )
     frame_stack: Annotated[Count, Field(le=64)] = Field(
-        description="Frames of an observation that is an image, the newest last."
+        description="Number of frames stacked in an image observation, the newest last."
     )
     frame_padding: Literal["first", "zeros"] = Field(
         description="What fills a stack at the start of an episode: the first frame, or zeros."
@@ -108,13 +110,13 @@ class TrainerConfig(Section):
     total_steps: PerRun[Period | None] = Field(description="Environment steps; null for no limit.")
     total_episodes: PerRun[Period | None] = Field(description="Episodes; null for no limit.")
     stop_at_return: PerRun[Return | None] = Field(
-        description="Mean return of an evaluation at which the run ends as completed; null for "
-        "none."
+        description="Mean return of an evaluation at which the run stops early, as completed; null "
+        "for none."
     )
 
 
 class EvalConfig(Section):
-    """Evaluation of the greedy policy; the last one is always at the end of the run."""
+    """Evaluations of the greedy policy; there is always one at the end of the run."""
 
     every_steps: PerRun[Period | None] = Field(
         description="Steps between two evaluations; null for the last one only."
@@ -124,10 +126,11 @@ class EvalConfig(Section):
         description="Time limit of an evaluation episode in an environment without one."
     )
     env_kwargs: Annotated[dict[str, Any], AfterValidator(refuse_other_names)] | None = Field(
-        description="Keyword arguments of the environments of evaluations that differ from "
-        "env.kwargs; null for none."
+        description="Keyword arguments that override env.kwargs in evaluations; null for none."
     )
-    seed: PerRun[Seed] = Field(description="Seed from which the seeds of the episodes derive.")
+    seed: PerRun[Seed] = Field(
+        description="Seed from which the seeds of the evaluation episodes are derived."
+    )
 
 
 class LogConfig(Section):
@@ -152,19 +155,19 @@ class CheckpointConfig(Section):
     """Checkpoints of the complete state; the last one is always at the end of the run."""
 
     every_steps: NoEffect[PerRun[Period | None]] = Field(
-        description="Steps between two checkpoints; more if saving would take over 2% of the time; "
-        "null for the last one only."
+        description="Steps between two checkpoints, or more if saving would take over 2% of the "
+        "training time; null for the last one only."
     )
 
 
 class Config(Section):
-    """One run of an experiment."""
+    """Top-level keys."""
 
     seed: PerRun[Seed] = Field(description="Seed of all random numbers of the run.")
     device: NoEffect[str] = Field(description="Torch device, such as cpu or cuda.")
     engine: NoEffect[Literal["auto", "native", "torch"]] = Field(
         description="Engine that acts and learns; auto selects native if it supports the agent, "
-        "except for large networks, which torch trains faster."
+        "except for very large layers, inputs and outputs."
     )
     num_threads: NoEffect[Count | None] = Field(
         description="Maximum number of threads; null for one per core."

@@ -44,7 +44,7 @@ class RayExecutor:
             num_workers: tasks at once; None for as many as fit on the cluster.
             address: of the cluster; None starts Ray on this machine.
             num_cpus: cores of each task.
-            num_gpus: GPUs of each task.
+            num_gpus: GPUs per task.
         """
         ray.init(address=address, include_dashboard=None if address else False, log_to_driver=False)
         room = ray.cluster_resources()  # type: ignore[no-untyped-call]

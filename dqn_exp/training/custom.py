@@ -1,4 +1,4 @@
-"""Networks, target rules and buffers of the user's own modules, and their checks."""
+"""Networks, target rules and buffers from the user's own modules, and their checks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

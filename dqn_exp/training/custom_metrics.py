@@ -1,4 +1,4 @@
-"""Metrics of the user's own modules, logged with all others."""
+"""Metrics from the user's own modules, logged with all others."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
