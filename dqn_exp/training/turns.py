@@ -174,7 +174,7 @@ def _memory_of(shared: Memory, numbers: Float32Array) -> Memory:
     """Returns the memory of one of the runs that take turns."""
     return Memory(
         numbers,
-        shared.leaves,
+        shared.sampled,
         shared.actions,
         shared.chosen,
         shared.everyone,

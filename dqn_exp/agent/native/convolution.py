@@ -11,8 +11,7 @@ from dqn_exp.agent.native.activations import activate
 from dqn_exp.agent.native.dense import Rows
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static
-from dqn_exp.core.jit import called_kernel as kernel
-from dqn_exp.core.jit import kernel as inlined_kernel
+from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.vector import LANES, broadcast, item, load, store, zeros
 
 POSITIONS = 8
@@ -53,7 +52,7 @@ class Convolution(NamedTuple):
     width: int
 
 
-@kernel
+@called_kernel
 def forward(
     spec: Static, numbers: Float32Array, layer: Convolution, parameters: int, units: int, rows: Rows
 ) -> None:
@@ -112,21 +111,21 @@ def forward(
                 store(numbers, above + n7 * filters + f, activate(spec, s7))
 
 
-@inlined_kernel
+@kernel
 def _patch(layer: Convolution, position: int) -> int:
     """Returns where the patch of an output begins in its image; outputs are numbered by lines."""
     y, x = position // layer.width, position % layer.width
     return layer.stride * (y * layer.pitch + x * layer.channels)
 
 
-@inlined_kernel
+@kernel
 def put(numbers: Float32Array, place: int, vector: Any, index: int, count: int) -> None:
     """Stores a vector whose index is below a count."""
     if index < count:
         store(numbers, place, vector)
 
 
-@kernel
+@called_kernel
 def input_deltas(
     numbers: Float32Array, layer: Convolution, deltas: int, rows: Rows, transposed: int
 ) -> None:
@@ -149,7 +148,7 @@ def input_deltas(
             _spread_deltas(numbers, layer, transposed, below, above, first)
 
 
-@kernel
+@called_kernel
 def transpose(numbers: Float32Array, layer: Convolution, parameters: int, to: int) -> None:
     """Writes the weights as `[size, size, F, C]`."""
     channels, filters = layer.channels, layer.filters
@@ -163,7 +162,7 @@ def transpose(numbers: Float32Array, layer: Convolution, parameters: int, to: in
                 ]
 
 
-@kernel
+@called_kernel
 def _spread_deltas(
     numbers: Float32Array, layer: Convolution, transposed: int, below: int, above: int, n0: int
 ) -> None:

@@ -3,21 +3,20 @@
 from dqn_exp.agent.native.convolution import POSITIONS, Convolution, put
 from dqn_exp.agent.native.dense import Rows
 from dqn_exp.core.arrays import Float32Array
-from dqn_exp.core.jit import called_kernel as kernel
-from dqn_exp.core.jit import kernel as inlined_kernel
+from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.vector import LANES, broadcast, item, load, store, zeros
 
 NEAR = 2**15
 """Numbers of images that stay in a near cache while their gradients are computed."""
 
 
-@inlined_kernel
+@kernel
 def num_parts(layer: Convolution) -> int:
     """Returns how many parts the gradient has: the lines of `LANES` filters each."""
     return layer.filters // LANES * layer.size
 
 
-@kernel
+@called_kernel
 def gradient_of_part(
     numbers: Float32Array,
     layer: Convolution,
@@ -54,7 +53,7 @@ def gradient_of_part(
             _add_products(numbers, layer, weight, units, deltas + f, some, line, i)
 
 
-@kernel
+@called_kernel
 def _add_deltas(
     numbers: Float32Array, layer: Convolution, to: int, deltas: int, rows: Rows
 ) -> None:
@@ -66,7 +65,7 @@ def _add_deltas(
     store(numbers, to, total)
 
 
-@kernel
+@called_kernel
 def _add_products(
     numbers: Float32Array,
     layer: Convolution,

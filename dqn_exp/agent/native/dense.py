@@ -9,8 +9,7 @@ from typing import NamedTuple
 from dqn_exp.agent.native.activations import activate, slope
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
-from dqn_exp.core.jit import called_kernel as kernel
-from dqn_exp.core.jit import kernel as inlined_kernel
+from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
 from dqn_exp.core.vector_lanes import four_totals
 
@@ -58,7 +57,7 @@ class Rows(NamedTuple):
     size: int
 
 
-@kernel
+@called_kernel
 def forward(
     spec: Static, numbers: Float32Array, layer: Layer, parameters: int, units: int, rows: Rows
 ) -> None:
@@ -76,7 +75,7 @@ def forward(
         forward_columns(spec, numbers, layer, parameters, units, rows, column)
 
 
-@inlined_kernel
+@kernel
 def forward_columns(
     spec: Static,
     numbers: Float32Array,
@@ -124,7 +123,7 @@ def forward_columns(
         store(numbers, d + LANES, activate(spec, d1))
 
 
-@kernel
+@called_kernel
 def gradient_of_columns(
     numbers: Float32Array, layer: Layer, to: int, units: int, deltas: int, rows: Rows, column: int
 ) -> None:
@@ -172,7 +171,7 @@ def gradient_of_columns(
         store(numbers, place + d * COLUMNS + LANES, d1)
 
 
-@kernel
+@called_kernel
 def gradient(
     numbers: Float32Array, layer: Layer, to: int, units: int, deltas: int, rows: Rows
 ) -> None:
@@ -181,7 +180,7 @@ def gradient(
         gradient_of_columns(numbers, layer, to, units, deltas, rows, column)
 
 
-@kernel
+@called_kernel
 def _sum_columns(numbers: Float32Array, head: int, width: int, rows: Rows, sums: int) -> None:
     """Writes the sums of `COLUMNS` columns of some rows of a matrix of a given width."""
     sum0 = sum1 = zeros()
@@ -193,7 +192,7 @@ def _sum_columns(numbers: Float32Array, head: int, width: int, rows: Rows, sums:
     store(numbers, sums + LANES, sum1)
 
 
-@kernel
+@called_kernel
 def input_deltas(
     numbers: Float32Array, layer: Layer, parameters: int, deltas: int, rows: Rows
 ) -> None:
@@ -209,7 +208,7 @@ def input_deltas(
     deltas_of_inputs(numbers, layer, parameters, deltas, rows, 0, layer.inputs)
 
 
-@inlined_kernel
+@kernel
 def deltas_of_inputs(
     numbers: Float32Array,
     layer: Layer,
@@ -263,7 +262,7 @@ def deltas_of_inputs(
             store_four(numbers, below + row_d * inputs + i, four_totals(d0, d1, d2, d3))
 
 
-@kernel
+@called_kernel
 def apply_slopes(spec: Static, numbers: Float32Array, units: int, deltas: int, count: int) -> None:
     """Multiplies the gradients of activated units by the slopes of the activation.
 

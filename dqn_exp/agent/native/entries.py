@@ -189,7 +189,7 @@ def learn_given(
         if learning[run]:
             take_in(spec, stores, records[run], run, size, memory)
             for b in range(count):
-                memory.leaves[b] = run * count + b
+                memory.sampled[b] = run * count + b
                 memory.numbers[memory.at.factors + b] = weights[run, b]
             update_from_batch(spec, stores, records[run], run, memory)
             for b in range(count):

@@ -151,16 +151,16 @@ def prepare_inputs(spec: Spec) -> Any:
 @kernel
 def _read_vectors(spec: Static, stores: Stores, _record: Any, memory: Memory, first: int) -> None:
     storage, layout = stores.storage, stores.layout
-    for b in range(len(memory.leaves)):
-        place = memory.leaves[b] * layout.width + first
+    for b in range(len(memory.sampled)):
+        place = memory.sampled[b] * layout.width + first
         read_observation(spec, memory, b, storage, place, layout.num_features)
 
 
 @kernel
 def _read_frames(_spec: Static, stores: Stores, record: Any, memory: Memory, first: int) -> None:
     storage, layout = stores.storage, stores.layout
-    for b in range(len(memory.leaves)):
-        place = memory.leaves[b] * layout.width + first
+    for b in range(len(memory.sampled)):
+        place = memory.sampled[b] * layout.width + first
         _read_stack(stores, record, memory, b, item(storage, place))
 
 

@@ -20,7 +20,7 @@ weights of a head are stored as `[outputs / PANEL, inputs, PANEL]`.
 The inputs and outputs of a convolution are those of a whole image, but its weights are those of
 one patch, in as many inputs and outputs as `TRUE_INPUTS` and `TRUE_OUTPUTS`."""
 
-SIZE, STRIDE, CHANNELS, LINE, HEIGHT, COLUMNS_OF_OUTPUT = range(6)
+SIZE, STRIDE, CHANNELS, LINE, OUTPUT_HEIGHT, OUTPUT_WIDTH = range(6)
 """Columns of the table of convolutions: of the filters, the channels and numbers of a line of the
 inputs, and height and width of the outputs."""
 

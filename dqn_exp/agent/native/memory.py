@@ -14,12 +14,12 @@ from dqn_exp.agent.native.dense import ROWS, Layer, Rows
 from dqn_exp.agent.native.layout import (
     BIAS,
     CHANNELS,
-    COLUMNS_OF_OUTPUT,
     COUNT,
     HEADS,
-    HEIGHT,
     INPUTS,
     LINE,
+    OUTPUT_HEIGHT,
+    OUTPUT_WIDTH,
     OUTPUTS,
     PLACES,
     SIZE,
@@ -53,7 +53,7 @@ class Memory(NamedTuple):
 
     Attributes:
         numbers: all numbers.
-        leaves: `[B]` rows of a batch in the storage of the replay buffers.
+        sampled: `[B]` rows of a batch in the storage of the replay buffers.
         actions: `[R]` actions taken.
         chosen: `[R]` actions to bootstrap from.
         everyone: rows in their order.
@@ -67,7 +67,7 @@ class Memory(NamedTuple):
     """
 
     numbers: Float32Array
-    leaves: IntArray
+    sampled: IntArray
     actions: IntArray
     chosen: IntArray
     everyone: IntArray
@@ -117,7 +117,7 @@ def make_memory(
     num_random = max(batch_size, pad(sizes["num_noise"] + 2, 2 * LANES))
     return Memory(
         numbers=numbers,
-        leaves=np.zeros(batch_size, dtype=np.int64),
+        sampled=np.zeros(batch_size, dtype=np.int64),
         actions=np.zeros(rows, dtype=np.int64),
         chosen=np.zeros(rows, dtype=np.int64),
         everyone=np.arange(rows),
@@ -162,8 +162,8 @@ def convolution_of(memory: Memory, index: int) -> Convolution:
         own[LINE],
         own[SIZE],
         own[STRIDE],
-        own[HEIGHT],
-        own[COLUMNS_OF_OUTPUT],
+        own[OUTPUT_HEIGHT],
+        own[OUTPUT_WIDTH],
     )
 
 

@@ -13,7 +13,7 @@ from dqn_exp.agent.native.activations import slope
 from dqn_exp.agent.native.dense import ROWS
 from dqn_exp.core.arrays import Float32Array, IntArray
 from dqn_exp.core.compile_time import Static
-from dqn_exp.core.jit import called_kernel as kernel
+from dqn_exp.core.jit import called_kernel
 from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
 from dqn_exp.core.vector_lanes import four_totals, lane
 
@@ -70,7 +70,7 @@ class Groups(NamedTuple):
     order: IntArray
 
 
-@kernel
+@called_kernel
 def forward_all(
     numbers: Float32Array, layer: Heads, parameters: int, units: int, first: int, end: int
 ) -> None:
@@ -102,7 +102,7 @@ def forward_all(
             store_four(numbers, place, four_totals(sum_a, sum_b, sum_c, sum_d) + bias)
 
 
-@kernel
+@called_kernel
 def forward_taken(
     numbers: Float32Array,
     layer: Heads,
@@ -135,7 +135,7 @@ def forward_taken(
         numbers[place + 3 + action_d * layer.rows] = lane(sums, 3) + numbers[bias + action_d]
 
 
-@kernel
+@called_kernel
 def gradient_of_biases(numbers: Float32Array, layer: Heads, at: Places, groups: Groups) -> None:
     """Computes the gradients of the biases; arguments as in `backward_columns`."""
     for action in range(layer.size):
@@ -145,7 +145,7 @@ def gradient_of_biases(numbers: Float32Array, layer: Heads, at: Places, groups: 
         numbers[at.gradient + layer.bias + action] = bias
 
 
-@kernel
+@called_kernel
 def backward_columns(
     spec: Static, numbers: Float32Array, layer: Heads, at: Places, groups: Groups, column: int
 ) -> None:

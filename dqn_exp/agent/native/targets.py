@@ -33,7 +33,7 @@ def _bootstrap(spec: Static, record: Any, memory: Memory, b: int, action: int) -
 @kernel
 def _bootstrap_scalars(_spec: Static, _record: Any, memory: Memory) -> None:
     numbers = memory.numbers
-    for b in range(0, len(memory.leaves), LANES):
+    for b in range(0, len(memory.sampled), LANES):
         rewards = load(numbers, memory.at.rewards + b)
         discounts = load(numbers, memory.at.discounts + b)
         best, _ = greatest_values(memory, b)
@@ -42,7 +42,7 @@ def _bootstrap_scalars(_spec: Static, _record: Any, memory: Memory) -> None:
 
 @kernel
 def _bootstrap_vectors(spec: Static, record: Any, memory: Memory) -> None:
-    for b in range(len(memory.leaves)):
+    for b in range(len(memory.sampled)):
         _bootstrap(spec, record, memory, b, best_action(spec, memory, record, b))
 
 
@@ -54,7 +54,7 @@ def bootstrap_greedily(spec: Spec) -> Any:
 
 @kernel
 def _choose_by_scalars(_spec: Static, _record: Any, memory: Memory) -> None:
-    for b in range(0, len(memory.leaves), LANES):
+    for b in range(0, len(memory.sampled), LANES):
         _, choices = greatest_values(memory, b)
         store(memory.numbers, memory.at.scratch, choices)
         for lane in range(LANES):
@@ -63,7 +63,7 @@ def _choose_by_scalars(_spec: Static, _record: Any, memory: Memory) -> None:
 
 @kernel
 def _choose_by_vectors(spec: Static, record: Any, memory: Memory) -> None:
-    for b in range(len(memory.leaves)):
+    for b in range(len(memory.sampled)):
         memory.chosen[b] = best_action(spec, memory, record, b)
 
 
@@ -75,7 +75,7 @@ def choose_actions(spec: Spec) -> Any:
 
 @kernel
 def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
-    count = len(memory.leaves)
+    count = len(memory.sampled)
     read_observations(spec, stores, record, memory, stores.layout.next_observation)
     forward(spec, memory, target_weights(spec, record, memory), count)
     bootstrap_greedily(spec, record, memory)
@@ -83,7 +83,7 @@ def _set_greedy_targets(spec: Static, stores: Stores, record: Any, memory: Memor
 
 @kernel
 def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
-    count = len(memory.leaves)
+    count = len(memory.sampled)
     read_observations(spec, stores, record, memory, stores.layout.next_observation)
     forward(spec, memory, choosing_weights(spec, record, memory), count)
     choose_actions(spec, record, memory)
@@ -96,7 +96,7 @@ def _set_double_targets(spec: Static, stores: Stores, record: Any, memory: Memor
 @kernel
 def _set_munchausen_targets(spec: Static, stores: Stores, record: Any, memory: Memory) -> None:
     """Bootstraps from a softmax policy; values are scalar, and transitions have one step."""
-    count, layout = len(memory.leaves), stores.layout
+    count, layout = len(memory.sampled), stores.layout
     numbers, weights = memory.numbers, target_weights(spec, record, memory)
     read_observations(spec, stores, record, memory, layout.observation)
     forward(spec, memory, weights, count)

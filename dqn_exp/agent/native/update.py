@@ -63,8 +63,8 @@ def end_work(spec: Spec) -> Any:
 
 @kernel
 def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
-    """Makes one update of a run with the batch in `memory.leaves`."""
-    count, size = len(memory.leaves), memory.at.num_trained
+    """Makes one update of a run with the batch in `memory.sampled`."""
+    count, size = len(memory.sampled), memory.at.num_trained
     begin_work(spec, memory)
     prepare_inputs(spec, stores, run, memory)
     _read_batch(stores, record, memory)
@@ -90,12 +90,12 @@ def update_from_batch(spec: Static, stores: Stores, record: Any, run: int, memor
 def _read_batch(stores: Stores, record: Any, memory: Memory) -> None:
     """Writes the actions, rewards and discounts of a batch to the memory."""
     storage, layout, numbers = stores.storage, stores.layout, memory.numbers
-    for b in range(len(memory.leaves)):
-        leaf = item(memory.leaves, b)
-        row = leaf * layout.width
-        memory.actions[b] = int(item(storage, row + layout.action))
-        numbers[memory.at.discounts + b] = item(storage, row + layout.discount)
-        numbers[memory.at.rewards + b] = reward_of(stores, record, leaf)
+    for b in range(len(memory.sampled)):
+        row = item(memory.sampled, b)
+        place = row * layout.width
+        memory.actions[b] = int(item(storage, place + layout.action))
+        numbers[memory.at.discounts + b] = item(storage, place + layout.discount)
+        numbers[memory.at.rewards + b] = reward_of(stores, record, row)
 
 
 @kernel
@@ -103,7 +103,7 @@ def _differentiate_loss(
     spec: Static, stores: Stores, record: Any, run: int, memory: Memory
 ) -> np.float32:
     """Writes the deltas of the outputs; returns the mean loss, by importance weight."""
-    numbers, count = memory.numbers, len(memory.leaves)
+    numbers, count = memory.numbers, len(memory.sampled)
     mean, share = ZERO, ONE / np.float32(count)
     for b in range(count):
         place, factor = (
@@ -120,7 +120,7 @@ def _differentiate_loss(
 @kernel
 def fill_numbers(record: Any, memory: Memory) -> None:
     """Writes the random numbers of the next batch."""
-    count = len(memory.leaves)
+    count = len(memory.sampled)
     philox.fill(memory.random, count, record.seed, SAMPLING, record.updates * count)
 
 
@@ -128,26 +128,26 @@ def fill_numbers(record: Any, memory: Memory) -> None:
 def _draw_uniformly(_spec: Static, stores: Stores, record: Any, _run: int, memory: Memory) -> None:
     fill_numbers(record, memory)
     offset, size, width = record.offset, record.size, stores.layout.width
-    for b in range(len(memory.leaves)):
-        leaf = offset + philox.to_range(item(memory.random, b), size)
-        memory.leaves[b] = leaf
-        prefetch(stores.storage, leaf * width)
-        prefetch(stores.storage, leaf * width + width - 1)
+    for b in range(len(memory.sampled)):
+        row = offset + philox.to_range(item(memory.random, b), size)
+        memory.sampled[b] = row
+        prefetch(stores.storage, row * width)
+        prefetch(stores.storage, row * width + width - 1)
 
 
 @kernel
 def _draw_by_priority(_spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
     """Samples one transition from each of B equal parts of the total."""
     fill_numbers(record, memory)
-    nodes, levels, least, count = stores.nodes, stores.levels, np.inf, len(memory.leaves)
+    nodes, levels, least, count = stores.nodes, stores.levels, np.inf, len(memory.sampled)
     for b in range(count):
         share = (b + philox.to_unit(memory.random[b])) / count
         leaf = sample_part(nodes, levels, run, share * record.total_mass, record.size)
         least = min(least, mass_of(nodes, levels, run, leaf))
-        memory.leaves[b] = record.offset + leaf
+        memory.sampled[b] = record.offset + leaf
     importance = schedule_of(record.importance_exponent, record.step)
     for b in range(count):
-        mass = mass_of(nodes, levels, run, memory.leaves[b] - record.offset)
+        mass = mass_of(nodes, levels, run, memory.sampled[b] - record.offset)
         memory.numbers[memory.at.factors + b] = (least / mass) ** importance
 
 
@@ -166,11 +166,11 @@ def _keep_priorities(
 
 @kernel
 def _prioritize(_spec: Static, stores: Stores, record: Any, run: int, memory: Memory) -> None:
-    for b in range(len(memory.leaves)):
+    for b in range(len(memory.sampled)):
         priority = np.float64(memory.numbers[memory.at.priorities + b]) + record.priority_epsilon
         if not priority <= record.max_priority:
             record.max_priority = priority
-        leaf, mass = memory.leaves[b] - record.offset, priority**record.priority_exponent
+        leaf, mass = memory.sampled[b] - record.offset, priority**record.priority_exponent
         record.total_mass = sum_tree.put(stores.nodes, stores.levels, run, leaf, mass)
     record.max_mass = record.max_priority**record.priority_exponent
 
@@ -190,10 +190,10 @@ def schedule_of(schedule: Any, step: int) -> float:
 
 
 @kernel
-def reward_of(stores: Stores, record: Any, leaf: int) -> np.float32:
+def reward_of(stores: Stores, record: Any, row: int) -> np.float32:
     """Returns the reward of a transition: those of its steps, clipped and discounted."""
     layout, total, factor = stores.layout, ZERO, 1.0
-    first = leaf * layout.width + layout.rewards
+    first = row * layout.width + layout.rewards
     for step in range(layout.width - layout.rewards):
         total += np.float32(factor) * bounded(
             item(stores.storage, first + step), record.reward_limit
