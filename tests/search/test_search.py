@@ -13,6 +13,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from dqn_exp.analysis.statistics import statistic_of
+from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.core.errors import RunError
 from dqn_exp.files.job_list import read_job_list
 from tests.command import files_below, run_apart, run_here, table_of
@@ -154,6 +155,19 @@ def test_more_trials_are_added_to_a_search_that_has_ended(searched, resumed, tmp
     assert len(table_of(tmp_path / "s")) == 24
     again = resumed("s", "hydra.sweeper.finalists=0", "report=no")  # Of 6 trials, as before.
     assert again.status == 0 and len(trials_in(tmp_path / "s")) == 8, again
+
+
+def test_a_search_with_configs_of_its_own_goes_on_with_them(search, resumed, tmp_path):
+    shutil.copytree(conf_dir(), tmp_path / "own")
+    smoke = tmp_path / "own/experiment/smoke.yaml"
+    smoke.write_text(smoke.read_text() + "seed: 0\nname: mine\n")
+    few = ("hydra.sweeper.n_trials=1", "hydra.sweeper.seeds=1")
+    ended = search("--config-path", str(tmp_path / "own"), *few)
+    assert ended.status == 0, ended
+    again = resumed("s", "hydra.sweeper.n_trials=2", "report=no")
+    assert again.status == 0 and len(trials_in(tmp_path / "s")) == 2, again
+    configs = [job.config for job in read_job_list(tmp_path / "s")[1]]
+    assert [config["name"] for config in configs] == ["mine"] * 2
 
 
 @pytest.mark.parametrize(
