@@ -4,13 +4,14 @@ An Efficient Approach for Assessing Hyperparameter Importance,
 https://proceedings.mlr.press/v32/hutter14.html.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dqn_exp.analysis.aggregates import Setting
-from dqn_exp.analysis.swept_keys import are_numbers
+from dqn_exp.analysis.swept_keys import are_numbers, is_logarithmic
 from dqn_exp.core.extras import import_extra
 
 MIN_SETTINGS = 10
@@ -76,31 +77,31 @@ def _shares(
     import_extra("sklearn", "search")
     optuna = import_extra("optuna", "search")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    distributions = {key: _distribution(optuna, settings, key, log_keys) for key in keys}
+    columns = {key: _column([one.values[key] for one in settings], key, log_keys) for key in keys}
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         optuna.trial.create_trial(
-            params={key: _parsed(setting.values[key], distributions[key]) for key in keys},
-            distributions=distributions,
+            params={key: column[place] for key, column in columns.items()},
+            distributions={key: _distribution(optuna, column) for key, column in columns.items()},
             value=setting.last_return,
         )
-        for setting in settings
+        for place, setting in enumerate(settings)
     )
     evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=NUM_TREES, seed=seed)
     shares: Mapping[str, float] = evaluator.evaluate(study, params=list(keys))
     return shares
 
 
-def _parsed(text: str, distribution: Any) -> str | float:
-    return text if hasattr(distribution, "choices") else float(text)
-
-
-def _distribution(
-    optuna: Any, settings: Sequence[Setting], key: str, log_keys: frozenset[str]
-) -> Any:
-    values = list(dict.fromkeys(setting.values[key] for setting in settings))
+def _column(values: Sequence[str], key: str, log_keys: frozenset[str]) -> Sequence[str | float]:
+    """Returns the values of a key as numbers, if they are, on the scale that they are spread on."""
     if not are_numbers(values):
-        return optuna.distributions.CategoricalDistribution(values)
-    numbers = [float(value) for value in values]
-    is_log = key in log_keys and min(numbers) > 0
-    return optuna.distributions.FloatDistribution(min(numbers), max(numbers), log=is_log)
+        return values
+    # The evaluator takes no notice of logarithmic scales.
+    scale = math.log if is_logarithmic(key, values, log_keys) else float
+    return [scale(float(value)) for value in values]
+
+
+def _distribution(optuna: Any, column: Sequence[Any]) -> Any:
+    if isinstance(column[0], str):
+        return optuna.distributions.CategoricalDistribution(list(dict.fromkeys(column)))
+    return optuna.distributions.FloatDistribution(min(column), max(column))

@@ -47,3 +47,21 @@ def test_too_few_settings_and_equal_returns_have_no_importance(tmp_path):
     write_sweep(tmp_path / "t", SWEPT, lambda v: {100: 1.0})
     (group,) = read_groups(tmp_path / "t")
     assert importances(group.settings, group.keys, frozenset()) == []
+
+
+@pytest.mark.parametrize(
+    "rates", [[1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0], [1, 10, 100, 1e3, 1e4, 1e5]]
+)
+def test_magnitudes_count_by_their_logarithms(tmp_path, rates):
+    """Half of the rates are low ones, so the share of the rate is that of a switch."""
+    swept = {"agent.learning_rate": rates, "agent.gamma": [0.1, 0.2, 0.3, 0.4]}
+    low = sorted(rates)[2]
+    write_sweep(
+        tmp_path / "s",
+        swept,
+        lambda v: {100: 100.0 * (v["agent.learning_rate"] <= low) + 10 * (v["agent.gamma"] > 0.25)},
+    )
+    (group,) = read_groups(tmp_path / "s")
+    for log_keys in (frozenset(), frozenset({"agent.learning_rate"})):
+        found = {one.key: one.value for one in importances(group.settings, group.keys, log_keys)}
+        assert found["agent.learning_rate"] > 0.9 and found["agent.gamma"] < 0.1
