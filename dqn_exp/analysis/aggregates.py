@@ -76,7 +76,7 @@ class Setting(NamedTuple):
     @property
     def num_reached(self) -> float:
         """Runs that reach the threshold; NaN without a threshold."""
-        is_known = not np.isnan(self.reached).any()
+        is_known = len(self.reached) > 0 and not np.isnan(self.reached).any()
         return int(np.isfinite(self.reached).sum()) if is_known else np.nan
 
     @property
@@ -150,6 +150,8 @@ def make_curve(setting: Setting) -> Curve:
     """Returns the learning curve of a setting, without failed and diverged runs."""
     counted = (run for run in setting.runs if run.status not in FAILED)
     known = [run.evaluations for run in counted if len(run.evaluations)]
+    if not known:
+        return Curve(np.empty(0), Estimate(*np.empty((3, 0))), np.empty(0, dtype=np.int64))
     steps = _common_steps(known)
     # [G, n], NaN where a run has not reached the step; runs may have different lengths.
     returns = np.array([_interpolate(steps, one) for one in known]).T.reshape(len(steps), -1)
@@ -196,14 +198,13 @@ def _one_per_seed(runs: Sequence[RunFiles]) -> list[RunFiles]:
 
 
 def _with_probabilities(settings: list[Setting]) -> list[Setting]:
-    """Returns the settings with their probabilities of being best, given enough scores."""
-    known = [
-        i for i, setting in enumerate(settings) if len(setting.scores) >= MIN_SEEDS_FOR_RANKING
-    ]
-    if len(known) > 1:
+    """Returns the settings with their probabilities of being best, where scores are enough."""
+    known = [i for i, setting in enumerate(settings) if len(setting.scores)]
+    if len(known) > 1 and max(len(one.scores) for one in settings) >= MIN_SEEDS_FOR_RANKING:
         probabilities = statistics.probabilities_of_being_best([settings[i].scores for i in known])
         for index, probability in zip(known, probabilities.tolist(), strict=True):
-            settings[index] = settings[index]._replace(probability_best=probability)
+            if len(settings[index].scores) >= MIN_SEEDS_FOR_RANKING:
+                settings[index] = settings[index]._replace(probability_best=probability)
     return settings
 
 

@@ -93,6 +93,7 @@ def make_chart_data(
                 "dots": rounded(ranking.values(setting)),
                 "last": _number(setting.last_return),
                 "order": places[id(setting)],
+                "trial": _trial(setting),
                 "isPruned": setting.num_pruned > 0,
                 "curve": _curve(by_setting.get(id(setting)), points),
                 "training": _training(setting, min(points, NUM_TRAINING_POINTS)),
@@ -108,6 +109,11 @@ def make_chart_data(
 def in_order_of_runs(group: Group) -> list[Setting]:
     """Returns the settings in the order in which their runs were made."""
     return sorted(group.settings, key=lambda one: natural_order(min(one.runs, key=_name).name))
+
+
+def _trial(setting: Setting) -> int:
+    """Returns the number of the trial of a setting, if it is of a search."""
+    return min(map(_name, setting.runs))[0] // len(setting.runs)
 
 
 def natural_order(name: str) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
@@ -20,11 +19,12 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
     Args:
         settings: of one environment, the best first.
     """
-    runs = (_median_run(setting) for setting in settings)
-    shown = next(((run, strip) for run in runs if (strip := read_filmstrip(run.directory))), None)
-    if shown is None:
+    medians = ((setting, _median_run(setting)) for setting in settings)
+    shown = next((one for one in medians if read_filmstrip(one[1].directory)), None)
+    strip = None if shown is None else read_filmstrip(shown[1].directory)
+    if shown is None or strip is None:
         return None
-    run, strip = shown
+    setting, run = shown
     height, width = strip.frames.shape[1:3]
 
     def draw(axes: Axes, theme: Theme) -> None:
@@ -38,7 +38,8 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
         axes.set_aspect(height / width)
 
     shape = (9.0, 9.0 / max(len(strip.frames), 4) * 1.25 * height / width + 0.7)
-    return Plot("frames", "What the agent sees", _caption(settings, strip), draw, shape)
+    text = _caption(setting, settings, strip)
+    return Plot("frames", "What the agent sees", text, draw, shape)
 
 
 def to_pictures(strip: FilmstripFile) -> list[npt.NDArray[Any]]:
@@ -58,18 +59,21 @@ def _has_planes(strip: FilmstripFile) -> bool:
     return strip.high - strip.low == 1 and strip.frames.shape[-1] > 1
 
 
-def _caption(settings: Sequence[Setting], strip: FilmstripFile) -> str:
+def _caption(shown: Setting, settings: Sequence[Setting], strip: FilmstripFile) -> str:
     text = "Evenly spaced frames of an evaluation episode"
     if sum(len(setting.runs) for setting in settings) > 1:
-        text += ", of the median run of the best setting"
+        name = "the best setting" if shown is settings[0] else shown.label
+        text += f", of the median run of {name}"
     if _has_planes(strip):
         return f"{text}. Planes of objects have one color each; the last plane is on top."
     return f"{text}."
 
 
 def _median_run(setting: Setting) -> RunFiles:
-    ordered = sorted(setting.runs, key=lambda run: -np.inf if run.score is None else run.score)
-    return ordered[len(ordered) // 2]
+    scores = [(run.score, place) for place, run in enumerate(setting.runs)]
+    completed = [(score, place) for score, place in scores if score is not None]
+    places = [place for _, place in sorted(completed)] or range(len(setting.runs))
+    return setting.runs[places[len(places) // 2]]
 
 
 def _label(run: RunFiles, strip: FilmstripFile) -> str:

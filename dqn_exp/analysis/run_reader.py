@@ -72,6 +72,7 @@ class Source(NamedTuple):
         is_listed: whether the swept keys are known.
         log_keys: keys that were searched on a logarithmic scale.
         is_search: whether it is a search.
+        sweeper: option of hydra/sweeper that its command selects.
     """
 
     directory: Path
@@ -82,6 +83,7 @@ class Source(NamedTuple):
     is_listed: bool = True
     log_keys: frozenset[str] = frozenset()
     is_search: bool = False
+    sweeper: str = "population"
 
 
 def read_sources(directories: Sequence[Path]) -> list[Source]:
@@ -94,7 +96,8 @@ def read_sources(directories: Sequence[Path]) -> list[Source]:
     if twice := [one for k, one in enumerate(absolute) if one in absolute[:k]]:
         raise ConfigError([f"{twice[0]} was given twice; expected distinct directories."])
     for one, other in itertools.permutations(absolute, 2):
-        if one.is_relative_to(other):
+        # The list of a sweep does not have the runs of another one inside it, its confirmation.
+        if one.is_relative_to(other) and not all((each / NAME).exists() for each in (one, other)):
             raise ConfigError([f"{one} is inside {other}; its runs would count twice."])
     parent = os.path.commonpath([directory.parent for directory in absolute])
     return [_read_source(directory, os.path.relpath(directory, parent)) for directory in absolute]
@@ -213,6 +216,7 @@ def _read_sweep(directory: Path, name: str) -> Source:
         is_sweep=True,
         log_keys=_log_keys(hydra),
         is_search=(directory / JOURNAL).exists(),
+        sweeper=flatten(hydra).get("runtime.choices.hydra/sweeper", "population"),
     )
 
 

@@ -152,7 +152,7 @@ def probabilities_of_being_best(settings: Sequence[Float64Array]) -> Float64Arra
     """Returns how often each setting has the largest IQM when the seeds of all are resampled.
 
     Args:
-        settings: arrays `[n]` of values, at least two each.
+        settings: arrays `[n]` of values, at least one each; a single value is always drawn.
     """
     rng = np.random.default_rng(0)
     resampled = np.stack([_resampled_iqms(values, rng) for values in settings])
@@ -184,6 +184,8 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 def _resampled_iqms(values: Float64Array, rng: np.random.Generator) -> Float64Array:
     """Returns the IQMs of many resamples of values `[n]`."""
+    if len(values) == 1:
+        return np.full(NUM_RESAMPLES, values[0])
     found = stats.bootstrap([values], iqm, n_resamples=NUM_RESAMPLES, method="percentile", rng=rng)
     distribution: Float64Array = found.bootstrap_distribution
     return distribution

@@ -191,12 +191,19 @@ def confirmation_of(sources: Sequence[Source], prefix: str) -> str:
 def commands(sources: Sequence[Source]) -> list[str]:
     """Returns the commands that repeat the training."""
     return [
-        shlex.join(
-            ["python", "-m", "dqn_exp.train", *(["-m"] if source.is_sweep else []), *source.command]
-        )
+        shlex.join(["python", "-m", *_repeating(source, source.command)])
         for source in sources
         if source.command is not None
     ]
+
+
+def _repeating(source: Source, command: Sequence[str]) -> list[str]:
+    if source.directory.name != CONFIRMATION:
+        return ["dqn_exp.train", *(["-m"] if source.is_sweep else []), *command]
+    others = ({key: run.swept[key] for key in run.swept if key != "seed"} for run in source.runs)
+    top, seeds = len({str(one) for one in others}), len({run.seed for run in source.runs})
+    sweep = str(shorten(source.directory.parent))
+    return ["dqn_exp.confirm", sweep, "--top", str(top), "--seeds", str(seeds)]
 
 
 def command_of(setting: Setting, sources: Sequence[Source]) -> str:
@@ -207,7 +214,7 @@ def command_of(setting: Setting, sources: Sequence[Source]) -> str:
         return ""
     kept = [one for one in source.command if not _is_replaced(one, run)]
     kept = [ONE_CHOICE.sub(r"\1", one) for one in kept]
-    if source.is_search:
+    if source.sweeper != "population":
         kept.append("hydra/sweeper=population")  # A recipe may select the search.
     written = written_keys(source)
     swept = [

@@ -58,7 +58,7 @@ def improvements(group: Group) -> Iterator[tuple[str, str, str, str]]:
     for rival in scored[1 : 1 + NUM_RIVALS]:
         probability = probability_of_improvement(best, sample(rival))
         interval = f"{probability.low:.2f} to {probability.high:.2f}"
-        p_value = adjust_for_pairs(mann_whitney_p(best, sample(rival)), len(scored))
+        p_value = adjust_for_pairs(mann_whitney_p(best, sample(rival)), len(group.scored))
         yield rival.label, f"{probability.value:.2f}", interval, f"{p_value:.2g}"
 
 
@@ -85,11 +85,10 @@ def _how_certain(scored: Sequence[Setting], ranking: Ranking) -> str:
         return f"The next best is {rival.label}, with {_value(rival, ranking)}."
     samples = ranking.sample(best), ranking.sample(rival)
     probability = probability_of_improvement(*samples)
-    count = sum(len(setting.scores) > 1 for setting in scored)
-    p_value = adjust_for_pairs(mann_whitney_p(*samples), count)
+    p_value = adjust_for_pairs(mann_whitney_p(*samples), len(scored))
     test = f"Mann-Whitney p = {p_value:.2g}"
-    if count > 2:
-        test += f", adjusted for the choice among {count} settings"
+    if len(scored) > 2:
+        test += f", adjusted for the choice among {len(scored)} settings"
     first = ""
     if ranking is DEFAULT and not np.isnan(best.probability_best):
         first = f"It ranks first in {100 * best.probability_best:.0f}% of resamples of the seeds. "

@@ -87,3 +87,29 @@ def test_a_seed_counts_once(tmp_path):
     write_sweep(tmp_path / "c", swept, lambda values: {100: 5.0 + values["seed"]})
     report_of([tmp_path / "c"])
     assert [row["n"] for row in rows_of(tmp_path / "c")] == ["2", "2"]
+
+
+def test_all_settings_with_a_score_are_resampled(tmp_path):
+    scores = {0.9: [10.0] * 5, 0.98: [100.0] * 4, 0.99: [5.0] * 5}
+    write_sweep(
+        tmp_path / "s",
+        {"agent.gamma": list(scores), "seed": range(5)},
+        lambda v: {100: dict(enumerate(scores[v["agent.gamma"]])).get(v["seed"], 0.0)},
+        lambda v: "diverged" if v["seed"] >= len(scores[v["agent.gamma"]]) else "completed",
+    )
+    _, settings = read_settings(tmp_path / "s")
+    found = {setting.values["agent.gamma"]: setting.probability_best for setting in settings}
+    assert np.isnan(found.pop("0.98")) and set(found.values()) == {0.0}
+
+
+def test_a_run_without_evaluations_has_an_empty_curve_and_no_threshold(tmp_path):
+    write_sweep(tmp_path / "s", {"agent.gamma": [0.9, 0.98]}, lambda v: {100: 5.0})
+    for table in (tmp_path / "s").glob("0_*/evaluations.csv"):
+        table.unlink()
+    _, settings = read_settings(tmp_path / "s")
+    lengths = {one.values["agent.gamma"]: len(make_curve(one).steps) for one in settings}
+    assert lengths == {"0.9": 0, "0.98": 1}
+    (pruned,) = make_settings(
+        [settings[0].runs[0]._replace(result=None)], ["agent.gamma"], threshold=None
+    )
+    assert len(pruned.reached) == 0 and np.isnan(pruned.num_reached)

@@ -77,3 +77,14 @@ def test_results_of_other_programs_are_left_out_with_a_line(tmp_path, caplog):
     (source,) = read_sources([tmp_path])
     assert [run.name for run in source.runs] == ["r"]
     assert re.search(r"Left out: .*foreign/result.json: expected the result of a run", caplog.text)
+
+
+def test_a_sweep_and_its_confirmation_are_compared(tmp_path):
+    swept = {"agent.gamma": [0.9, 0.98], "seed": [0, 1]}
+    write_sweep(tmp_path / "s", swept, lambda values: {100: 1.0})
+    write_sweep(tmp_path / "s/confirmation", swept, lambda values: {100: 2.0})
+    sources = read_sources([tmp_path / "s", tmp_path / "s/confirmation"])
+    assert [(source.name, len(source.runs)) for source in sources] == [
+        ("s", 4),
+        ("s/confirmation", 4),
+    ]

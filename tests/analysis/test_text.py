@@ -1,12 +1,14 @@
 """What a report says about its runs."""
 
+import json
+
 import pytest
 import yaml
 from markupsafe import escape
 
 from dqn_exp.analysis.comparable import make_groups
 from dqn_exp.analysis.run_reader import read_sources
-from dqn_exp.analysis.text import command_of
+from dqn_exp.analysis.text import command_of, commands
 from dqn_exp.files.job_list import JobEntry, begin_job_list
 from tests.conftest import config_values
 from tests.sweep_files import (
@@ -129,3 +131,26 @@ def test_the_command_of_a_setting_has_only_keys_that_it_has(tmp_path):
         "uniform": f"{begin} {end} buffer=uniform seed=0",
         "prioritized": f"{begin} buffer.priority_exponent=0.5 {end} buffer=prioritized seed=0",
     }
+
+
+def test_the_commands_of_a_confirmation_repeat_it(tmp_path):
+    swept = {"agent.gamma": [0.9, 0.98], "seed": [5, 6, 7]}
+    write_sweep(tmp_path / "s/confirmation", swept, lambda values: {100: values["agent.gamma"]})
+    path = tmp_path / "s/confirmation/jobs.jsonl"
+    first, *rest = path.read_text().splitlines()
+    head = json.loads(first)
+    # As it is copied from the search.
+    head["hydra"]["overrides"]["task"] = ["experiment=search_cartpole"]
+    head["hydra"]["runtime"] = {"choices": {"hydra/sweeper": "search"}}
+    path.write_text("\n".join([json.dumps(head), *rest]) + "\n")
+    (source,) = read_sources([tmp_path / "s/confirmation"])
+    (command,) = commands([source])
+    assert command.endswith("/s --top 2 --seeds 3")
+    assert command.startswith("python -m dqn_exp.confirm ")
+    (group,) = make_groups([source])
+    for setting in group.settings:
+        gamma = setting.values["agent.gamma"]
+        assert command_of(setting, [source]) == (
+            "python -m dqn_exp.train -m experiment=search_cartpole hydra/launcher=x "
+            f"hydra/sweeper=population agent.gamma={gamma} seed=5,6,7"
+        )

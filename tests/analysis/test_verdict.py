@@ -116,3 +116,19 @@ def test_a_best_setting_whose_runs_have_failed_is_told_so(tmp_path):
     assert "3 of its 4 runs failed or have not ended, and are not counted." in text
     setting = read_settings(tmp_path / "s")[1][0]
     assert make_curve(setting).returns.value.max() == 200  # What has diverged is not in it.
+
+
+def test_settings_with_one_run_are_among_those_that_the_best_was_chosen_from(tmp_path):
+    gammas = [round(0.01 * k, 2) for k in range(1, 33)]
+
+    def returns(values):
+        place = gammas.index(values["agent.gamma"])
+        if place >= 2 and values["seed"]:
+            return None
+        return {100: 100.0 * (2 - place) + values["seed"] if place < 2 else 1.0}
+
+    write_sweep(tmp_path / "s", {"agent.gamma": gammas, "seed": range(5)}, returns)
+    report_of([tmp_path / "s"])
+    text = lines_of(tmp_path / "s")
+    assert "the difference is not significant (Mann-Whitney p = " in text
+    assert "adjusted for the choice among 32 settings)" in text

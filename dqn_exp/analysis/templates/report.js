@@ -22,7 +22,7 @@ const shortened = (text, most) => text.length > most ? "\u2026" + text.slice(1 -
 
 /** The label of a setting, or only its values where that is too long. */
 const fitting = (one, most) => one.label.length <= most || !one.values.length ? shortened(one.label, most)
-  : shortened(one.values.map(value => isNaN(value) ? value : digits(Number(value))).join(", "), most);
+  : shortened(one.values.filter(value => value !== "").map(value => isNaN(value) ? value : digits(Number(value))).join(", "), most);
 
 function axis(extra) {
   return {gridcolor: css("--line"), linecolor: css("--muted"), zeroline: false, automargin: true, fixedrange: false, ...extra};
@@ -182,11 +182,11 @@ function drawImportance(place, data) {
 
 function drawHistory(place, data) {
   const all = data.settings.filter(one => isKnown(one.last)).sort((a, b) => a.order - b.order);
-  const part = (rows, symbol, name, tone) => ({x: rows.map(one => one.order + 1), y: rows.map(one => one.last), mode: "markers", name, showlegend: true,
+  const part = (rows, symbol, name, tone) => ({x: rows.map(one => one.trial), y: rows.map(one => one.last), mode: "markers", name, showlegend: true,
     marker: {symbol, size: 7, color: tone}, text: rows.map(one => escaped(one.label)), hovertemplate: "trial %{x}: %{y:.4~g}<br>%{text}<extra></extra>"});
   const done = all.filter(one => !one.isPruned);
   let best = -Infinity;
-  const line = {x: done.map(one => one.order + 1), y: done.map(one => best = Math.max(best, one.last)), mode: "lines", line: {shape: "hv", color: color(1)}, name: "best so far", showlegend: true, hoverinfo: "skip"};
+  const line = {x: done.map(one => one.trial), y: done.map(one => best = Math.max(best, one.last)), mode: "lines", line: {shape: "hv", color: color(1)}, name: "best so far", showlegend: true, hoverinfo: "skip"};
   draw(place, [part(all.filter(one => one.isPruned), "circle-open", "pruned", css("--muted")), part(done, "circle", "completed", color(0)), line],
     {height: 320, showlegend: true, legend: {orientation: "h", y: 1.02, yanchor: "bottom"}, xaxis: {title: {text: "trial"}}, yaxis: {title: {text: "return"}}});
 }
