@@ -30,11 +30,13 @@ def call(arguments: Sequence[str], *, is_quiet: bool) -> None:
         RunError: If a run failed or diverged.
         KeyboardInterrupt: If it is interrupted, with the command that resumes.
     """
-    options = ["log.progress=false"] if is_quiet else []
+    if is_quiet:
+        kept = [one for one in arguments if not one.lstrip("+").startswith("log.progress=")]
+        arguments = [*kept, "log.progress=false"]
     with _process_as_it_was(), _output(is_quiet):
         prepare()
         try:
-            train_as_told([*options, *arguments])
+            train_as_told(list(arguments))
         except BadInputExit as error:
             raise ConfigError(error.problems) from None
         except (RunError, ConfigError, MissingExtraError):
@@ -68,5 +70,10 @@ def _process_as_it_was() -> Iterator[None]:
             os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
-def _output(is_quiet: bool) -> contextlib.AbstractContextManager[object]:
-    return contextlib.redirect_stdout(io.StringIO()) if is_quiet else contextlib.nullcontext()
+@contextlib.contextmanager
+def _output(is_quiet: bool) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for redirect in (contextlib.redirect_stdout, contextlib.redirect_stderr):
+            if is_quiet:
+                stack.enter_context(redirect(io.StringIO()))
+        yield

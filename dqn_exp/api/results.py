@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dqn_exp.analysis.aggregates import make_curve
 from dqn_exp.analysis.comparable import Group, make_groups
 from dqn_exp.analysis.key_plots import make_marginals
-from dqn_exp.analysis.plot_style import LIGHT, Plot, drawn
+from dqn_exp.analysis.plot_style import LIGHT, drawn
 from dqn_exp.analysis.plots import make_plots
 from dqn_exp.analysis.report import write_report
 from dqn_exp.analysis.run_reader import log_keys_of, read_sources
@@ -107,14 +107,15 @@ class Results:
             name: of the picture, such as `settings`, `curves`, `profiles` or `sensitivity_gamma`.
 
         Raises:
-            ConfigError: If there is no such plot; the message lists the available names.
+            ConfigError: If there is no such plot, with the available names, or no completed run.
         """
-        found: dict[str, Plot] = {}
-        for group in self._groups[:1]:
-            curves = [make_curve(setting) for setting in group.scored]
-            logs = log_keys_of(self._sources)
-            plots = make_plots(group, curves, make_marginals(group), logs) if curves else []
-            found = {plot.name: plot for plot in plots}
+        group = next((group for group in self._groups if group.scored), None)
+        if group is None:
+            raise ConfigError(["plot: expected a completed run, got none."])
+        curves = [make_curve(setting) for setting in group.scored]
+        logs = log_keys_of(self._sources)
+        plots = make_plots(group, curves, make_marginals(group), logs)
+        found = {plot.name: plot for plot in plots}
         if name not in found:
             raise ConfigError([f"name: expected one of {', '.join(found)}, got {name!r}."])
         with drawn(found[name], LIGHT) as figure:

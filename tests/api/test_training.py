@@ -65,8 +65,10 @@ def test_a_sweep_has_tables_of_the_right_types(folder, capsys):
     assert results.best == {"agent.gamma": float(means.idxmax())}
 
 
-def test_a_name_is_that_of_the_directory(folder):
-    results = dqn_exp.train({**SHORT, "name": "mine"}, quiet=True)
+def test_a_name_is_that_of_the_directory(folder, capfd):
+    named = {**SHORT, "name": "mine", "log.progress": True}
+    results = dqn_exp.train(named, quiet=True)
+    assert capfd.readouterr() == ("", "")
     assert results.directory == folder / "outputs/mine" and len(results.runs) == 1
 
 
