@@ -411,6 +411,19 @@ def with_statistics_of_rewards() -> Any:
     return gymnasium.wrappers.NormalizeReward(gymnasium.make("CartPole-v1"))
 
 
+class HighImages(gymnasium.Env[Any, Any]):
+    """Images without zeros."""
+
+    observation_space = spaces.Box(1, 9, (8, 8), np.uint8)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        return np.full((8, 8), 3, dtype=np.uint8), {}
+
+    def step(self, action: Any) -> Any:
+        return np.full((8, 8), 4, dtype=np.uint8), 1.0, False, False, {}
+
+
 LIMITS = {"Endless": None, "OwnLimit": None}
 
 

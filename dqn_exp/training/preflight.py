@@ -215,6 +215,11 @@ def _problems_of_images(config: Config, shape: EnvShape) -> list[str]:
             f"buffer.capacity: expected at most {MOST_TRANSITIONS:_} with images, got "
             f"{config.buffer.capacity}."
         )
+    if config.env.frame_padding != "first" and frames.low > 0:
+        problems.append(
+            f"env.frame_padding: expected first, got zeros: the observations of {config.env.id} "
+            f"have values of at least {frames.low:g}."
+        )
     if config.agent.normalize_observations:
         problems.append(
             "agent.normalize_observations: expected false, got true: images are scaled to [0, 1] "

@@ -69,6 +69,12 @@ def test_a_custom_buffer_that_stores_no_frames_is_refused_for_images():
     assert check_config(make_config("buffer=custom", buffer__target=own, **IMAGES)) == []
 
 
+def test_zeros_pad_only_images_that_may_be_zero():
+    own = {"env__id": "tests.odd_envs:HighImages", "env__frame_padding": "zeros"}
+    (problem,) = check_config(make_config("network=conv", **own, env__frame_stack=2))
+    assert problem.startswith("env.frame_padding: expected first, got zeros: the observations of")
+
+
 def test_the_environment_of_evaluations_is_tried_once_and_compared(monkeypatch):
     wide = make_config(**IMAGES, eval__env_kwargs={"shape": [5, 6, 2]})
     (problem,) = check_config(wide)

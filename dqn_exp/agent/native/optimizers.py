@@ -121,7 +121,9 @@ def _step_adam(_spec: Static, memory: Memory, part: int) -> None:
         second = where_small(second, least, zeros(), second)
         store(numbers, memory.at.first + i, first)
         store(numbers, memory.at.second + i, second)
-        change = step * first / (square_root(second) * scale + epsilon)
+        # With a smaller epsilon, a root of 0 would make large changes.
+        root = square_root(where_small(second, least, least, second))
+        change = step * first / (root * scale + epsilon)
         place = memory.at.online + i
         store(numbers, place, load(numbers, place) * kept - change)
 

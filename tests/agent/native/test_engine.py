@@ -354,3 +354,14 @@ def test_the_choice_of_engine_depends_on_structure_alone():
         assert make_config(**overrides).engine == "native"
     assert make_config(network__hidden_sizes=[4_096, 4_096]).engine == "torch"
     assert make_config(network__hidden_sizes=[4_096]).engine == "torch"
+
+
+def test_gradients_next_to_nothing_make_no_large_steps_with_a_tiny_epsilon(tmp_path):
+    settings = {"agent__optimizer__epsilon": 1e-20, "agent__max_grad_norm": 1e-15}
+    trainers = make_trainers(tmp_path, {}, **settings)
+    fill(trainers, 1)
+    for trainer in trainers:
+        before = trainer._agent.online.clone()
+        trainer._engine.learn(np.array([True, True]), np.array([100, 200]))
+        assert 0 < float((trainer._agent.online - before).abs().max()) < 2e-3  # The rate.
+    assert max(differences(trainers)) < 1e-6
