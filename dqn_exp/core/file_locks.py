@@ -2,6 +2,8 @@
 
 import errno
 import fcntl
+import os
+from pathlib import Path
 
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL)
 """Errors of file systems without locks, such as some network file systems."""
@@ -19,3 +21,17 @@ def is_locked_now(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def lock_until_exit(path: Path) -> None:
+    """Locks a file, as several processes may, until this process ends.
+
+    Raises:
+        OSError: If it is locked exclusively, or cannot be opened or locked.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ import numba
 from numba import config
 from numba.core.event import Listener, install_listener
 
-from dqn_exp.core.file_locks import UNSUPPORTED, is_locked_now
+from dqn_exp.core.file_locks import UNSUPPORTED, is_locked_now, lock_until_exit
 from dqn_exp.core.kernel_compiler import EntryCompiler, KernelCompiler
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,9 @@ IMPORT = re.compile(
     re.MULTILINE,
 )
 NAME = re.compile(r"\w+")
+
+IN_USE = "in_use"
+"""File that each process which uses a directory locks."""
 
 KERNEL: dict[str, Any] = {
     "error_model": "numpy",
@@ -173,6 +176,8 @@ def _directory() -> Path | None:
                 _remove_stale(place)
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=directory):
+                with suppress(OSError):  # Where there are no locks, nothing keeps it.
+                    lock_until_exit(directory / IN_USE)
                 return directory
         except (OSError, RuntimeError):  # RuntimeError: there is no home directory.
             continue
@@ -180,9 +185,11 @@ def _directory() -> Path | None:
 
 
 def _remove_stale(place: Path) -> None:
-    """Removes code that was compiled from earlier versions of the package."""
+    """Removes code of earlier versions of the package, unless a process still uses it."""
     for directory in place.glob("compiled-*"):
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(OSError), (directory / IN_USE).open("a") as file:
+            if is_locked_now(file.fileno()):
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 def _digest() -> str:

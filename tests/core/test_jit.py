@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import logging
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.core import jit
+from dqn_exp.core.file_locks import is_locked_now, lock_until_exit
 from tests.conftest import never
 
 PROBE = """
@@ -55,13 +57,26 @@ def test_the_first_place_that_can_be_written_is_taken(places):
         assert found() == (places / expected).as_posix()
         if name == "given":
             for directory in (places / "given").iterdir():
-                directory.rmdir()
+                shutil.rmtree(directory)
             block(places / "given")
         else:
             for directory in (places / name).iterdir():
-                directory.rmdir()
+                shutil.rmtree(directory)
             block(places / name)
     assert found() is None
+
+
+def test_code_of_earlier_versions_is_removed_unless_it_is_in_use(places, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    cache = places / "package/__pycache__"
+    for name in ("compiled-old", "compiled-used"):
+        (cache / name / "of_a_module").mkdir(parents=True)
+    lock_until_exit(cache / "compiled-used" / jit.IN_USE)
+    own = jit._directory.__wrapped__()
+    assert sorted(path.name for path in cache.iterdir()) == sorted([own.name, "compiled-used"])
+    # As it is found from another process.
+    with (own / jit.IN_USE).open("a") as file:
+        assert not is_locked_now(file.fileno())
 
 
 def test_a_process_without_a_home_has_no_place(places, monkeypatch):
