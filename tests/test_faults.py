@@ -20,7 +20,8 @@ from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.make import make_vector_env
 from dqn_exp.files.failed_episode import load_failed_episode
 from dqn_exp.files.ownership import grant_ownership
-from dqn_exp.sweep import executor
+from dqn_exp.sweep import dispatcher, executor
+from dqn_exp.sweep.process_executor import ProcessExecutor
 from dqn_exp.training import trainer
 from dqn_exp.training.playback import replay
 from dqn_exp.training.population import Run, train_population
@@ -349,6 +350,37 @@ def test_a_worker_that_cannot_be_started_is_tried_again(command, tmp_path, monke
     ended = command("-m", "seed=1,2,3", "hydra.sweep.dir=s")
     assert ended.status == 0 and "3 of 3 runs completed." in ended.out, ended
     assert "could not be started: sbatch: error: QOSMax" in ended.out
+
+
+def test_a_population_waits_where_a_cluster_takes_one_at_a_time(command, tmp_path, monkeypatch):
+    submit, tasks = ProcessExecutor.submit, []
+
+    def submit_one(self, *arguments):
+        if any(not task.is_done() for task in tasks):
+            raise RuntimeError("sbatch: error: QOSMaxSubmitJobPerUserLimit")
+        tasks.append(submit(self, *arguments))
+        return tasks[-1]
+
+    monkeypatch.setattr(ProcessExecutor, "submit", submit_one)
+    sweep = ("-m", "seed=range(6)", "hydra.sweep.dir=s", "hydra.launcher.max_population_size=1")
+    ended = command(*sweep, *TWO_WORKERS)
+    assert ended.status == 0 and "6 of 6 runs completed." in ended.out, ended
+    assert len(tasks) == 6
+
+
+def test_runs_fail_if_no_worker_can_ever_be_started(command, tmp_path, monkeypatch):
+    def refuse(self, *arguments):
+        raise RuntimeError("sbatch: error: no such partition")
+
+    monkeypatch.setattr(executor.InProcessExecutor, "submit", refuse)
+    monkeypatch.setattr(dispatcher, "RETRY_SECONDS", (0.01, 0.01))
+    ended = command("-m", "seed=1,2", "hydra.sweep.dir=s")
+    assert ended.status == 1 and ended.out.count("could not be started: sbatch") == 3, ended
+    error = "No worker could be started: sbatch: error: no such partition"
+    for row in table_of(tmp_path / "s"):
+        result = json.loads((tmp_path / "s" / row["dir"] / "result.json").read_text())
+        assert result["status"] == row["status"] == "failed"
+        assert result["error"] == error, result
 
 
 def test_a_worker_that_was_given_up_touches_its_runs_no_more(tmp_path):

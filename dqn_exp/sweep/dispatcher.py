@@ -6,12 +6,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.types import HydraContext, TaskFunction
 
 from dqn_exp.core.errors import RunError, WorkerError, describe_error, last_line_of
 from dqn_exp.core.wording import quantity
@@ -19,11 +17,11 @@ from dqn_exp.files.failure import describe_failure
 from dqn_exp.files.ownership import grant_ownership, new_token, revoke_ownership
 from dqn_exp.files.result import Result, Status, read_result
 from dqn_exp.files.run_log import LogFile, RunLogs, run_logs
-from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.executor import Executor, Submitted, Task
 from dqn_exp.sweep.hydra_internals import close_job, open_job
 from dqn_exp.sweep.job import Job
 from dqn_exp.sweep.signals import Interruption
+from dqn_exp.sweep.sweep_context import SweepContext
 from dqn_exp.sweep.sweep_progress import SweepProgress
 from dqn_exp.training.monitor import Monitor, NoMonitor
 from dqn_exp.training.population import Run
@@ -32,34 +30,13 @@ from dqn_exp.training.progress import Progress
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
-RETRY_SECONDS = 1.0
-"""Pause after a worker that could not be started."""
+RETRY_SECONDS = (1.0, 10.0, 100.0)
+"""Pauses after workers that could not be started one after the other, while none trains."""
 
 READ_SECONDS = 2.0
 """Interval at which the results of workers' runs are read."""
 
 Group = Sequence[Job]
-
-
-@dataclass(frozen=True)
-class SweepContext:
-    """Directory, executor and other values that all jobs of a sweep share.
-
-    Attributes:
-        context: of Hydra.
-        task_function: of Hydra.
-        directory: absolute.
-        table: kept up to date.
-        max_resubmissions: restarts of a run whose worker died while it trained nothing else.
-        num_threads: of populations whose config does not set it; None for one per core.
-    """
-
-    context: HydraContext
-    task_function: TaskFunction
-    directory: Path
-    table: SweepTable | NoTable
-    max_resubmissions: int
-    num_threads: int | None
 
 
 class Dispatcher:
@@ -99,6 +76,7 @@ class Dispatcher:
         self._progress = SweepProgress(progress, self._results)
         self._ended: set[int] = set()
         self._num_deaths: Counter[int] = Counter()
+        self._num_refusals, self._is_full = 0, False
         self._next_reading = 0.0
         self.returns: dict[int, JobReturn] = {}
 
@@ -134,7 +112,7 @@ class Dispatcher:
             self._handle_running(logs)
 
     def _has_room(self) -> bool:
-        is_idle = len(self._running) < self._executor.num_workers
+        is_idle = len(self._running) < self._executor.num_workers and not self._is_full
         return is_idle and not self._interruption.is_requested
 
     def _next(self) -> Group | None:
@@ -161,12 +139,32 @@ class Dispatcher:
         should_stop = partial(getattr, self._interruption, "is_requested")
         try:
             submitted = self._executor.submit(task, report, should_stop, self._progress.part(group))
-        except Exception as error:  # A cluster may raise any error; the other populations begin.
+        except Exception as error:  # A cluster may raise any error.
             if not self._interruption.is_requested:
-                time.sleep(RETRY_SECONDS)
-                self._resubmit(group, f"could not be started: {last_line_of(error)}", logs)
+                self._put_back(group, last_line_of(error), logs)
         else:
+            self._num_refusals = 0
             self._running.append((group, submitted))
+
+    def _put_back(self, group: Group, reason: str, logs: RunLogs) -> None:
+        """Lets a group wait for the end of another one or, where none trains, some seconds."""
+        what = quantity(len(group), "run")
+        log.warning("A worker for %s could not be started: %s", what, reason)
+        self._is_full = bool(self._running)
+        if not self._is_full and self._num_refusals == len(RETRY_SECONDS):
+            for job in group:
+                self._mark(job, "failed", f"No worker could be started: {reason}")
+                self._close(job, logs)
+            return
+        self._waiting.appendleft(group)
+        if not self._is_full:
+            self._wait(RETRY_SECONDS[self._num_refusals])
+            self._num_refusals += 1
+
+    def _wait(self, seconds: float) -> None:
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until and not self._interruption.is_requested:
+            time.sleep(min(POLL_SECONDS, seconds))
 
     def _handle_running(self, logs: RunLogs) -> None:
         is_due = time.perf_counter() > self._next_reading
@@ -184,7 +182,7 @@ class Dispatcher:
             time.sleep(POLL_SECONDS)
 
     def _settle(self, group: Group, submitted: Submitted, logs: RunLogs) -> None:
-        reason = "was interrupted"
+        reason, self._is_full = "was interrupted", False
         try:
             self._take_results(group, submitted.results())
         except WorkerError as error:
@@ -200,8 +198,8 @@ class Dispatcher:
     def _resubmit(self, rest: Group, reason: str, logs: RunLogs) -> None:
         if len(rest) == 1:
             (job,) = rest
-            count = self._num_deaths[job.num] = self._num_deaths[job.num] + 1
-            if count > self._sweep.max_resubmissions:
+            self._num_deaths[job.num] += 1
+            if (count := self._num_deaths[job.num]) > self._sweep.max_resubmissions:
                 times = "once" if count == 1 else f"{count} times"
                 error = f"A worker with only this run was lost {times}; the last one {reason}."
                 self._mark(job, "failed", error)

@@ -22,12 +22,13 @@ from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import NoTable, SweepTable
 from dqn_exp.sweep.compose import compose_jobs
-from dqn_exp.sweep.dispatcher import Dispatcher, SweepContext
+from dqn_exp.sweep.dispatcher import Dispatcher
 from dqn_exp.sweep.executor import Executor
 from dqn_exp.sweep.hydra_internals import configure_console, swept_keys
 from dqn_exp.sweep.job import Job, key_of, to_entry
 from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
 from dqn_exp.sweep.signals import deferred_interrupts
+from dqn_exp.sweep.sweep_context import SweepContext
 from dqn_exp.training.memory_estimate import to_text
 from dqn_exp.training.preflight import memory_of
 from dqn_exp.training.progress import make_progress
