@@ -86,7 +86,9 @@ class SlurmExecutor:
         """
         self.num_workers = num_workers
         self.num_threads: int | None = parameters["cpus_per_task"]
-        self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        # Resubmitted as often as their time is up; `AutoExecutor` takes it only here.
+        most: dict[str, Any] = {f"{kind}_max_num_timeout": 10**6 for kind in ("slurm", "local")}
+        self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster, **most)
         self._executor.update_parameters(**parameters)
         self._jobs: list[submitit.Job[list[Result]]] = []
 
