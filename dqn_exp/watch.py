@@ -114,8 +114,8 @@ def _problems_of_run(directory: Path) -> Iterator[str]:
         yield f"{directory}: expected the directory of a run, but it does not exist."
     elif not (directory / "checkpoint.pt").exists():
         yield (
-            f"{directory}: expected a run with a checkpoint.pt; runs that diverged or have not "
-            "reached their first checkpoint have none."
+            f"{directory}: expected a run with a checkpoint.pt; runs that have not reached their "
+            "first checkpoint have none."
         )
 
 

@@ -26,7 +26,6 @@ from dqn_exp.files.job_list import (
     JobEntry,
     add_to_job_list,
     begin_job_list,
-    read_job_list,
 )
 from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
@@ -188,7 +187,7 @@ def carry_out(request: Request, first: Job) -> None:
     directory, options, launcher = request.directory, request.options, request.launcher
     budget = budget_of(first)
     study = open_study(directory, options, budget)
-    table, results = rebuild_table(directory, request.swept, read_job_list(directory)[1])
+    table, results = rebuild_table(directory, request.swept, [*request.entries.values()])
     launcher.table = table
     executor = make_executor(launcher, request.launching, first.checked)
     usable = usable_bytes(request.launching, first.checked) / executor.num_workers

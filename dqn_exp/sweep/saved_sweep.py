@@ -79,8 +79,9 @@ def split_changes(
     is_ours = launcher.get("_target_") == LAUNCHER  # Hydra's own launchers cannot resume.
     options = launcher if is_ours else _launcher_node("population")
     changes: dict[str, Any] = {}
-    for override in overrides:
-        key, _, text = override.partition("=")
+    # The launcher comes first, since the options are its own.
+    for override in sorted(overrides, key=lambda one: not one.startswith("hydra/launcher=")):
+        key, _, text = override.removeprefix("+").partition("=")
         if key == "hydra/launcher":
             options = _launcher_node(text)
         elif key.startswith("hydra.launcher."):
