@@ -225,10 +225,11 @@ def group_jobs(
     for job in jobs:
         key = (job.checked.structure(), repr(sorted(job.environment.items())))
         groups.setdefault(key, []).append(job)
-    fair_size = math.ceil(len(jobs) / num_workers)
     for group in groups.values():
         fitting = _fitting_size(group, usable / num_workers)
-        count = math.ceil(len(group) / min(fair_size, max_size or fair_size, fitting))
+        share = math.ceil(num_workers * len(group) / len(jobs))
+        least = math.ceil(len(group) / min(max_size or len(group), fitting))
+        count = max(least, min(share, len(group)))
         ends = [len(group) * part // count for part in range(count + 1)]
         yield from (group[begin:end] for begin, end in itertools.pairwise(ends))
 
