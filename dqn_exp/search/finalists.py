@@ -1,10 +1,12 @@
 """The best settings of a search, trained again with fresh seeds."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.types import TaskFunction
 
+from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import shorten
 from dqn_exp.files.job_list import CONFIRMATION, read_job_list
 from dqn_exp.search.options import SearchOptions
@@ -20,31 +22,50 @@ NOT_AGAIN = (
 
 
 def confirm_finalists(
-    directory: Path, options: SearchOptions, task: TaskFunction, num_before: int, num_now: int
+    directory: Path,
+    options: SearchOptions,
+    overrides: Sequence[str],
+    task: TaskFunction,
+    num_before: int,
+    num_now: int,
 ) -> None:
     """Confirms the best settings of a search that has ended, or resumes an earlier confirmation.
 
     Args:
         directory: of the search.
         options: of the search.
+        overrides: changes of the launcher and of keys that do not change results.
         task: of Hydra.
         num_before: completed trials when the search began or was resumed.
         num_now: completed trials.
 
     Raises:
-        ConfigError: If no setting has completed.
-        RunError: If a run has not completed.
+        RunError: If it cannot begin, or a run has not completed.
         KeyboardInterrupt: If it is interrupted.
     """
+    try:
+        _confirm(directory, options, list(overrides), task, num_before, num_now)
+    except ConfigError as error:  # The trials have been trained.
+        raise RunError(f"The confirmation cannot begin: {' '.join(error.problems)}") from error
+
+
+def _confirm(
+    directory: Path,
+    options: SearchOptions,
+    overrides: list[str],
+    task: TaskFunction,
+    num_before: int,
+    num_now: int,
+) -> None:
     if not is_confirmed(directory):
         if options.finalists:
-            confirm(directory, options.finalists, options.fresh_seeds, [], task)
+            confirm(directory, options.finalists, options.fresh_seeds, overrides, task)
         return
     folder = directory / CONFIRMATION
     asked = min(options.finalists, num_before), options.fresh_seeds
     if options.finalists and (num_now > num_before or _count(folder) != asked):
         log.warning(NOT_AGAIN, shorten(folder))
-    resume_sweep(ResumeRequest(folder, [], False), task)
+    resume_sweep(ResumeRequest(folder, overrides, False), task)
 
 
 def _count(folder: Path) -> tuple[int, int]:

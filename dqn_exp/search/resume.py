@@ -100,6 +100,7 @@ def _read(asked: ResumeRequest, task_function: TaskFunction) -> Request:
         options,
         space._replace(fixed=fixed),
         {entry.num: _changed(entry, changes) for entry in saved.entries},
+        [override for override in asked.overrides if not override.startswith(PREFIX)],
     )
 
 

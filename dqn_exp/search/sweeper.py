@@ -54,6 +54,7 @@ class Request(NamedTuple):
         options: of the search.
         space: of the settings.
         entries: jobs of earlier sessions, by number.
+        changes: overrides of the launcher and of keys that do not change results, when resumed.
     """
 
     launcher: Launcher
@@ -61,6 +62,7 @@ class Request(NamedTuple):
     options: SearchOptions
     space: Space
     entries: Mapping[int, JobEntry] = MappingProxyType({})
+    changes: Sequence[str] = ()
 
     @property
     def directory(self) -> Path:
@@ -217,7 +219,8 @@ def carry_out(request: Request, first: Job) -> None:
         )
         conclude(request, study)
         num_now = len(best_trials(study))
-        confirm_finalists(directory, options, launcher.task_function, num_before, num_now)
+        task, changes = launcher.task_function, request.changes
+        confirm_finalists(directory, options, changes, task, num_before, num_now)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(advice_after_interruption(directory)) from None
     except RunError:

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.config.conf_dir import conf_dir
-from dqn_exp.core.errors import RunError
+from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.job_list import read_job_list
 from tests.command import files_below, run_apart, run_here, table_of
 
@@ -194,6 +194,30 @@ def test_a_confirmation_that_does_not_end_leaves_the_search_with_its_report(
     ended = resumed("s", "report=true")
     assert ended.status == status and ended.err.splitlines()[-1] == line, ended
     assert len(reported) == (status == 1)
+
+
+def test_a_confirmation_has_the_changes_of_the_resumed_search(searched, resumed, tmp_path):
+    subprocess.run(["cp", "-r", str(searched[0] / "s"), str(tmp_path)], check=True)
+    shutil.rmtree(tmp_path / "s/confirmation")
+    few = ("hydra.sweeper.finalists=1", "hydra.sweeper.fresh_seeds=2")
+    ended = resumed("s", *few, "hydra.launcher.max_population_size=1", "log.every_steps=77")
+    assert ended.status == 0 and "Training 2 runs as 2 populations." in ended.out, ended
+    for page in (tmp_path / "s/confirmation").glob("*/.hydra/config.yaml"):
+        assert "every_steps: 77" in page.read_text()
+
+
+def test_a_confirmation_that_cannot_begin_leaves_the_search_complete(
+    searched, resumed, tmp_path, monkeypatch
+):
+    def refuse(*arguments):
+        raise ConfigError(["hydra.launcher: there is no sbatch."])
+
+    subprocess.run(["cp", "-r", str(searched[0] / "s"), str(tmp_path)], check=True)
+    shutil.rmtree(tmp_path / "s/confirmation")
+    monkeypatch.setattr("dqn_exp.search.finalists.confirm", refuse)
+    ended = resumed("s", "report=no")
+    line = "The confirmation cannot begin: hydra.launcher: there is no sbatch."
+    assert ended.status == 1 and ended.err.splitlines()[-1] == line, ended
 
 
 def test_a_search_depends_on_nothing_but_its_seed(searched, search, tmp_path):
