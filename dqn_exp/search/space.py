@@ -64,7 +64,7 @@ def read_space(declared: Mapping[str, str], arguments: Sequence[str]) -> Space:
     parser = OverridesParser.create()
     texts = [f"{key}={value}" for key, value in declared.items()]
     by_key = {
-        override.get_key_element(): override
+        override.get_key_element().lstrip("+"): override
         for override in parser.parse_overrides([*texts, *arguments])
     }
     problems: list[str] = []
@@ -75,10 +75,10 @@ def read_space(declared: Mapping[str, str], arguments: Sequence[str]) -> Space:
             fixed.append(str(override.input_line))
             continue
         try:
-            distributions[key.lstrip("+")] = _to_distribution(override)
+            distributions[key] = _to_distribution(override)
         except ValueError as error:
             problems.append(f"{key}: {error}, got {override.input_line}.")
-    if any(key.lstrip("+") == "seed" for key in by_key):
+    if "seed" in by_key:
         problems.append("seed: a trial has the seeds 0, 1, ...; set hydra.sweeper.seeds instead.")
     if not distributions and not problems:
         problems.append(
@@ -87,7 +87,7 @@ def read_space(declared: Mapping[str, str], arguments: Sequence[str]) -> Space:
         )
     if problems:
         raise ConfigError(problems)
-    return Space(distributions, fixed, {key.lstrip("+"): key for key in by_key})
+    return Space(distributions, fixed, {key: one.get_key_element() for key, one in by_key.items()})
 
 
 def suggest(trial: Trial, key: str, distribution: BaseDistribution) -> None:

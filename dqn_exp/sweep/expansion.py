@@ -38,7 +38,7 @@ def expand(
     declared = [f"{key}={value}" for key, value in sweeper.params.items()]
     # The command line comes later and replaces what a recipe declares.
     by_key: dict[str, Override] = {
-        override.get_key_element(): override
+        override.get_key_element().lstrip("+"): override
         for override in parser.parse_overrides([*declared, *arguments])
     }
     swept = [key for key, override in by_key.items() if override.is_sweep_override()]
@@ -54,7 +54,7 @@ def expand(
     rows = [[*setting, *pair, *job] for setting in settings for pair in pairs for job in overrides]
     jobs = [_without_foreign_keys(row, _options_of(by_key)) for row in rows]
     distinct = [list(job) for job in dict.fromkeys(map(tuple, jobs))]
-    told = [key.lstrip("+") for key in swept if _is_told(key, by_key)]
+    told = [key for key in swept if _is_told(key, by_key)]
     return distinct, [*(key.lstrip("+") for key in listed), *told]
 
 
@@ -62,7 +62,7 @@ def _repeated(overrides: Sequence[Override]) -> list[str]:
     """Returns a problem for each swept key that is given several times."""
     given: dict[str, list[Override]] = {}
     for override in overrides:
-        given.setdefault(override.get_key_element(), []).append(override)
+        given.setdefault(override.get_key_element().lstrip("+"), []).append(override)
     return [
         f"{key}: expected all values of a swept key at once, got "
         f"{' and '.join(str(one.input_line) for one in several)}."

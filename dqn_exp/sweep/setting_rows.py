@@ -19,7 +19,8 @@ def zipped_rows(mode: str, swept: Mapping[str, Override]) -> tuple[list[list[str
     """Returns the overrides of each setting whose values are paired, and the paired keys.
 
     Args:
-        mode: product, in which no key is paired, or zip, in which all but the seed are.
+        mode: product, in which no key is paired, or zip, in which all with several values are, but
+            for the seed.
         swept: overrides of the swept keys.
 
     Raises:
@@ -33,12 +34,14 @@ def zipped_rows(mode: str, swept: Mapping[str, Override]) -> tuple[list[list[str
         for key, override in swept.items()
         if mode == "zip" and key != "seed"
     }
+    values = {key: texts for key, texts in values.items() if len(texts) > 1}
     counts = {key: len(texts) for key, texts in values.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{count} of {key}" for key, count in counts.items())
         raise ConfigError([f"{MODE}=zip: expected as many values of each key, got {found}."])
     pairs = list(zip(*values.values(), strict=True))
-    rows = [[f"{key}={text}" for key, text in zip(values, pair, strict=True)] for pair in pairs]
+    written = [swept[key].get_key_element() for key in values]
+    rows = [[f"{key}={text}" for key, text in zip(written, pair, strict=True)] for pair in pairs]
     numbers = [tuple(map(number_or_text, pair)) for pair in pairs]
     for row, pair in zip(rows, numbers, strict=True):
         if numbers.count(pair) > 1:
@@ -70,7 +73,7 @@ def file_rows(name: str | None, taken: Sequence[str]) -> tuple[list[list[str]], 
     keys = list(dict.fromkeys(key for setting in settings for key in setting))
     if not keys:
         raise ConfigError([f"{FILE}: expected settings in {name}, got none."])
-    if both := [key for key in keys if key in taken]:
+    if both := [key for key in keys if key.lstrip("+") in taken]:
         raise ConfigError([f"{key}: set by the command and in {name}; remove one." for key in both])
     return [[f"{key}={to_override_value(v)}" for key, v in one.items()] for one in settings], keys
 

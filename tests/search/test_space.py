@@ -34,6 +34,8 @@ def test_the_command_replaces_what_a_recipe_declares():
     declared = {"a": "interval(0,1)", "b": "interval(0,1)"}
     space = read_space(declared, ["a=0.5", "b=choice(1,2)"])
     assert space.fixed == ["a=0.5"] and list(space.distributions) == ["b"]
+    forced = read_space(declared, ["++a=0.5"])
+    assert forced.fixed == ["++a=0.5"] and list(forced.distributions) == ["b"]
 
 
 def test_overrides_read_back_as_the_same_numbers():

@@ -118,6 +118,23 @@ def test_values_are_equal_if_they_are_the_samenumber_or_text(one, two, are_equal
     assert (number_or_text(one) == number_or_text(two)) == are_equal
 
 
+def test_a_forced_value_replaces_the_declared_ones(command, tmp_path):
+    declared = "hydra.sweeper.params={agent.gamma: '0.9,0.95', agent.epsilon: '0.1,0.2'}"
+    ended = command("-m", declared, "++agent.gamma=0.98", "engine=torch", "hydra.sweep.dir=s")
+    assert ended.status == 0, ended
+    assert [row["agent.epsilon"] for row in table_of(tmp_path / "s")] == ["0.1", "0.2"]
+    pages = [path.read_text() for path in (tmp_path / "s").glob("*/.hydra/config.yaml")]
+    assert all("gamma: 0.98" in page for page in pages)
+
+
+def test_a_value_for_one_option_of_a_zipped_group_is_no_pair(command, tmp_path):
+    pairs = ("buffer=uniform,prioritized", "agent.gamma=0.9,0.99", "buffer.capacity=500")
+    ended = command("-m", "hydra.sweeper.mode=zip", *pairs, "engine=torch", "hydra.sweep.dir=s")
+    assert ended.status == 0, ended
+    found = [(row["buffer"], row["agent.gamma"]) for row in table_of(tmp_path / "s")]
+    assert found == [("uniform", "0.9"), ("prioritized", "0.99")]
+
+
 def test_pairs_may_share_values(command, tmp_path):
     pairs = ("agent.gamma=0.9,0.9,0.99", "agent.epsilon=0.1,0.2,0.2", "engine=torch")
     assert command("-m", "hydra.sweeper.mode=zip", *pairs, "hydra.sweep.dir=s").status == 0
