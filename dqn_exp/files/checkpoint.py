@@ -1,6 +1,7 @@
 """Checkpoints: the complete state of a run, in a file that loads without running foreign code."""
 
 import io
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -144,15 +145,18 @@ def checkpoints_of(directory: Path) -> list[Path]:
 
 
 def _to_tensors(value: Any) -> Any:
+    # Pickles refer to the same string, not to an equal one: the same content makes the same bytes.
+    if isinstance(value, str):
+        return sys.intern(value)
     if isinstance(value, Mapping):
-        return {key: _to_tensors(inner) for key, inner in value.items()}
+        return {_to_tensors(key): _to_tensors(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_to_tensors(inner) for inner in value]
     if isinstance(value, np.ndarray | np.generic):
         return torch.from_numpy(np.require(value, requirements=["C", "W"]))
     if isinstance(value, torch.Tensor):
         return value.cpu()
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float):
         return value
     raise TypeError(
         "state for a checkpoint: expected mappings, lists, numbers, strings, arrays and tensors, "
