@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -69,7 +70,9 @@ class Extension(NamedTuple):
         trainer = self.config.trainer
         done = ((result.steps, trainer.total_steps), (result.episodes, trainer.total_episodes))
         stop, newest = trainer.stop_at_return, result.eval_return_mean
-        is_good = stop is not None and newest is not None and newest >= stop
+        # A longer run has no evaluation at the end of the smaller budget, unless it is due there.
+        is_due = result.steps % (self.config.eval.every_steps or sys.maxsize) == 0
+        is_good = is_due and stop is not None and newest is not None and newest >= stop
         return is_good or any(budget is not None and count >= budget for count, budget in done)
 
 
@@ -144,6 +147,10 @@ def extend(sweep: SavedSweep, extensions: Sequence[Extension]) -> None:
     If this is killed, it can be done again: files that are already written are left as they are.
     """
     if all(one.is_written for one in extensions):
+        if (sweep.directory / UNFINISHED).exists():  # It was killed as it wrote the last files.
+            for one in extensions:
+                _extend_hydra(one)
+            (sweep.directory / UNFINISHED).unlink()
         return
     budgets = json.dumps(dict(extensions[0].budgets))
     write_atomically(sweep.directory / UNFINISHED, budgets.encode())

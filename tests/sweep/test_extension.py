@@ -1,8 +1,10 @@
 """Completed runs that go on to a larger budget."""
 
+import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -209,3 +211,56 @@ def test_a_dry_run_changes_nothing(command, resumed, tmp_path):
     ended = resumed("r", "trainer.total_steps=90", "--dry-run")
     assert ended.out.splitlines()[0] == "extend r to trainer.total_steps=90"
     assert files_below(tmp_path) == before
+
+
+def test_a_return_that_is_reached_only_at_the_end_of_a_smaller_budget_does_not_count(
+    command, resumed, tmp_path
+):
+    for seed in range(9):  # The evaluation of step 400 is due only where the run ends there.
+        own = (f"seed={seed}", "eval.every_steps=300", "agent.learning_rate=0.01")
+        command(*own, "trainer.total_steps=400", f"hydra.run.dir={seed}")
+        rows = table_of_evaluations(tmp_path / str(seed))
+        if rows[400] > rows[300]:
+            break
+    assert rows[400] > rows[300]
+    own = (*own, f"trainer.stop_at_return={(rows[300] + rows[400]) / 2}")
+    command(*own, "trainer.total_steps=400", "hydra.run.dir=short")
+    command(*own, "trainer.total_steps=700", "hydra.run.dir=long")
+    assert resumed("short", "trainer.total_steps=700").status == 0
+    assert results_of(tmp_path / "short") == results_of(tmp_path / "long")
+    assert json.loads((tmp_path / "long/result.json").read_text())["steps"] > 400
+
+
+def test_a_run_that_stopped_at_its_return_has_the_bytes_of_one_with_a_larger_budget(
+    command, resumed, tmp_path
+):
+    own = ("eval.every_steps=60", "trainer.stop_at_return=1")
+    command(*own, "trainer.total_steps=80", "hydra.run.dir=short")
+    command(*own, "trainer.total_steps=200", "hydra.run.dir=long")
+    assert resumed("short", "trainer.total_steps=200").status == 0
+    assert results_of(tmp_path / "short") == results_of(tmp_path / "long")
+
+
+def table_of_evaluations(run: Path) -> dict[int, float]:
+    """Mean returns by step."""
+    with (run / "evaluations.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    steps = {int(row["step"]) for row in rows}
+    return {
+        step: float(np.mean([float(row["return"]) for row in rows if int(row["step"]) == step]))
+        for step in steps
+    }
+
+
+def test_an_extension_that_was_killed_as_it_wrote_its_last_file_is_finished(
+    command, resumed, tmp_path
+):
+    command("-m", "seed=1,2", "trainer.total_steps=60", "hydra.sweep.dir=s")
+    (run, _) = sorted((tmp_path / "s").glob("*_seed=*"))
+    before = (run / ".hydra/overrides.yaml").read_text()
+    assert resumed("s", "trainer.total_steps=120").status == 0
+    after = (run / ".hydra/overrides.yaml").read_text()
+    (run / ".hydra/overrides.yaml").write_text(before)
+    (tmp_path / "s/extension.json").write_text('{"trainer.total_steps": 120}')
+    assert resumed("s").status == 0 and not (tmp_path / "s/extension.json").exists()
+    assert (run / ".hydra/overrides.yaml").read_text() == after != before
