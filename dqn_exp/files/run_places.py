@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dqn_exp.files.directories import MOST_LEVELS, sweep_above
 from dqn_exp.files.job_list import JobEntry
 from dqn_exp.files.result import read_result
 
@@ -58,4 +59,7 @@ def _runs_in(directory: Path, entries: Sequence[JobEntry]) -> Iterator[tuple[str
 
 
 def _children(directory: Path) -> list[str]:
-    return [path.parent.name for path in directory.glob("*/result.json")]
+    """Returns the directories of runs, relative, without those of other sweeps."""
+    patterns = ["*/" * depth + "result.json" for depth in range(1, MOST_LEVELS + 1)]
+    found = [path.parent for pattern in patterns for path in directory.glob(pattern)]
+    return [str(one.relative_to(directory)) for one in found if sweep_above(one) == directory]

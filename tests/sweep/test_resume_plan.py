@@ -141,3 +141,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, command, res
     assert ended.status == 0 and results_of(run) == results_of(tmp_path / "peace"), ended
     assert "Ignoring a checkpoint." in (run / "train.log").read_text()
     assert (run / REFUSED).exists()
+
+
+def test_renamed_runs_are_found_on_every_level(command, resumed, tmp_path):
+    levels = "hydra.sweep.subdir=g${agent.gamma}/s${seed}"
+    command("-m", "seed=1,2", "agent.gamma=0.9,0.99", levels, "hydra.sweep.dir=s")
+    (tmp_path / "s/g0.9/s1").rename(tmp_path / "s/g0.9/first")
+    (tmp_path / "s/g0.99").rename(tmp_path / "s/others")
+    plan = resumed("s", "--dry-run").out.splitlines()
+    assert [line.split() for line in plan[:4]] == [
+        ["skip", f"s/{run}:", "completed"]
+        for run in ("g0.9/first", "others/s1", "g0.9/s2", "others/s2")
+    ]
