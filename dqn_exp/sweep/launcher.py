@@ -130,7 +130,9 @@ def launch_jobs(
 
 def plan_groups(options: InProcessOptions, jobs: Sequence[Job]) -> list[Sequence[Job]]:
     """Returns the populations that would train, without starting workers."""
-    workers = getattr(options, "num_workers", None) or 1
+    workers = getattr(options, "num_workers", None) or 1  # Of Ray, only its cluster knows.
+    if not options.is_remote:
+        workers = options.make_executor(jobs[0].checked.device, Path()).num_workers
     usable = usable_bytes(options, jobs[0].checked)
     return list(group_jobs(jobs, options.max_population_size, workers, usable))
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dqn_exp.sweep import dry_run
+from dqn_exp.sweep import dry_run, launcher_options
 from dqn_exp.training.population import train_population
 from tests.command import files_below
 from tests.conftest import make_config
@@ -73,3 +73,10 @@ def test_a_rehearsal_is_of_runs_that_learn_and_leaves_nothing(monkeypatch, tmp_p
     assert dry_run.measure_rate([config, config]) > 100
     assert [run.config.agent.learning_starts for run in rehearsed] == [16, 16]
     assert not any(run.directory.exists() for run in rehearsed)
+
+
+def test_there_are_as_many_populations_as_processes_would_train(command, monkeypatch):
+    monkeypatch.setattr(launcher_options, "num_cores", lambda: 3)
+    ended = command("--dry-run", "-m", "seed=range(6)", "hydra/launcher=population_processes")
+    populations = [line for line in ended.out.splitlines() if line.startswith("Population")]
+    assert [line[:20] for line in populations] == [f"Population {k}: 2 runs" for k in (1, 2, 3)]
