@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.dry_run import is_dry_run
-from dqn_exp.core.errors import ConfigError, RunError
+from dqn_exp.core.errors import ConfigError, RunError, describe_error
 from dqn_exp.core.extras import import_extra
 from dqn_exp.core.wording import quantity
 from dqn_exp.files import sweep_table
@@ -218,11 +218,13 @@ def carry_out(request: Request, first: Job) -> None:
             make_monitor=runs.make_monitor,
         )
         conclude(request, study)
-        num_now = len(best_trials(study))
-        task, changes = launcher.task_function, request.changes
-        confirm_finalists(directory, options, changes, task, num_before, num_now)
+        counts, task = (num_before, len(best_trials(study))), launcher.task_function
+        confirm_finalists(directory, options, request.changes, task, *counts)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(advice_after_interruption(directory)) from None
+    except OSError as error:  # Such as of a full disk.
+        reason = describe_error(error)
+        raise RunError(f"{reason}. {advice_after_interruption(directory)}") from error
     except RunError:
         if best_trials(study):  # Of the confirmation: the search has a report.
             report(launcher)
