@@ -14,10 +14,11 @@ from dqn_exp.core.module_search import search_in_sources
 from dqn_exp.files.job_list import JobEntry
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.search.options import SearchOptions, to_search_options
+from dqn_exp.search.request import Request
 from dqn_exp.search.search import describe_trials
 from dqn_exp.search.space import read_space
 from dqn_exp.search.study import mend_journal, read_trials
-from dqn_exp.search.sweeper import Request, carry_out, check_corners, report
+from dqn_exp.search.sweeper import carry_out, check_corners, report
 from dqn_exp.sweep.hydra_internals import make_loader
 from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.resume import ResumeRequest, make_launcher

@@ -3,15 +3,12 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import optuna
 from hydra.core.utils import setup_globals
 from omegaconf import OmegaConf
 
-from dqn_exp.config.validation import to_config
 from dqn_exp.core.dry_run import is_dry_run
 from dqn_exp.core.errors import ConfigError, RunError, describe_error
 from dqn_exp.core.extras import import_extra
@@ -23,83 +20,24 @@ from dqn_exp.files.directories import (
     shorten,
 )
 from dqn_exp.files.job_list import (
-    JobEntry,
     add_to_job_list,
     begin_job_list,
 )
-from dqn_exp.files.job_names import naming_jobs
 from dqn_exp.files.lock import lock_directory
 from dqn_exp.files.sweep_table import SweepTable, rebuild_table
 from dqn_exp.search.finalists import confirm_finalists
 from dqn_exp.search.options import SearchOptions, to_search_options
+from dqn_exp.search.request import Request
 from dqn_exp.search.search import Search, SearchParts, describe_best, describe_trials
-from dqn_exp.search.space import Space, read_space
+from dqn_exp.search.space import read_space
 from dqn_exp.search.study import Budget, best_trials, open_study
-from dqn_exp.sweep.compose import compose_jobs
 from dqn_exp.sweep.dry_run import end_with_plan
-from dqn_exp.sweep.job import Job, to_entry, to_job
+from dqn_exp.sweep.job import Job, to_entry
 from dqn_exp.sweep.launcher import Launcher, group_jobs, make_executor, train_groups, usable_bytes
-from dqn_exp.sweep.launcher_options import InProcessOptions, to_options
+from dqn_exp.sweep.launcher_options import to_options
 from dqn_exp.sweep.sweeper import advice_after_interruption
 
 log = logging.getLogger(__name__)
-
-
-class Request(NamedTuple):
-    """A search, as a command or a saved one asks for it.
-
-    Attributes:
-        launcher: trains the runs.
-        launching: its options.
-        options: of the search.
-        space: of the settings.
-        entries: jobs of earlier sessions, by number.
-        changes: overrides of the launcher and of keys that do not change results, when resumed.
-    """
-
-    launcher: Launcher
-    launching: InProcessOptions
-    options: SearchOptions
-    space: Space
-    entries: Mapping[int, JobEntry] = MappingProxyType({})
-    changes: Sequence[str] = ()
-
-    @property
-    def directory(self) -> Path:
-        """Directory of the sweep."""
-        return Path(self.launcher.config.hydra.sweep.dir).absolute()
-
-    @property
-    def swept(self) -> list[str]:
-        """Keys that distinguish the runs."""
-        return [*self.space.distributions, "seed"]
-
-    def saved(self, number: int) -> list[Job]:
-        """Returns the jobs of a trial that are listed already, by seed."""
-        first, hydra = number * self.options.seeds, self.launcher.config.hydra
-        entries = [self.entries.get(first + seed) for seed in range(self.options.seeds)]
-        return [
-            to_job(entry, to_config(entry.config), hydra, self.directory)
-            for entry in entries
-            if entry is not None
-        ]
-
-    def compose(self, values: Mapping[str, object], number: int, skip: int = 0) -> list[Job]:
-        """Returns the jobs of a trial, by seed, without the first ones.
-
-        Raises:
-            ConfigError: With what is wrong with them.
-        """
-        seeds = self.options.seeds
-        with naming_jobs(self.swept, self.options.n_trials * seeds):
-            return compose_jobs(
-                self.launcher.hydra_context,
-                self.launcher.config,
-                [self.space.overrides(values, seed) for seed in range(skip, seeds)],
-                first=number * seeds + skip,
-                is_remote=self.launching.is_remote,
-                swept=self.swept,
-            )
 
 
 def search(sweeper: Any, arguments: Sequence[str]) -> None:
@@ -169,7 +107,8 @@ def check_corners(request: Request) -> Job:
         try:
             # A number beyond those of the trials, whose directories may exist.
             last = max([request.options.n_trials * request.options.seeds, *request.entries]) + 1
-            jobs += request._replace(options=_one_seed(request.options)).compose(values, last)
+            one, is_remote = _one_seed(request.options), request.launching.is_remote
+            jobs += request._replace(options=one).compose(values, last, is_remote=is_remote)
         except ConfigError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if not problems:

@@ -16,6 +16,8 @@ from dqn_exp.analysis.statistics import statistic_of
 from dqn_exp.config.conf_dir import conf_dir
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.job_list import read_job_list
+from dqn_exp.search.search import Search
+from dqn_exp.training import preflight
 from tests.command import files_below, run_apart, run_here, table_of
 
 pytestmark = pytest.mark.xdist_group("search")
@@ -155,6 +157,21 @@ def test_more_trials_are_added_to_a_search_that_has_ended(searched, resumed, tmp
     assert len(table_of(tmp_path / "s")) == 24
     again = resumed("s", "hydra.sweeper.finalists=0", "report=no")  # Of 6 trials, as before.
     assert again.status == 0 and len(trials_in(tmp_path / "s")) == 8, again
+
+
+def test_a_trial_does_not_fail_for_memory_that_another_program_has_taken(
+    search, tmp_path, monkeypatch
+):
+    begin = Search._begin
+
+    def begin_later(self, *arguments):
+        monkeypatch.setattr(preflight, "usable_memory", lambda device: 1.0)
+        return begin(self, *arguments)
+
+    monkeypatch.setattr(Search, "_begin", begin_later)
+    ended = search("hydra.sweeper.n_trials=2", "hydra.sweeper.seeds=1")
+    assert ended.status == 0, ended
+    assert {trial.state.name for trial in study_in(tmp_path / "s").trials} <= {"COMPLETE", "PRUNED"}
 
 
 def test_a_search_with_configs_of_its_own_goes_on_with_them(search, resumed, tmp_path):
