@@ -95,7 +95,7 @@ def _hint(key: str, value: Any) -> str:
     if not isinstance(value, str):
         return ""
     if variable := re.fullmatch(r"\$\{?(\w+)\}?", value):
-        return f" For an environment variable: '{key}=${{oc.decode:${{oc.env:{variable[1]}}}}}'"
+        return f" For an environment variable: {_from_environment(key, variable[1])}"
     if steps := re.fullmatch(r"(-?\d+)\.\.(-?\d+)", value):
         return f" To sweep over integers: -m '{key}=range({steps[1]},{int(steps[2]) + 1})'"
     try:
@@ -104,8 +104,13 @@ def _hint(key: str, value: Any) -> str:
         return ""
     return (
         f" Write it without quotes, {key}={value}; for an environment variable, "
-        f"'{key}=${{oc.decode:${{oc.env:NAME}}}}'"
+        f"{_from_environment(key, 'NAME')}"
     )
+
+
+def _from_environment(key: str, name: str) -> str:
+    """Returns what to type; Hydra reads nested interpolations in quotes only."""
+    return f"""'{key}="${{oc.decode:${{oc.env:{name}}}}}"'"""
 
 
 def expectation(detail: ErrorDetails) -> str:

@@ -41,7 +41,7 @@ def explain_interpolation(error: OmegaConfBaseException) -> str:
     text = str(error).splitlines()[0]
     if missing := re.search(r"Environment variable '([^']+)' not found", text):
         name = missing[1]
-        default = f"{error.full_key}=${{oc.decode:${{oc.env:{name},DEFAULT}}}}"
+        default = f'{error.full_key}="${{oc.decode:${{oc.env:{name},DEFAULT}}}}"'
         text = f"the environment variable {name} is not set. Set it, or give a default: '{default}'"
     elif missing := re.search(r"Interpolation key '([^']+)' not found", text):
         text = f"${{{missing[1]}}} refers to the key {missing[1]}, which does not exist."

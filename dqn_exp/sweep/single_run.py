@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from dqn_exp.analysis.run_reader import flatten
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import (
@@ -68,7 +69,8 @@ def plan_run(config: DictConfig) -> None:
 def claim_directory(config: DictConfig) -> None:
     """Makes and locks the directory of a run, before Hydra writes its config there.
 
-    The directory stays locked until the run has been trained.
+    The directory stays locked until the run has been trained. Values of environment variables take
+    the place of references to them, so that the run can be resumed where they are not set.
 
     Args:
         config: composed, with Hydra's node.
@@ -83,6 +85,10 @@ def claim_directory(config: DictConfig) -> None:
     if problems := problems_of_run_directory(directory, "hydra.run.dir"):
         _CLAIM.close()
         raise ConfigError(problems)
+    written: Any = OmegaConf.to_container(config, resolve=False)
+    for key, value in flatten({**written, "hydra": None}).items():
+        if isinstance(value, str) and "oc.env" in value:
+            OmegaConf.update(config, key, OmegaConf.select(config, key))
 
 
 def train_run(config: DictConfig) -> float:

@@ -1,5 +1,6 @@
 """A single run of the command."""
 
+import json
 import re
 
 import pytest
@@ -109,3 +110,17 @@ def test_a_name_stays_below_outputs(command, tmp_path):
     ended = command("name=../elsewhere")
     assert ended.status == 2 and not list(tmp_path.iterdir())
     assert ended.err == "name: expected a name such as gammas or 2026/gammas, got '../elsewhere'.\n"
+
+
+def test_a_run_resumes_where_the_variables_of_its_command_are_not_set(
+    command, resumed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DQN_SEED", "3")
+    own = ('seed="${oc.decode:${oc.env:DQN_SEED}}"', "agent.epsilon_start=${agent.epsilon}")
+    own = (*own, "agent.epsilon_decay_steps=9", "trainer.total_steps=80", "hydra.run.dir=s")
+    assert command(*own).status == 0
+    page = (tmp_path / "s/.hydra/config.yaml").read_text()
+    assert "seed: 3\n" in page and "epsilon_start: ${agent.epsilon}" in page
+    monkeypatch.delenv("DQN_SEED")
+    assert resumed("s", "trainer.total_steps=120").status == 0
+    assert json.loads((tmp_path / "s/result.json").read_text())["steps"] == 120
