@@ -111,7 +111,7 @@ def test_81_runs_are_one_population_and_each_is_the_same_alone(tmp_path):
 def test_memory_grows_by_what_the_runs_learn_with(tmp_path):
     peaks = {}
     for count in (32, 256):
-        arguments = (f"seed=range({count})", "trainer.total_steps=10_200", "eval.every_steps=null")
+        arguments = (f"seed=range({count})", "trainer.total_steps=10_200", "report=false")
         _, peaks[count] = run(tmp_path, "-m", *arguments, f"hydra.sweep.dir={count}")
     grown, more = peaks[256] - peaks[32], 256 - 32
     buffer, parameters = 10_000 * (4 + 4 + 3) * 4, (4 * 128 + 128 + 128 * 2 + 2) * 4
