@@ -83,6 +83,7 @@ OWN = {
     ),
     ("dqn_2015", "lunar_lander"): ("agent.reward_clip=null",),
     ("qr_dqn", "lunar_lander"): ("agent.huber_delta=10",),
+    ("noisy", "lunar_lander"): ("network.noisy_sigma=0.2",),
     ("prioritized", "lunar_lander"): ("buffer.importance_exponent_decay_steps=1_500_000",),
     ("rainbow", "lunar_lander"): ("buffer.importance_exponent_decay_steps=1_500_000",),
 }
