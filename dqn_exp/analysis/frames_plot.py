@@ -19,12 +19,14 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
     Args:
         settings: of one environment, the best first.
     """
-    medians = ((setting, _median_run(setting)) for setting in settings)
-    shown = next((one for one in medians if read_filmstrip(one[1].directory)), None)
-    strip = None if shown is None else read_filmstrip(shown[1].directory)
-    if shown is None or strip is None:
-        return None
-    setting, run = shown
+    for setting in settings:
+        run = _median_run(setting)
+        if (strip := read_filmstrip(run.directory)) is not None:
+            return _plot(run, strip, _caption(setting, settings, strip))
+    return None
+
+
+def _plot(run: RunFiles, strip: FilmstripFile, caption: str) -> Plot:
     height, width = strip.frames.shape[1:3]
 
     def draw(axes: Axes, theme: Theme) -> None:
@@ -38,8 +40,7 @@ def make_frames_plot(settings: Sequence[Setting]) -> Plot | None:
         axes.set_aspect(height / width)
 
     shape = (9.0, 9.0 / max(len(strip.frames), 4) * 1.25 * height / width + 0.7)
-    text = _caption(setting, settings, strip)
-    return Plot("frames", "What the agent sees", text, draw, shape)
+    return Plot("frames", "What the agent sees", caption, draw, shape)
 
 
 def to_pictures(strip: FilmstripFile) -> list[npt.NDArray[Any]]:
