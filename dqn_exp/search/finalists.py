@@ -1,12 +1,10 @@
 """The best settings of a search, trained again with fresh seeds."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.types import TaskFunction
 
-from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import shorten
 from dqn_exp.files.job_list import CONFIRMATION, read_job_list
 from dqn_exp.search.options import SearchOptions
@@ -24,7 +22,7 @@ NOT_AGAIN = (
 def confirm_finalists(
     directory: Path,
     options: SearchOptions,
-    overrides: Sequence[str],
+    overrides: list[str],
     task: TaskFunction,
     num_before: int,
     num_now: int,
@@ -40,23 +38,10 @@ def confirm_finalists(
         num_now: completed trials.
 
     Raises:
-        RunError: If it cannot begin, or a run has not completed.
+        ConfigError: If it cannot begin.
+        RunError: If a run has not completed.
         KeyboardInterrupt: If it is interrupted.
     """
-    try:
-        _confirm(directory, options, list(overrides), task, num_before, num_now)
-    except ConfigError as error:  # The trials have been trained.
-        raise RunError(f"The confirmation cannot begin: {' '.join(error.problems)}") from error
-
-
-def _confirm(
-    directory: Path,
-    options: SearchOptions,
-    overrides: list[str],
-    task: TaskFunction,
-    num_before: int,
-    num_now: int,
-) -> None:
     if not is_confirmed(directory):
         if options.finalists:
             confirm(directory, options.finalists, options.fresh_seeds, overrides, task)

@@ -158,16 +158,19 @@ def carry_out(request: Request, first: Job) -> None:
         )
         conclude(request, study)
         counts, task = (num_before, len(best_trials(study))), launcher.task_function
-        confirm_finalists(directory, options, request.changes, task, *counts)
+        confirm_finalists(directory, options, list(request.changes), task, *counts)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(advice_after_interruption(directory)) from None
     except OSError as error:  # Such as of a full disk.
         reason = describe_error(error)
         raise RunError(f"{reason}. {advice_after_interruption(directory)}") from error
-    except RunError:
+    except (ConfigError, RunError) as error:
         if best_trials(study):  # Of the confirmation: the search has a report.
             report(launcher)
-        raise
+        if isinstance(error, RunError):
+            raise
+        problems = " ".join(error.problems)
+        raise RunError(f"The confirmation cannot begin: {problems}") from error
 
 
 def report(launcher: Launcher) -> None:
