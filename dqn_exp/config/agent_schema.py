@@ -53,7 +53,7 @@ class GreedyTargetConfig(Section):
 
 
 class DoubleTargetConfig(Section):
-    """Double DQN: bootstrapping from the online network's greedy action."""
+    """Double DQN: the target network evaluates the best action of the online network."""
 
     kind: Literal["double"] = Field(description="Selected by agent/target=double.")
 
