@@ -10,13 +10,21 @@ from gymnasium import spaces
 from dqn_exp.core.extras import import_extra
 from dqn_exp.core.wording import quantity
 
+MOST_FRAMES = 108_000
+"""Of the emulator in a game: half an hour at 60 frames a second."""
+
+
+NEVER = 2**31 - 1
+"""Frames that no game reaches."""
+
 
 class Atari(gymnasium.Env[Any, Any]):
     """An Atari game with single frames `[84, 84]` in gray.
 
     The Arcade Learning Environment: An Evaluation Platform for General Agents,
     https://doi.org/10.1613/jair.3912. Frame skip, pooling, scaling and no-ops at the start are
-    those of its own vector environment, which runs outside the GIL.
+    those of its own vector environment, which runs outside the GIL. A game is truncated here after
+    `MOST_FRAMES`: the emulator would return a frame of the middle of a step.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012
@@ -52,6 +60,7 @@ class Atari(gymnasium.Env[Any, Any]):
         vector_env = import_extra("ale_py.vector_env", "atari")
         self._games = vector_env.AtariVectorEnv(
             game,
+            max_num_frames_per_episode=NEVER,
             num_envs=1,
             num_threads=1,
             stack_num=1,
@@ -65,7 +74,7 @@ class Atari(gymnasium.Env[Any, Any]):
         self.action_space = spaces.Discrete(int(self._games.single_action_space.n))
         self.observation_space = spaces.Box(0, 255, (84, 84), np.uint8)
         self.render_mode = render_mode
-        self._episodic_life = episodic_life
+        self._frame_skip, self._episodic_life = frame_skip, episodic_life
         self._seed, self._actions, self._lives = 0, list[int](), 0
         self._goes_on = False  # After a lost life.
         self._has_begun = False
@@ -92,12 +101,12 @@ class Atari(gymnasium.Env[Any, Any]):
         if not self._has_begun:
             self.begin_step(action)
         self._has_begun = False
-        frames, rewards, terminated, truncated, info = self._games.recv()
-        lives, is_over = int(info["lives"][0]), bool(terminated[0] or truncated[0])
-        self._goes_on = self._episodic_life and lives < self._lives and not is_over
+        frames, rewards, terminated, _, info = self._games.recv()
+        lives, is_over = int(info["lives"][0]), bool(terminated[0])
+        truncated = not is_over and len(self._actions) * self._frame_skip >= MOST_FRAMES
+        self._goes_on = self._episodic_life and lives < self._lives and not (is_over or truncated)
         self._newest, self._lives = frames[0, 0].copy(), lives
-        has_ended = bool(terminated[0]) or self._goes_on
-        return self._newest, float(rewards[0]), has_ended, bool(truncated[0]), {}
+        return self._newest, float(rewards[0]), is_over or self._goes_on, truncated, {}
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the seed of the game, its actions, and a checksum of its newest frame."""

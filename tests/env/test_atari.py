@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dqn_exp.env import atari
 from dqn_exp.env.arguments import EnvArguments
 from dqn_exp.env.atari import Atari
 from dqn_exp.env.registry import find_spec
@@ -54,6 +55,25 @@ def play_until_end(env: SingleEnv, generator: np.random.Generator) -> int:
         if terminated or truncated:
             return step
     raise AssertionError("The game has no end.")
+
+
+def test_a_truncated_game_ends_with_the_frame_of_its_last_step(monkeypatch):
+    """The emulator's own limit would end the step in its middle."""
+    monkeypatch.setattr(atari, "MOST_FRAMES", 401)
+    env = make(sticky_action_prob=0.0)
+    unlimited = vector_env.AtariVectorEnv(
+        "breakout", num_envs=1, stack_num=1, reward_clipping=False, use_fire_reset=False
+    )
+    for seed in range(5):
+        env.reset(seed)
+        unlimited.reset(seed=np.array([seed]))
+        generator = np.random.default_rng(seed)
+        for step in range(1, 102):
+            action = int(generator.integers(4))
+            frame, reward, terminated, truncated = env.step(action)
+            frames, rewards, ends, *_ = unlimited.step(np.array([action]))
+            np.testing.assert_array_equal(frame, frames.ravel())
+            assert (reward, terminated, truncated) == (rewards[0], ends[0], step == 101)
 
 
 def test_a_lost_life_ends_an_episode_and_the_game_goes_on():
