@@ -114,10 +114,11 @@ class Board(NamedTuple):
 
 
 def _minatar() -> Board:
+    games = {"minatar_dqn": GAMES, "minatar_rainbow": GAMES, "minatar_dqn_2019": ("breakout",)}
     sweeps = {
         (agent, game): (f"experiment={agent}", f"env.game={game}", "seed=range(10)", *COMMON)
-        for agent in ("minatar_dqn", "minatar_rainbow")
-        for game in GAMES
+        for agent in games
+        for game in games[agent]
     }
     return Board("MinAtar", sweeps, seeds=10)
 

@@ -13,7 +13,6 @@ from dqn_exp.core.wording import quantity
 MOST_FRAMES = 108_000
 """Of the emulator in a game: half an hour at 60 frames a second."""
 
-
 NEVER = 2**31 - 1
 """Frames that no game reaches."""
 
