@@ -1,7 +1,5 @@
 """Frames of image observations, each stored once."""
 
-import mmap
-import sys
 from typing import Any
 
 import numpy as np
@@ -18,17 +16,18 @@ from dqn_exp.buffer.frame_kernels import (
     take_slots,
     write_frames,
 )
+from dqn_exp.buffer.frame_memory import FrameMemory
 from dqn_exp.buffer.frame_reading import read_observations
 from dqn_exp.core.arrays import BoolArray, IntArray, UInt8Array
-from dqn_exp.core.devices import to_device, to_host
+from dqn_exp.core.devices import to_device
 from dqn_exp.core.frame_format import FrameFormat
 from dqn_exp.core.per_run import PerRunState
 
-MAP_NORESERVE = 0x4000
-"""Of Linux's mmap(2), https://man7.org/linux/man-pages/man2/mmap.2.html."""
-
 SPARE = 1_024
 """Slots for frames that no transition needs, such as those of an episode that was lost."""
+
+USUAL_LENGTH = 8
+"""Steps of an episode: shorter ones need more than the usual number of slots."""
 
 MOST_TRANSITIONS = 8_000_000
 """Of a run: the numbers of its slots, two for each, must be exact in single precision."""
@@ -42,10 +41,8 @@ class FrameStore(PerRunState):
     as well, so a transition has its true next observation wherever the episode ended.
 
     A frame is kept as long as the oldest transition in the buffer, or a newer one, needs it. A run
-    needs a slot for each transition and for each end of an episode among them; slots for the worst
-    case exist, but take no memory on the CPU until they are used. The frames lie on the device if
-    they fit there, else in the memory of the CPU; those of a batch are then copied as bytes, while
-    the CPU gathers the next ones.
+    needs a slot for each transition and for each end of an episode among them: at most twice as
+    many as transitions, and usually hardly more than these.
     """
 
     rows = ("offsets", "marks", "num_slots")
@@ -76,23 +73,21 @@ class FrameStore(PerRunState):
             stack=form.stack,
             repeats_first=form.repeats_first,
         )
-        slots = 2 * capacities + form.stack + n_step + SPARE
+        others = form.stack + n_step + SPARE
+        slots = 2 * capacities + others
         self.offsets = np.cumsum(slots) - slots
         self.num_slots = slots
         total = int(slots.sum())
         self.previous, self.next = np.zeros((2, total), dtype=np.int32)
         self.marks = np.tile(np.array([NONE, NONE, NONE, 0]), (len(capacities), 1))
-        self._device, place = device, _choose_place(total * form.num_bytes, device)
-        host = _make_host(total if place.type == "cpu" else 0, form.num_bytes)
-        self._host, self.values = host, torch.from_numpy(host)
-        if place.type != "cpu":
-            self.values = torch.zeros(total, form.num_bytes, dtype=torch.uint8, device=place)
+        usual = capacities + capacities // USUAL_LENGTH + others
+        self._device, self.memory = device, FrameMemory(usual, slots, form.num_bytes, device)
         self._bits = torch.arange(8, dtype=torch.uint8, device=device)
 
     @property
     def arrays(self) -> FrameArrays:
         """The frames as compiled code takes them, in the memory of this object."""
-        return FrameArrays(self._host, self.previous, self.next, self.offsets, self.marks)
+        return FrameArrays(self.memory.host, self.previous, self.next, self.offsets, self.marks)
 
     def add(
         self, runs: IntArray, frames: UInt8Array, is_first: BoolArray, oldest: IntArray
@@ -109,13 +104,13 @@ class FrameStore(PerRunState):
         slots = np.empty(len(runs), dtype=np.int64)
         take_slots(self.arrays, runs, is_first, oldest, self.layout.stack, slots)
         rows = self.offsets[runs] + slots
-        if len(self._host):
-            write_frames(self._host, rows, self.layout, frames)
+        self.memory.reserve(self.marks[:, NUM_USED])
+        if len(self.memory.host):
+            write_frames(self.memory.host, rows, self.layout, frames)
         else:
             packed = np.empty((len(runs), self.layout.num_bytes), dtype=np.uint8)
             write_frames(packed, np.arange(len(runs)), self.layout, frames)
-            device = self.values.device
-            self.values[to_device(rows, device)] = to_device(packed, device)
+            self.memory.write(rows, packed)
         return slots
 
     def read(self, firsts: IntArray, slots: IntArray) -> Tensor:
@@ -133,17 +128,18 @@ class FrameStore(PerRunState):
     def newest(self, run: int) -> UInt8Array:
         """Returns the newest frame `[H * W * c]` of a run."""
         row = self.offsets[run] + self.marks[run, NEWEST]
-        found: UInt8Array = self._unpack(self._fetch(np.array([row])))[0].cpu().numpy()
+        found: UInt8Array = self._unpack(self.memory.fetch(np.array([row])))[0].cpu().numpy()
         return found
 
     def state_dict(self, run: int) -> dict[str, Any]:
         """Returns the frames of one run, valid until more are added, and their links."""
-        used = slice(self.offsets[run], self.offsets[run] + self.marks[run, NUM_USED])
+        count = int(self.marks[run, NUM_USED])
+        used = slice(self.offsets[run], self.offsets[run] + count)
         return {
             "marks": self.marks[run].copy(),
             "previous": self.previous[used].copy(),
             "next": self.next[used].copy(),
-            "values": to_host(self.values[used]),
+            "values": self.memory.save(run, count),
         }
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
@@ -163,7 +159,8 @@ class FrameStore(PerRunState):
         used = slice(first, first + count)
         self.marks[run] = state["marks"]
         self.previous[used], self.next[used] = state["previous"], state["next"]
-        self.values[used] = torch.as_tensor(state["values"])
+        self.memory.reserve(self.marks[:, NUM_USED])
+        self.memory.load(run, torch.as_tensor(state["values"]))
 
     def _read_compiled(self, firsts: IntArray, slots: IntArray) -> Tensor:
         """Returns observations `[M, D]`."""
@@ -176,20 +173,11 @@ class FrameStore(PerRunState):
         """Returns observations `[M, D]`."""
         stacks = np.empty((len(slots), self.layout.stack), dtype=np.int64)
         find_stacks(self.arrays, self.layout, firsts, slots, stacks)
-        packed = self._fetch(np.maximum(stacks, 0).ravel())
+        packed = self.memory.fetch(np.maximum(stacks, 0).ravel())
         frames = self._unpack(packed).view(*stacks.shape, -1)
         if (is_zero := stacks == NONE).any():
             frames[to_device(is_zero, frames.device)] = 0
         return self._join(frames)
-
-    def _fetch(self, rows: IntArray) -> Tensor:
-        """Returns stored frames `[M, bytes]`, on the device."""
-        if self.values.device.type == self._device.type:
-            return self.values.index_select(0, to_device(rows, self.values.device))
-        # Only from page-locked memory does a copy go on while the CPU does something else.
-        staged = torch.empty(len(rows), self.layout.num_bytes, dtype=torch.uint8, pin_memory=True)
-        torch.index_select(self.values, 0, torch.from_numpy(rows), out=staged)
-        return staged.to(self._device, non_blocking=True)
 
     def _unpack(self, packed: Tensor) -> Tensor:
         """Returns the values `[M, H * W * c]` of stored frames `[M, bytes]`."""
@@ -204,22 +192,3 @@ class FrameStore(PerRunState):
         pixels = frames.view(count, stack, -1, self.layout.channels).transpose(1, 2)
         numbers = pixels.flatten(1).float()
         return (numbers - self.format.low) * self.format.scale
-
-
-def _make_host(num_slots: int, num_bytes: int) -> UInt8Array:
-    """Returns zeros `[num_slots, num_bytes]` that take no memory before they are written."""
-    size = num_slots * num_bytes
-    if not size or not sys.platform.startswith("linux"):
-        return np.zeros((num_slots, num_bytes), dtype=np.uint8)
-    # Linux refuses more than the memory of the machine, unless told that not all will be used.
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
-    return np.frombuffer(mmap.mmap(-1, size, flags), dtype=np.uint8).reshape(num_slots, num_bytes)
-
-
-def _choose_place(num_bytes: int, device: torch.device) -> torch.device:
-    """Returns where frames lie: on the device, if they take at most half of its free memory."""
-    if device.type != "cuda":
-        return device
-    torch.cuda.empty_cache()  # So that the memory of earlier populations counts as free.
-    free, _ = torch.cuda.mem_get_info(device)
-    return device if num_bytes <= free / 2 else torch.device("cpu")

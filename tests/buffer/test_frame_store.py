@@ -174,6 +174,12 @@ def test_every_transition_is_what_it_would_be_if_it_were_stored_as_a_whole(capac
             check(Case(capacity, stack, n_step, odd, capacity % 2 == 0, not odd), seed=capacity)
 
 
+@pytest.mark.parametrize(("capacity", "n_step"), [(20, 20), (31, 20), (90, 7)])
+def test_long_returns_are_stored_as_well(capacity, n_step):
+    for stack in (1, 4):
+        check(Case(capacity, stack, n_step, is_prioritized=stack == 4), seed=n_step)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capacity", range(1, 201))
 def test_the_same_holds_for_every_capacity(capacity):

@@ -64,6 +64,10 @@ each = pytest.mark.parametrize(
 def make_population(count: int, engine: str, **overrides: object) -> list[Config]:
     # Compiled code is that of "two convolutions, stack", which takes seconds to compile.
     options = ("buffer=prioritized",) if engine == "torch" else ()
+    return make_others(count, engine, *options, **overrides)
+
+
+def make_others(count: int, engine: str, *options: str, **overrides: object) -> list[Config]:
     overrides = {"network__activation": "tanh", **overrides}
     return [
         make_run(
@@ -84,6 +88,15 @@ def test_a_run_alone_is_the_same_among_others_and_on_several_threads(train, engi
     for row in (0, 4):
         config = make_population(7, engine, num_threads=4)[row]
         assert results_of(train([config], f"alone {row}")[0]) == results_of(together[row])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["native", "torch"])
+def test_a_run_of_rainbow_alone_is_the_same_among_others(train, engine):
+    configs = make_others(5, engine, *RAINBOW, **RAINBOW_KEYS)
+    together = train(configs, "together")
+    for row in (0, 3):
+        assert results_of(train([configs[row]], f"alone {row}")[0]) == results_of(together[row])
 
 
 @each
@@ -164,7 +177,8 @@ def test_a_run_that_is_killed_or_interrupted_ends_with_the_same_bytes(tmp_path, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("env", "engine"), [("minatar", "native"), ("minatar", "torch"), ("atari", "torch")]
+    ("env", "engine"),
+    [(env, engine) for env in ("minatar", "atari") for engine in ("native", "torch")],
 )
 def test_a_game_that_is_killed_or_interrupted_ends_with_the_same_bytes(tmp_path, env, engine):
     own = {"minatar": {}, "atari": {"network__convolutions": [[16, 8, 8]]}}[env]

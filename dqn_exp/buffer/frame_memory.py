@@ -1,0 +1,117 @@
+"""Memory for the bytes of frames, on a device or beside it."""
+
+import mmap
+import sys
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dqn_exp.core.arrays import IntArray, UInt8Array
+from dqn_exp.core.devices import to_device, to_host
+
+MAP_NORESERVE = 0x4000
+"""Of Linux's mmap(2), https://man7.org/linux/man-pages/man2/mmap.2.html."""
+
+
+class FrameMemory:
+    """Holds the frames of all runs, each run in slots of its own, numbered from 0.
+
+    Slots on the CPU take no memory until they are used. On a GPU they do, so a run has those that
+    it usually needs, and all of them once it needs more. The frames lie on the device if they fit
+    there, else in the memory of the CPU; those of a batch are then copied as bytes, while the CPU
+    gathers the next ones.
+
+    Attributes:
+        host: `[slots of all runs, bytes]`, empty if the frames lie on a GPU.
+        values: the frames of all runs, wherever they lie.
+    """
+
+    def __init__(
+        self, usual: IntArray, most: IntArray, num_bytes: int, device: torch.device
+    ) -> None:
+        """Makes room for frames.
+
+        Args:
+            usual: `[N]` slots that runs usually need.
+            most: `[N]` slots that they may need.
+            num_bytes: of a frame.
+            device: that reads the frames.
+        """
+        self._most, self._num_bytes, self._device = most, num_bytes, device
+        self._offsets = np.cumsum(most) - most
+        self._make(np.minimum(usual, most))
+
+    def reserve(self, needed: IntArray) -> None:
+        """Makes more room where runs need more slots than they have.
+
+        Args:
+            needed: `[N]` slots.
+        """
+        lack = needed > self._rooms
+        if lack.any():
+            old, starts, rooms = self.values, self._starts, self._rooms
+            self._make(np.where(lack, self._most, self._rooms))
+            for run, room in enumerate(rooms.tolist()):
+                self._of(run, room).copy_(old[starts[run] : starts[run] + room])
+
+    def write(self, rows: IntArray, frames: UInt8Array) -> None:
+        """Stores frames `[M, bytes]` in rows `[M]`, which count the slots of all runs."""
+        device = self.values.device
+        self.values[to_device(self._places(rows), device)] = to_device(frames, device)
+
+    def fetch(self, rows: IntArray) -> Tensor:
+        """Returns frames `[M, bytes]`, on the device."""
+        places = self._places(rows)
+        if self.values.device.type == self._device.type:
+            return self.values.index_select(0, to_device(places, self.values.device))
+        # Only from page-locked memory does a copy go on while the CPU does something else.
+        staged = torch.empty(len(rows), self._num_bytes, dtype=torch.uint8, pin_memory=True)
+        torch.index_select(self.values, 0, torch.from_numpy(places), out=staged)
+        return staged.to(self._device, non_blocking=True)
+
+    def save(self, run: int, count: int) -> Tensor:
+        """Returns the first frames of a run on the CPU, valid until more are written."""
+        return to_host(self._of(run, count))
+
+    def load(self, run: int, frames: Tensor) -> None:
+        """Overwrites the first frames of a run, for which there is room."""
+        self._of(run, len(frames)).copy_(frames)
+
+    def _make(self, rooms: IntArray) -> None:
+        """Makes zeros, with a number of slots for each run if they lie on a GPU."""
+        place = _choose_place(int(rooms.sum()) * self._num_bytes, self._device)
+        self._rooms = self._most if place.type == "cpu" else rooms
+        self._starts, total = np.cumsum(self._rooms) - self._rooms, int(self._rooms.sum())
+        self.host = _make_host(total if place.type == "cpu" else 0, self._num_bytes)
+        self.values = torch.from_numpy(self.host)
+        if place.type != "cpu":
+            self.values = torch.zeros(total, self._num_bytes, dtype=torch.uint8, device=place)
+
+    def _places(self, rows: IntArray) -> IntArray:
+        """Returns where rows lie."""
+        runs = np.searchsorted(self._offsets, rows, side="right") - 1
+        places: IntArray = rows + (self._starts - self._offsets)[runs]
+        return places
+
+    def _of(self, run: int, count: int) -> Tensor:
+        return self.values[self._starts[run] : self._starts[run] + count]
+
+
+def _make_host(num_slots: int, num_bytes: int) -> UInt8Array:
+    """Returns zeros `[num_slots, num_bytes]` that take no memory before they are written."""
+    size = num_slots * num_bytes
+    if not size or not sys.platform.startswith("linux"):
+        return np.zeros((num_slots, num_bytes), dtype=np.uint8)
+    # Linux refuses more than the memory of the machine, unless told that not all will be used.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
+    return np.frombuffer(mmap.mmap(-1, size, flags), dtype=np.uint8).reshape(num_slots, num_bytes)
+
+
+def _choose_place(num_bytes: int, device: torch.device) -> torch.device:
+    """Returns where frames lie: on the device, if they take at most half of its free memory."""
+    if device.type != "cuda":
+        return device
+    torch.cuda.empty_cache()  # So that the memory of earlier populations counts as free.
+    free, _ = torch.cuda.mem_get_info(device)
+    return device if num_bytes <= free / 2 else torch.device("cpu")
