@@ -12,6 +12,7 @@ from dqn_exp.analysis.table import to_text
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.wording import quantity
 from dqn_exp.files.job_list import CONFIRMATION, NAME
+from dqn_exp.files.job_names import shorten_number
 
 NUM_SHOWN = 3
 
@@ -68,7 +69,8 @@ def _name_of(setting: Setting, group: Group) -> str:
         return setting.label
     values = {key: value for key, value in setting.runs[0].swept.items() if key != "seed"}
     names = shorten_keys(list(values))
-    return ", ".join(f"{names[key]}={value}" for key, value in values.items()) or setting.label
+    named = [f"{names[key]}={shorten_number(value)}" for key, value in values.items()]
+    return ", ".join(named) or setting.label
 
 
 def _seeds_of(setting: Setting) -> str:

@@ -102,8 +102,8 @@ def notes(group: Group) -> Iterator[str]:
         )
     if pruned := sum(setting.num_pruned > 0 for setting in settings):
         yield (
-            f"{pruned} of {len(settings)} settings were pruned: their evaluations were worse than "
-            "those of others, so their runs ended early. They have no rank."
+            f"{pruned} of {quantity(len(settings), 'setting')} ended early (pruned), because of "
+            "worse evaluations than those of others. Pruned settings have no rank."
         )
     missing = Counter(run.status for run in runs if _is_missing(run))
     if missing:

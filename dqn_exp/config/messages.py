@@ -25,8 +25,8 @@ EXPECTED = {
     "not_an_integer": "expected an integer",
     "finite_number": "expected a finite number",
     "bool_type": "expected true or false",
-    "list_type": "expected a list, such as [128]",
-    "too_short": "expected at least {min_length} values",
+    "list_type": "expected a list",
+    "too_short": "expected a list with a length of at least {min_length}",
     "too_long": "expected at most {max_length} values",
     "model_type": "expected a group of keys",
     "model_attributes_type": "expected a group of keys",
@@ -78,16 +78,18 @@ def to_line(detail: ErrorDetails) -> str:
         context = detail["ctx"]
         expected = context["expected_tags"].replace(", ", " or ")
         return f"{key}.kind: expected {expected}, got {context['tag']!r}."
-    hint = _hint(key, detail["input"])
+    hint = _hint(key, detail["input"], detail["type"])
     if (option := f"{key.replace('.', '/')}={detail['input']}") in _all_options():
         hint = f" Select it with {option}."
     return f"{key}: {expectation(detail)}, got {as_yaml(detail['input'])}.{hint}"
 
 
-def _hint(key: str, value: Any) -> str:
+def _hint(key: str, value: Any, kind: str) -> str:
     """Returns what to type instead of a text or a list where a number was expected."""
-    if re.fullmatch(r"network\.convolutions\.\d+", key):
-        return " Each convolution is [filters, size, stride], as in [[16,3,1]]."
+    if re.fullmatch(r"network\.convolutions(\.\d+)?", key):
+        return " Each convolution is [filters, kernel size, stride], as in [[16,3,1]]."
+    if kind == "list_type":
+        return f" A list with one value: {key}=[{as_yaml(value)}]"
     if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
         return f" To sweep over values: -m {key}={','.join(map(str, value))}"
     if key == "device" and isinstance(value, int):

@@ -51,11 +51,17 @@ class Atari(gymnasium.Env[Any, Any]):
             fire_reset: whether games that begin by firing do so by themselves.
             full_action_space: whether all 18 actions are available, else those with an effect.
             render_mode: rgb_array or None.
+
+        Raises:
+            ValueError: If a number is out of its range.
         """
         if not 0 <= sticky_action_prob <= 1:
             raise ValueError(
                 f"sticky_action_prob: expected a number from 0 to 1, got {sticky_action_prob}"
             )
+        for name, number, least in (("frame_skip", frame_skip, 1), ("noop_max", noop_max, 0)):
+            if type(number) is not int or number < least:
+                raise ValueError(f"{name}: expected an integer of at least {least}, got {number!r}")
         vector_env = import_extra("ale_py.vector_env", "atari")
         self._games = vector_env.AtariVectorEnv(
             game,

@@ -29,6 +29,11 @@ def make_env(arguments: EnvArguments) -> gymnasium.Env[Any, Any]:
     """
     # An environment may change its arguments, which are those of others as well.
     spec, kwargs = find_spec(arguments.id), copy.deepcopy(dict(arguments.kwargs))
+    if fixed := sorted(_fixed_arguments(spec) & set(kwargs)):
+        raise ValueError(
+            f"env.kwargs: {' and '.join(fixed)} cannot be changed here: env.id={spec.id} decides. "
+            "Select a game with env.game, and a version with env.id."
+        )
     try:
         with warnings.catch_warnings():
             # Older versions of an environment are selected on purpose, as in env=cartpole_v0.
@@ -164,6 +169,12 @@ def _cannot_be_made(spec: EnvSpec, kwargs: Mapping[str, Any], error: BaseExcepti
     return f"{key}: making {spec.id}{given} raised {place(error)}."
 
 
+def _fixed_arguments(spec: EnvSpec) -> set[str]:
+    """Returns which arguments the id of an environment of this package decides."""
+    is_own = str(spec.entry_point).startswith(f"{__package__}.")
+    return set(spec.kwargs) if is_own else set()
+
+
 def _known_arguments(spec: EnvSpec) -> str:
     """Returns which arguments an environment takes, if that is known."""
     try:
@@ -174,5 +185,6 @@ def _known_arguments(spec: EnvSpec) -> str:
         return ""
     if any(one.kind is one.VAR_KEYWORD for one in parameters):
         return ""
-    names = ", ".join(one.name for one in parameters if one.name != "render_mode")
+    hidden = {"render_mode", *_fixed_arguments(spec)}
+    names = ", ".join(one.name for one in parameters if one.name not in hidden)
     return f"its arguments are {names}" if names else "it takes no arguments"

@@ -62,7 +62,7 @@ def make_visible(arguments: EnvArguments, mode: str | None) -> SingleEnv:
     env.close()
     if mode not in known:
         raise ValueError(
-            f"env.id: expected an environment with the render mode {mode}, which images need; "
+            f"env.id: expected an environment with the render mode {mode}, which drawing needs; "
             f"{arguments.id} has {', '.join(map(str, known)) or 'none'}."
         )
     return SingleEnv(arguments._replace(kwargs={**arguments.kwargs, "render_mode": mode}))

@@ -110,7 +110,8 @@ def check_corners(request: Request) -> Job:
             one, is_remote = _one_seed(request.options), request.launching.is_remote
             jobs += request._replace(options=one).compose(values, last, is_remote=is_remote)
         except ConfigError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
+            told = [problem.replace(f"(job {last}: ", "(") for problem in error.problems]
+            problems += [problem for problem in told if problem not in problems]
     if not problems:
         problems = [*_problems_of(request, jobs[0])]
     if problems:

@@ -27,7 +27,19 @@ def explain_unknown_key(found: re.Match[str]) -> str:
     if found[0].endswith("does not exist") and key in known:
         return f"~{key}: {key} is already null. Remove this override."
     keys = dict.fromkeys([key, *_unknown_in(sys.argv[1:], known)])
+    if key == "env.kwargs":
+        del keys[key]
+        # Hydra repeats the override.
+        keys = dict.fromkeys([*_unknown_arguments(found.string), *keys])
     return "\n".join(map(_explain, keys))
+
+
+def _unknown_arguments(message: str) -> Iterator[str]:
+    """Yields the keys of env.kwargs={name: value} that no environment of `conf/env` has."""
+    names = re.findall(r"[{,]\s*(\w+)\s*:", message)
+    unknown = [name for name in names if name not in _known_arguments()]
+    for name in unknown or names:
+        yield f"env.kwargs.{name}"
 
 
 def _unknown_in(arguments: Iterable[str], known: Iterable[str]) -> Iterator[str]:
@@ -52,10 +64,7 @@ def _explain(key: str) -> str:
         name = key.removeprefix("env.kwargs.")
         near = difflib.get_close_matches(name, _known_arguments(), n=1)
         hint = f" Did you mean env.kwargs.{near[0]}?" if near else ""
-        return (
-            f"{key}: a new key of a mapping needs a +: +{key}=VALUE, or all at once: "
-            f"'env.kwargs={{{name}: VALUE}}'.{hint}"
-        )
+        return f"{key}: unknown key.{hint} A new key of a mapping needs a +: +{key}=VALUE"
     return f"{key}: unknown key.{suggest(key)}"
 
 

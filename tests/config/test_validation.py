@@ -64,7 +64,7 @@ def test_whole_floats_are_integers_and_others_are_not():
         (
             "network__hidden_sizes",
             128,
-            "network.hidden_sizes: expected a list, such as [128], got 128.",
+            "network.hidden_sizes: expected a list, got 128. A list with one value: network.hidden_sizes=[128]",
         ),
         ("network__hidden_sizes", [0], "network.hidden_sizes.0: expected at least 1, got 0."),
         ("env__kwargs", 1, "env.kwargs: expected a group of keys, got 1."),

@@ -27,7 +27,7 @@ from dqn_exp.sweep.hydra_messages import explain, explain_twice
         ("Could not delete from config. 'agent.foo' does not exist.", "agent.foo: unknown key."),
         (
             "Could not override 'env.kwargs.gravity'.\nKey",
-            "env.kwargs.gravity: a new key of a mapping needs a +: +env.kwargs.gravity=VALUE, or",
+            "env.kwargs.gravity: unknown key. A new key of a mapping needs a +: +env.kwargs.",
         ),
         (
             "Multiple values for experiment. To override",
