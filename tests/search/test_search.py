@@ -270,7 +270,7 @@ def test_a_search_without_a_completed_trial_has_failed(search):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["agent.gamma=interval(0.5,1.5)"], r"got 1.5. \(agent.gamma=1.5 seed=0\)"),
+        (["agent.gamma=interval(0.5,1.5)"], r"got 1.5. \(agent.learning.*agent.gamma=1.5 seed=0\)"),
         (["agent.gama=interval(0,1)"], "agent.gama: unknown key"),
         (["hydra.sweeper.seeds=0"], "hydra.sweeper.seeds: .* got 0."),
         (["hydra.sweeper.trials=3"], "trials"),
