@@ -76,20 +76,21 @@ def test_a_run_gets_more_memory_for_frames_when_it_needs_more(monkeypatch, fits)
         for run, count in enumerate(counts.tolist()):
             rows = np.arange(offsets[run], offsets[run] + count)
             np.testing.assert_array_equal(memory.fetch(rows).cpu().numpy(), frames[run][:count])
-            np.testing.assert_array_equal(memory.save(run, count).numpy(), frames[run][:count])
+            saved = memory.save(int(offsets[run]), count)
+            np.testing.assert_array_equal(saved.numpy(), frames[run][:count])
 
     for run, count in enumerate(usual.tolist()):
         write(run, np.arange(count))
-    memory.reserve(usual)
+    memory.reserve(offsets, usual)
     assert len(memory.values) == usual.sum() and memory.values.device.type == "cuda"
     check(usual)
     if not fits:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 0))
-    memory.reserve(usual + np.array([1, 0, 0]))
+    memory.reserve(offsets[:1], usual[:1] + 1)  # The others have ended.
     assert len(memory.values) == (7 + 9 + 5 if fits else most.sum())
     assert (memory.values.device.type == "cuda") == fits
     check(usual)
-    memory.reserve(full)
+    memory.reserve(offsets, full)
     for run, count in enumerate(usual.tolist()):
         write(run, np.arange(count, most[run]))
     check(full)

@@ -15,7 +15,10 @@ MAP_NORESERVE = 0x4000
 
 
 class FrameMemory:
-    """Holds the frames of all runs, each run in slots of its own, numbered from 0.
+    """Holds the frames of all runs, each run in slots of its own.
+
+    Rows count the slots of all runs, and the first row of a run stands for the run: others may
+    have ended.
 
     Slots on the CPU take no memory until they are used. On a GPU they do, so a run has those that
     it usually needs, and all of them once it needs more. The frames lie on the device if they fit
@@ -42,21 +45,25 @@ class FrameMemory:
         self._offsets = np.cumsum(most) - most
         self._make(np.minimum(usual, most))
 
-    def reserve(self, needed: IntArray) -> None:
+    def reserve(self, firsts: IntArray, needed: IntArray) -> None:
         """Makes more room where runs need more slots than they have.
 
         Args:
-            needed: `[N]` slots.
+            firsts: `[M]` first rows of runs.
+            needed: `[M]` slots of each.
         """
-        lack = needed > self._rooms
+        runs = self._runs(firsts)
+        lack = needed > self._rooms[runs]
         if lack.any():
             old, starts, rooms = self.values, self._starts, self._rooms
-            self._make(np.where(lack, self._most, self._rooms))
-            for run, room in enumerate(rooms.tolist()):
-                self._of(run, room).copy_(old[starts[run] : starts[run] + room])
+            wanted = rooms.copy()
+            wanted[runs[lack]] = self._most[runs[lack]]
+            self._make(wanted)
+            for first, start, room in zip(self._offsets, starts, rooms, strict=True):
+                self._of(first, room).copy_(old[start : start + room])
 
     def write(self, rows: IntArray, frames: UInt8Array) -> None:
-        """Stores frames `[M, bytes]` in rows `[M]`, which count the slots of all runs."""
+        """Stores frames `[M, bytes]` in rows `[M]`."""
         device = self.values.device
         self.values[to_device(self._places(rows), device)] = to_device(frames, device)
 
@@ -70,13 +77,13 @@ class FrameMemory:
         torch.index_select(self.values, 0, torch.from_numpy(places), out=staged)
         return staged.to(self._device, non_blocking=True)
 
-    def save(self, run: int, count: int) -> Tensor:
-        """Returns the first frames of a run on the CPU, valid until more are written."""
-        return to_host(self._of(run, count))
+    def save(self, first: int, count: int) -> Tensor:
+        """Returns the frames of a run on the CPU, valid until more are written."""
+        return to_host(self._of(first, count))
 
-    def load(self, run: int, frames: Tensor) -> None:
-        """Overwrites the first frames of a run, for which there is room."""
-        self._of(run, len(frames)).copy_(frames)
+    def load(self, first: int, frames: Tensor) -> None:
+        """Overwrites the frames of a run, for which there is room."""
+        self._of(first, len(frames)).copy_(frames)
 
     def _make(self, rooms: IntArray) -> None:
         """Makes zeros, with a number of slots for each run if they lie on a GPU."""
@@ -90,12 +97,16 @@ class FrameMemory:
 
     def _places(self, rows: IntArray) -> IntArray:
         """Returns where rows lie."""
-        runs = np.searchsorted(self._offsets, rows, side="right") - 1
-        places: IntArray = rows + (self._starts - self._offsets)[runs]
+        places: IntArray = rows + (self._starts - self._offsets)[self._runs(rows)]
         return places
 
-    def _of(self, run: int, count: int) -> Tensor:
-        return self.values[self._starts[run] : self._starts[run] + count]
+    def _runs(self, rows: IntArray) -> IntArray:
+        """Returns which runs have rows."""
+        return np.searchsorted(self._offsets, rows, side="right") - 1
+
+    def _of(self, first: int, count: int) -> Tensor:
+        start = int(self._places(np.array(first)))
+        return self.values[start : start + count]
 
 
 def _make_host(num_slots: int, num_bytes: int) -> UInt8Array:

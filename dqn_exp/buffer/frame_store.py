@@ -104,12 +104,12 @@ class FrameStore(PerRunState):
         slots = np.empty(len(runs), dtype=np.int64)
         take_slots(self.arrays, runs, is_first, oldest, self.layout.stack, slots)
         rows = self.offsets[runs] + slots
-        self.memory.reserve(self.marks[:, NUM_USED])
         if len(self.memory.host):
             write_frames(self.memory.host, rows, self.layout, frames)
         else:
             packed = np.empty((len(runs), self.layout.num_bytes), dtype=np.uint8)
             write_frames(packed, np.arange(len(runs)), self.layout, frames)
+            self.memory.reserve(self.offsets, self.marks[:, NUM_USED])
             self.memory.write(rows, packed)
         return slots
 
@@ -139,7 +139,7 @@ class FrameStore(PerRunState):
             "marks": self.marks[run].copy(),
             "previous": self.previous[used].copy(),
             "next": self.next[used].copy(),
-            "values": self.memory.save(run, count),
+            "values": self.memory.save(int(self.offsets[run]), count),
         }
 
     def load_state_dict(self, run: int, state: dict[str, Any]) -> None:
@@ -159,8 +159,8 @@ class FrameStore(PerRunState):
         used = slice(first, first + count)
         self.marks[run] = state["marks"]
         self.previous[used], self.next[used] = state["previous"], state["next"]
-        self.memory.reserve(self.marks[:, NUM_USED])
-        self.memory.load(run, torch.as_tensor(state["values"]))
+        self.memory.reserve(self.offsets, self.marks[:, NUM_USED])
+        self.memory.load(first, torch.as_tensor(state["values"]))
 
     def _read_compiled(self, firsts: IntArray, slots: IntArray) -> Tensor:
         """Returns observations `[M, D]`."""
