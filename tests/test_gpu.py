@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from dqn_exp.buffer import frame_store
 from dqn_exp.buffer.frame_memory import FrameMemory
 from dqn_exp.buffer.frame_store import FrameStore
 from dqn_exp.config.schema import Config
@@ -60,6 +61,30 @@ def test_frames_are_those_of_the_cpu_whether_they_fit_or_not(monkeypatch, gpu, f
     np.testing.assert_array_equal(*(store.newest(1) for store in stores))
     if gpu is not None:
         assert (gpu.num_pinned == 0) == fits
+
+
+def test_frames_of_the_other_runs_stay_when_some_have_ended(monkeypatch):
+    monkeypatch.setattr(frame_store, "SPARE", 0)
+    form = FrameFormat(3, 2, 1, False, 0.0, 1 / 255, stack=2, repeats_first=True)
+    capacities = np.array([30, 80, 50, 60, 40, 70, 20])
+    stores = [FrameStore(capacities.copy(), form, 1, device) for device in (CPU, CUDA)]
+    generator = np.random.default_rng(0)
+    for step in range(60):  # More than the usual number of slots for most runs that are left.
+        if step in (20, 30, 40):
+            for store in stores:
+                store.retire(1)
+        count = len(stores[0].offsets)
+        frames = generator.integers(256, size=(count, 6)).astype(np.uint8)
+        first, none = np.full(count, step % 9 == 0), np.full(count, -1)
+        found = [store.add(np.arange(count), frames, first, none) for store in stores]
+        np.testing.assert_array_equal(*found)
+    assert count == 4 and stores[0].num_slots.tolist() == [63, 83, 103, 123]
+    chosen = np.arange(60)[None].repeat(4, axis=0)
+    one, other = (store.read(store.offsets[:, None], chosen).cpu() for store in stores)
+    np.testing.assert_array_equal(one.numpy(), other.numpy())
+    for row in range(4):
+        states = [store.state_dict(row)["values"].numpy() for store in stores]
+        np.testing.assert_array_equal(*states)
 
 
 @pytest.mark.parametrize("fits", [True, False])

@@ -26,6 +26,7 @@ class FrameMemory:
     gathers the next ones.
 
     Attributes:
+        firsts: `[N]` first row of each run.
         host: `[slots of all runs, bytes]`, empty if the frames lie on a GPU.
         values: the frames of all runs, wherever they lie.
     """
@@ -41,8 +42,8 @@ class FrameMemory:
             num_bytes: of a frame.
             device: that reads the frames.
         """
-        self._most, self._num_bytes, self._device = most, num_bytes, device
-        self._offsets = np.cumsum(most) - most
+        self._most, self._num_bytes, self._device = most.copy(), num_bytes, device
+        self.firsts = np.cumsum(most) - most
         self._make(np.minimum(usual, most))
 
     def reserve(self, firsts: IntArray, needed: IntArray) -> None:
@@ -59,7 +60,7 @@ class FrameMemory:
             wanted = rooms.copy()
             wanted[runs[lack]] = self._most[runs[lack]]
             self._make(wanted)
-            for first, start, room in zip(self._offsets, starts, rooms, strict=True):
+            for first, start, room in zip(self.firsts, starts, rooms, strict=True):
                 self._of(first, room).copy_(old[start : start + room])
 
     def write(self, rows: IntArray, frames: UInt8Array) -> None:
@@ -97,12 +98,12 @@ class FrameMemory:
 
     def _places(self, rows: IntArray) -> IntArray:
         """Returns where rows lie."""
-        places: IntArray = rows + (self._starts - self._offsets)[self._runs(rows)]
+        places: IntArray = rows + (self._starts - self.firsts)[self._runs(rows)]
         return places
 
     def _runs(self, rows: IntArray) -> IntArray:
         """Returns which runs have rows."""
-        return np.searchsorted(self._offsets, rows, side="right") - 1
+        return np.searchsorted(self.firsts, rows, side="right") - 1
 
     def _of(self, first: int, count: int) -> Tensor:
         start = int(self._places(np.array(first)))

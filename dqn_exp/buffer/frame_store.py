@@ -75,13 +75,12 @@ class FrameStore(PerRunState):
         )
         others = form.stack + n_step + SPARE
         slots = 2 * capacities + others
-        self.offsets = np.cumsum(slots) - slots
-        self.num_slots = slots
+        usual = capacities + capacities // USUAL_LENGTH + others
+        self._device, self.memory = device, FrameMemory(usual, slots, form.num_bytes, device)
+        self.offsets, self.num_slots = self.memory.firsts.copy(), slots
         total = int(slots.sum())
         self.previous, self.next = np.zeros((2, total), dtype=np.int32)
         self.marks = np.tile(np.array([NONE, NONE, NONE, 0]), (len(capacities), 1))
-        usual = capacities + capacities // USUAL_LENGTH + others
-        self._device, self.memory = device, FrameMemory(usual, slots, form.num_bytes, device)
         self._bits = torch.arange(8, dtype=torch.uint8, device=device)
 
     @property
