@@ -14,6 +14,7 @@ import yaml
 from dqn_exp.config.references import replace_references
 from dqn_exp.config.validation import to_config
 from dqn_exp.core.arrays import Float64Array
+from dqn_exp.core.dotted_keys import flatten
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.files.csv_table import TABLES
 from dqn_exp.files.directories import shorten
@@ -106,17 +107,6 @@ def read_sources(directories: Sequence[Path]) -> list[Source]:
 def log_keys_of(sources: Iterable[Source]) -> frozenset[str]:
     """Returns the keys that any of the sources searched on a logarithmic scale."""
     return frozenset(key for source in sources for key in source.log_keys)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the values of nested mappings by dotted key."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def whole_lines(path: Path) -> list[str]:

@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.wrappers import FrameStackObservation
 
-from dqn_exp.analysis.run_reader import flatten
 from dqn_exp.analysis.summary import best_run
 from dqn_exp.core.arrays import Float32Array, Float64Array, IntArray
+from dqn_exp.core.dotted_keys import flatten
 from dqn_exp.core.errors import ConfigError
 from dqn_exp.core.module_search import search_in_current_folder
 from dqn_exp.core.random_streams import evaluation_seeds

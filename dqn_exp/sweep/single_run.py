@@ -8,8 +8,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from dqn_exp.analysis.run_reader import flatten
 from dqn_exp.config.validation import to_config
+from dqn_exp.core.dotted_keys import flatten
 from dqn_exp.core.errors import ConfigError, RunError
 from dqn_exp.files.directories import (
     make_directory,
