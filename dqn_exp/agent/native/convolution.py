@@ -8,7 +8,7 @@ in one flat array, at the places that a `Convolution` names.
 from typing import Any, NamedTuple
 
 from dqn_exp.agent.native.activations import activate
-from dqn_exp.agent.native.dense import Rows
+from dqn_exp.agent.native.dense import COLUMNS, Rows
 from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import called_kernel, kernel
@@ -16,6 +16,9 @@ from dqn_exp.core.vector import LANES, broadcast, item, load, store, zeros
 
 POSITIONS = 8
 """Patches, or weights of a patch, that are computed at once."""
+
+WIDE_POSITIONS = 4
+"""Patches that are computed at once for `COLUMNS` filters."""
 
 
 class Convolution(NamedTuple):
@@ -66,49 +69,111 @@ def forward(
         units: place of the units.
         rows: to compute.
     """
-    filters, length = layer.filters, layer.size * layer.channels
-    last = layer.height * layer.width - 1
     for place in range(rows.first, rows.first + rows.size):
         row = item(rows.numbers, place)
         image = units + layer.units + row * layer.inputs
         above = units + layer.heads + row * layer.outputs
-        for n0 in range(0, last + 1, POSITIONS):
-            # Beyond the last patch, the last one is computed again.
-            n1, n2, n3 = min(n0 + 1, last), min(n0 + 2, last), min(n0 + 3, last)
-            n4, n5, n6, n7 = (
-                min(n0 + 4, last),
-                min(n0 + 5, last),
-                min(n0 + 6, last),
-                min(n0 + 7, last),
-            )
-            p0, p1 = image + _patch(layer, n0), image + _patch(layer, n1)
-            p2, p3 = image + _patch(layer, n2), image + _patch(layer, n3)
-            p4, p5 = image + _patch(layer, n4), image + _patch(layer, n5)
-            p6, p7 = image + _patch(layer, n6), image + _patch(layer, n7)
-            for f in range(0, filters, LANES):
-                bias = load(numbers, parameters + layer.bias + f)
-                s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = bias
-                weight = parameters + layer.weight + f
-                for line in range(0, layer.size * layer.pitch, layer.pitch):
-                    for i in range(line, line + length):
-                        weights = load(numbers, weight)
-                        weight += filters
-                        s0 += broadcast(numbers, p0 + i) * weights
-                        s1 += broadcast(numbers, p1 + i) * weights
-                        s2 += broadcast(numbers, p2 + i) * weights
-                        s3 += broadcast(numbers, p3 + i) * weights
-                        s4 += broadcast(numbers, p4 + i) * weights
-                        s5 += broadcast(numbers, p5 + i) * weights
-                        s6 += broadcast(numbers, p6 + i) * weights
-                        s7 += broadcast(numbers, p7 + i) * weights
-                store(numbers, above + n0 * filters + f, activate(spec, s0))
-                store(numbers, above + n1 * filters + f, activate(spec, s1))
-                store(numbers, above + n2 * filters + f, activate(spec, s2))
-                store(numbers, above + n3 * filters + f, activate(spec, s3))
-                store(numbers, above + n4 * filters + f, activate(spec, s4))
-                store(numbers, above + n5 * filters + f, activate(spec, s5))
-                store(numbers, above + n6 * filters + f, activate(spec, s6))
-                store(numbers, above + n7 * filters + f, activate(spec, s7))
+        if layer.filters % COLUMNS == 0:
+            for f in range(0, layer.filters, COLUMNS):
+                _filter_wide(spec, numbers, layer, parameters, image, above, f)
+        else:
+            for f in range(0, layer.filters, LANES):
+                _filter_narrow(spec, numbers, layer, parameters, image, above, f)
+
+
+@called_kernel
+def _filter_wide(
+    spec: Static,
+    numbers: Float32Array,
+    layer: Convolution,
+    parameters: int,
+    image: int,
+    above: int,
+    f: int,
+) -> None:
+    """Computes the outputs of `COLUMNS` filters, from `f` on, for an image.
+
+    Compared with `_filter_narrow`, more numbers are multiplied for each one that is read.
+    """
+    filters, last = layer.filters, layer.height * layer.width - 1
+    length, to = layer.size * layer.channels, above + f
+    bias = parameters + layer.bias + f
+    bias0, bias1 = load(numbers, bias), load(numbers, bias + LANES)
+    for n0 in range(0, last + 1, WIDE_POSITIONS):
+        # Beyond the last patch, the last one is computed again.
+        n1, n2, n3 = min(n0 + 1, last), min(n0 + 2, last), min(n0 + 3, last)
+        a, b = image + _patch(layer, n0), image + _patch(layer, n1)
+        c, d = image + _patch(layer, n2), image + _patch(layer, n3)
+        a0 = b0 = c0 = d0 = bias0
+        a1 = b1 = c1 = d1 = bias1
+        weight = parameters + layer.weight + f
+        for line in range(0, layer.size * layer.pitch, layer.pitch):
+            for i in range(line, line + length):
+                weight0, weight1 = load(numbers, weight), load(numbers, weight + LANES)
+                weight += filters
+                unit_a, unit_b = broadcast(numbers, a + i), broadcast(numbers, b + i)
+                unit_c, unit_d = broadcast(numbers, c + i), broadcast(numbers, d + i)
+                a0 += unit_a * weight0
+                a1 += unit_a * weight1
+                b0 += unit_b * weight0
+                b1 += unit_b * weight1
+                c0 += unit_c * weight0
+                c1 += unit_c * weight1
+                d0 += unit_d * weight0
+                d1 += unit_d * weight1
+        store(numbers, to + n0 * filters, activate(spec, a0))
+        store(numbers, to + n0 * filters + LANES, activate(spec, a1))
+        store(numbers, to + n1 * filters, activate(spec, b0))
+        store(numbers, to + n1 * filters + LANES, activate(spec, b1))
+        store(numbers, to + n2 * filters, activate(spec, c0))
+        store(numbers, to + n2 * filters + LANES, activate(spec, c1))
+        store(numbers, to + n3 * filters, activate(spec, d0))
+        store(numbers, to + n3 * filters + LANES, activate(spec, d1))
+
+
+@called_kernel
+def _filter_narrow(
+    spec: Static,
+    numbers: Float32Array,
+    layer: Convolution,
+    parameters: int,
+    image: int,
+    above: int,
+    f: int,
+) -> None:
+    """Computes the outputs of `LANES` filters, from `f` on, for an image."""
+    filters, last = layer.filters, layer.height * layer.width - 1
+    length, to = layer.size * layer.channels, above + f
+    bias = load(numbers, parameters + layer.bias + f)
+    for n0 in range(0, last + 1, POSITIONS):
+        n1, n2, n3 = min(n0 + 1, last), min(n0 + 2, last), min(n0 + 3, last)
+        n4, n5, n6, n7 = min(n0 + 4, last), min(n0 + 5, last), min(n0 + 6, last), min(n0 + 7, last)
+        p0, p1 = image + _patch(layer, n0), image + _patch(layer, n1)
+        p2, p3 = image + _patch(layer, n2), image + _patch(layer, n3)
+        p4, p5 = image + _patch(layer, n4), image + _patch(layer, n5)
+        p6, p7 = image + _patch(layer, n6), image + _patch(layer, n7)
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = bias
+        weight = parameters + layer.weight + f
+        for line in range(0, layer.size * layer.pitch, layer.pitch):
+            for i in range(line, line + length):
+                weights = load(numbers, weight)
+                weight += filters
+                s0 += broadcast(numbers, p0 + i) * weights
+                s1 += broadcast(numbers, p1 + i) * weights
+                s2 += broadcast(numbers, p2 + i) * weights
+                s3 += broadcast(numbers, p3 + i) * weights
+                s4 += broadcast(numbers, p4 + i) * weights
+                s5 += broadcast(numbers, p5 + i) * weights
+                s6 += broadcast(numbers, p6 + i) * weights
+                s7 += broadcast(numbers, p7 + i) * weights
+        store(numbers, to + n0 * filters, activate(spec, s0))
+        store(numbers, to + n1 * filters, activate(spec, s1))
+        store(numbers, to + n2 * filters, activate(spec, s2))
+        store(numbers, to + n3 * filters, activate(spec, s3))
+        store(numbers, to + n4 * filters, activate(spec, s4))
+        store(numbers, to + n5 * filters, activate(spec, s5))
+        store(numbers, to + n6 * filters, activate(spec, s6))
+        store(numbers, to + n7 * filters, activate(spec, s7))
 
 
 @kernel

@@ -6,7 +6,7 @@ from dqn_exp.core.arrays import Float32Array
 from dqn_exp.core.jit import called_kernel, kernel
 from dqn_exp.core.vector import LANES, broadcast, item, load, store, zeros
 
-NEAR = 2**15
+NEAR = 2**14
 """Numbers of images that stay in a near cache while their gradients are computed."""
 
 
