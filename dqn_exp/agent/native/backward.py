@@ -137,14 +137,14 @@ def _end_here(_spec: Static, _memory: Memory, _parameters: int, _rows: Rows) -> 
 def _backward_deep(spec: Static, memory: Memory, parameters: int, rows: Rows) -> None:
     for index in range(memory.at.num_layers - 2, 0, -1):
         deltas_of_inputs(spec, memory, index, parameters, rows)
-        _apply_slopes(spec, memory, index, rows.size)
         gradient_of_layer(spec, memory, index - 1, rows)
 
 
 @kernel
-def _dense_deltas(_spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
+def _dense_deltas(spec: Static, memory: Memory, index: int, parameters: int, rows: Rows) -> None:
     layer, deltas = layer_of(memory, index, 0), memory.at.deltas
     dense.input_deltas(memory.numbers, layer, parameters, deltas, rows)
+    _apply_slopes(spec, memory, index, rows.size)
 
 
 @kernel
@@ -154,7 +154,7 @@ def _deltas_in_tasks(spec: Static, memory: Memory, index: int, parameters: int, 
 
 @chosen
 def deltas_of_inputs(spec: Spec) -> Any:
-    """Computes the gradients of a hidden layer's inputs, after their activation."""
+    """Computes the gradients of a hidden layer's inputs, before their activation."""
     return _deltas_in_tasks if spec.has_convolutions else _dense_deltas
 
 

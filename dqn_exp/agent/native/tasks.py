@@ -18,6 +18,7 @@ from dqn_exp.core.atomics import add_atomic, load_atomic, replace_atomic, store_
 from dqn_exp.core.callback import call_back
 from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import cached_jit, called_kernel, kernel
+from dqn_exp.core.vector import item
 
 FORWARD, GRADIENT, INPUT_DELTAS, SQUARES, STEP = range(5)
 """What is computed: three things for a layer, two for the parameters."""
@@ -181,6 +182,7 @@ def _convolve(spec: Static, memory: Memory, task: int, rows: Rows) -> None:
         convolution_gradient.gradient_of_part(numbers, layer, to, units, deltas, rows, task)
     else:
         convolution.input_deltas(numbers, layer, deltas, own, memory.at.transposed)
+        _apply_slopes(spec, memory, layer.units, layer.inputs, own, 0, layer.inputs)
 
 
 @kernel
@@ -196,6 +198,18 @@ def _multiply(spec: Static, memory: Memory, task: int, rows: Rows) -> None:
         first = task * INPUTS_OF_TASK
         end = min(first + INPUTS_OF_TASK, layer.inputs)
         dense.deltas_of_inputs(numbers, layer, work[PARAMETERS], deltas, rows, first, end)
+        _apply_slopes(spec, memory, layer.units, layer.inputs, rows, first, end)
+
+
+@kernel
+def _apply_slopes(
+    spec: Static, memory: Memory, offset: int, width: int, rows: Rows, first: int, end: int
+) -> None:
+    """Turns the deltas of some of `width` inputs of a layer into those before their activation."""
+    units, deltas = memory.at.units + offset, memory.at.deltas + offset
+    for place in range(rows.first, rows.first + rows.size):
+        row = item(rows.numbers, place) * width + first
+        dense.apply_slopes(spec, memory.numbers, units + row, deltas + row, end - first)
 
 
 @cached_jit
