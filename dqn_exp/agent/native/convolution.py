@@ -18,7 +18,7 @@ POSITIONS = 8
 """Patches, or weights of a patch, that are computed at once."""
 
 WIDE_POSITIONS = 4
-"""Patches that are computed at once for `COLUMNS` filters."""
+"""As `POSITIONS`, where `COLUMNS` filters are computed at once instead of `LANES`."""
 
 
 class Convolution(NamedTuple):
@@ -73,12 +73,18 @@ def forward(
         row = item(rows.numbers, place)
         image = units + layer.units + row * layer.inputs
         above = units + layer.heads + row * layer.outputs
-        if layer.filters % COLUMNS == 0:
-            for f in range(0, layer.filters, COLUMNS):
+        width = filters_at_once(layer)
+        for f in range(0, layer.filters, width):
+            if width == COLUMNS:
                 _filter_wide(spec, numbers, layer, parameters, image, above, f)
-        else:
-            for f in range(0, layer.filters, LANES):
+            else:
                 _filter_narrow(spec, numbers, layer, parameters, image, above, f)
+
+
+@kernel
+def filters_at_once(layer: Convolution) -> int:
+    """Returns `COLUMNS` if F is a multiple, so that fewer numbers are read, else `LANES`."""
+    return COLUMNS if layer.filters % COLUMNS == 0 else LANES
 
 
 @called_kernel
@@ -91,10 +97,7 @@ def _filter_wide(
     above: int,
     f: int,
 ) -> None:
-    """Computes the outputs of `COLUMNS` filters, from `f` on, for an image.
-
-    Compared with `_filter_narrow`, more numbers are multiplied for each one that is read.
-    """
+    """Computes the outputs of `COLUMNS` filters, from `f` on, for an image."""
     filters, last = layer.filters, layer.height * layer.width - 1
     length, to = layer.size * layer.channels, above + f
     bias = parameters + layer.bias + f

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dqn_exp.agent.native import convolution, convolution_gradient, dense, optimizers, tasks
-from dqn_exp.agent.native.layout import PART
+from dqn_exp.agent.native.layout import INPUTS, PART, UNITS
 from dqn_exp.agent.native.memory import (
     CLOSED,
     DONE,
@@ -56,6 +56,10 @@ def compute(spec: Static, memory: Memory, index: int, kind: int) -> None:
             dense.gradient(memory.numbers, linear, at.gradient, at.units, at.deltas, rows)
         else:
             dense.input_deltas(memory.numbers, linear, at.online, at.deltas, rows)
+    if kind == tasks.INPUT_DELTAS:
+        first, width = memory.layers[index, UNITS], memory.layers[index, INPUTS]
+        units, deltas = at.units + first, at.deltas + first
+        dense.apply_slopes(spec, memory.numbers, units, deltas, ROWS * width)
 
 
 @kernel
