@@ -13,6 +13,7 @@ class NoActivation(NamedTuple):
     """Stands for the `Spec` in the last layer."""
 
     activation: str = "none"
+    has_convolutions: bool = False
 
 
 LINEAR = Static(NoActivation())

@@ -4,13 +4,22 @@ Letters besides those of the package: I inputs and O outputs of a layer, R rows 
 numbers lie in one flat array, at the places that a `Layer` names.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dqn_exp.agent.native.activations import activate, slope
 from dqn_exp.core.arrays import Float32Array, IntArray
-from dqn_exp.core.compile_time import Static
+from dqn_exp.core.compile_time import Static, chosen
 from dqn_exp.core.jit import called_kernel, kernel
-from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
+from dqn_exp.core.vector import (
+    LANES,
+    broadcast,
+    item,
+    load,
+    prefetch,
+    store,
+    store_four,
+    zeros,
+)
 from dqn_exp.core.vector_lanes import four_totals
 
 ROWS = 4
@@ -18,6 +27,9 @@ ROWS = 4
 
 COLUMNS = 2 * LANES
 """Outputs that are computed at once; the number of outputs is padded to a multiple."""
+
+AHEAD = 1024
+"""How many numbers ahead of the weights that are read others are fetched from memory."""
 
 
 class Layer(NamedTuple):
@@ -100,6 +112,7 @@ def forward_columns(
         weight = parameters + layer.weight + column * inputs
         for i in range(inputs):
             weight0, weight1 = load(numbers, weight), load(numbers, weight + LANES)
+            fetch_ahead(spec, numbers, weight)
             weight += COLUMNS
             unit_a, unit_b = broadcast(numbers, a + i), broadcast(numbers, b + i)
             unit_c, unit_d = broadcast(numbers, c + i), broadcast(numbers, d + i)
@@ -121,6 +134,23 @@ def forward_columns(
         store(numbers, c + LANES, activate(spec, c1))
         store(numbers, d, activate(spec, d0))
         store(numbers, d + LANES, activate(spec, d1))
+
+
+@kernel
+def _fetch(_spec: Static, numbers: Float32Array, weight: int) -> None:
+    prefetch(numbers, weight + AHEAD)
+    prefetch(numbers, weight + AHEAD + LANES)
+
+
+@kernel
+def _fetch_nothing(_spec: Static, _numbers: Float32Array, _weight: int) -> None:
+    pass
+
+
+@chosen
+def fetch_ahead(spec: Any) -> Any:
+    """Begins to load the weights of a network that is too large for a near cache."""
+    return _fetch if spec.has_convolutions else _fetch_nothing
 
 
 @called_kernel
