@@ -4,22 +4,14 @@ Letters besides those of the package: I inputs and O outputs of a layer, R rows 
 numbers lie in one flat array, at the places that a `Layer` names.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dqn_exp.agent.native.activations import activate, slope
+from dqn_exp.agent.native.fetch_ahead import fetch_ahead
 from dqn_exp.core.arrays import Float32Array, IntArray
-from dqn_exp.core.compile_time import Static, chosen
+from dqn_exp.core.compile_time import Static
 from dqn_exp.core.jit import called_kernel, kernel
-from dqn_exp.core.vector import (
-    LANES,
-    broadcast,
-    item,
-    load,
-    prefetch,
-    store,
-    store_four,
-    zeros,
-)
+from dqn_exp.core.vector import LANES, broadcast, item, load, store, store_four, zeros
 from dqn_exp.core.vector_lanes import four_totals
 
 ROWS = 4
@@ -27,9 +19,6 @@ ROWS = 4
 
 COLUMNS = 2 * LANES
 """Outputs that are computed at once; the number of outputs is padded to a multiple."""
-
-AHEAD = 1024
-"""How many numbers ahead of the weights that are read others are fetched from memory."""
 
 
 class Layer(NamedTuple):
@@ -134,23 +123,6 @@ def forward_columns(
         store(numbers, c + LANES, activate(spec, c1))
         store(numbers, d, activate(spec, d0))
         store(numbers, d + LANES, activate(spec, d1))
-
-
-@kernel
-def _fetch(_spec: Static, numbers: Float32Array, weight: int) -> None:
-    prefetch(numbers, weight + AHEAD)
-    prefetch(numbers, weight + AHEAD + LANES)
-
-
-@kernel
-def _fetch_nothing(_spec: Static, _numbers: Float32Array, _weight: int) -> None:
-    pass
-
-
-@chosen
-def fetch_ahead(spec: Any) -> Any:
-    """Begins to load the weights of a network that is too large for a near cache."""
-    return _fetch if spec.has_convolutions else _fetch_nothing
 
 
 @called_kernel
