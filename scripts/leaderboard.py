@@ -71,7 +71,8 @@ OWN = {
     ("c51", "acrobot"): ("agent.learning_rate=5e-4",),
     ("noisy", "acrobot"): ("agent.learning_rate=1e-3",),
     ("noisy", "mountain_car"): (
-        *("network.hidden_sizes=[128,128]", "network.noisy_sigma=1.4", "agent.learning_rate=1e-3"),
+        *("network.hidden_sizes=[128]", "network.activation=relu", "network.noisy_sigma=1.0"),
+        *("agent.learning_rate=8e-3", "agent.target_update_period=20"),
     ),
     ("rainbow", "mountain_car"): (
         *("network.hidden_sizes=[128]", "network.activation=relu", "network.noisy_sigma=1.0"),
