@@ -106,13 +106,8 @@ def needs_engine(item: pytest.Function) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Puts the tests that need the compiled engine last, and groups, which are long, before others.
-
-    So no process is left with a group when the others have nothing more to do.
-    """
-    items.sort(
-        key=lambda item: (needs_engine(item), item.get_closest_marker("xdist_group") is None)
-    )
+    """Puts the tests that need the compiled engine last."""
+    items.sort(key=needs_engine)
 
 
 def pytest_runtest_setup(item: pytest.Function) -> None:

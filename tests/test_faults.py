@@ -308,6 +308,7 @@ def test_a_signal_ends_workers_at_their_next_step_with_checkpoints(
     assert sorted(plan) == sorted(f"resume {run}, from step {step}" for run, step in steps.items())
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resumed):
     process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *ENDLESS, *TWO_WORKERS)
     wait_for_checkpoints(process, tmp_path / "s", 4)
@@ -324,9 +325,8 @@ def test_workers_end_when_their_sweep_was_killed_and_it_can_go_on(tmp_path, resu
     process.communicate(timeout=20)
 
 
-@pytest.mark.parametrize(
-    "seconds", [*(pytest.param(one, marks=pytest.mark.slow) for one in (0.0, 0.4)), 1.2]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.0, 0.4, 1.2])
 def test_ctrl_c_while_workers_begin_fails_no_run(tmp_path, seconds):
     process = start(tmp_path, "-m", "seed=range(4)", "hydra.sweep.dir=s", *ENDLESS, *TWO_WORKERS)
     wait_for(process, (tmp_path / "s/sweep.csv").exists)

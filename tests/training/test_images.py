@@ -82,7 +82,7 @@ def make_others(count: int, engine: str, *options: str, **overrides: object) -> 
     ]
 
 
-@pytest.mark.parametrize("engine", ["native", "torch"])
+@pytest.mark.parametrize("engine", ["native", pytest.param("torch", marks=pytest.mark.slow)])
 def test_a_run_alone_is_the_same_among_others_and_on_several_threads(train, engine):
     together = train(make_population(7, engine, num_threads=4), "together")
     for row in (0, 4):

@@ -14,7 +14,7 @@ from dqn_exp.core.transition import Transition
 from dqn_exp.network.mlp import MLP
 from dqn_exp.training import build_engine as engine_assembly
 from dqn_exp.training.trainer import Trainer
-from tests.conftest import MUNCHAUSEN, make_config, some_of
+from tests.conftest import MUNCHAUSEN, make_config
 from tests.training.test_population import assert_equal_states, make_bare_trainer
 
 NUM_UPDATES = 1_000
@@ -192,10 +192,9 @@ def test_a_thousand_updates_are_those_of_torch_at_full_size_where_nothing_is_cut
 DUELING_DOUBLE = {**DOUBLE, "network__dueling": True}
 
 
-@pytest.mark.parametrize(
-    ("switches", "hidden_sizes"),
-    some_of([({}, [128])], [{}, DUELING_DOUBLE], [[128], [64, 32]]),
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("switches", [{}, DUELING_DOUBLE])
+@pytest.mark.parametrize("hidden_sizes", [[128], [64, 32]])
 def test_each_of_a_thousand_updates_is_that_of_torch_at_full_size(tmp_path, switches, hidden_sizes):
     """Each from the same state: a unit at the edge of 0 has no part in the next comparison."""
     sizes = {"network__hidden_sizes": hidden_sizes, "agent__batch_size": 64}

@@ -132,7 +132,10 @@ def step_rmsprop(slope, first, second, online):
     return online - 0.1 * slope / np.sqrt(np.maximum(second - first**2, 0) + 0.25)
 
 
-@pytest.mark.parametrize(("optimizer", "naive"), [("adam", step_adam), ("rmsprop", step_rmsprop)])
+@pytest.mark.parametrize(
+    ("optimizer", "naive"),
+    [("adam", step_adam), pytest.param("rmsprop", step_rmsprop, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("share", [0.5, 2.0], ids=["clipped", "free"])
 def test_a_step_in_parts_is_the_step_of_formulas_whoever_takes_the_parts(optimizer, naive, share):
     spec, memory = Static(SPEC_ITSELF._replace(optimizer=optimizer)), random_memory()
