@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import subprocess
@@ -37,7 +38,17 @@ def run_here(
         train.main()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
+    finally:
+        close_log_files()
     return Ended(status, *capsys.readouterr())
+
+
+def close_log_files() -> None:
+    """Closes the files that Hydra logs to, as the end of a process does."""
+    for handler in logging.root.handlers[:]:
+        if isinstance(handler, logging.FileHandler):
+            logging.root.removeHandler(handler)
+            handler.close()
 
 
 def run_apart(

@@ -27,7 +27,7 @@ from dqn_exp.files.result import Result
 from dqn_exp.training.population import Run, train_population
 from dqn_exp.training.preflight import with_engine
 from dqn_exp.training.progress import NoProgress
-from tests.command import Ended, run_here, short
+from tests.command import Ended, close_log_files, run_here, short
 from tests.stepping import single_steps
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -264,6 +264,8 @@ def calling(tmp_path, monkeypatch, capsys):
                 main(arguments)
             except SystemExit as error:
                 status = error.code if isinstance(error.code, int) else 1
+            finally:
+                close_log_files()
             return Ended(status, *capsys.readouterr())
 
         return run
