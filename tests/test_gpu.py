@@ -176,7 +176,11 @@ def read_tables(run: Path) -> list[bytes]:
 
 @pytest.mark.parametrize(
     "options, overrides, fits",
-    [(*AGENTS[0], False), *((*agent, True) for agent in AGENTS[1:])],
+    [
+        (*AGENTS[0], False),
+        (*AGENTS[1], True),
+        *(pytest.param(*agent, True, marks=pytest.mark.slow) for agent in AGENTS[2:]),
+    ],
 )
 def test_runs_are_those_of_the_cpu(train, monkeypatch, gpu, options, overrides, fits):
     if not fits:

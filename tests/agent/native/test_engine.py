@@ -268,6 +268,7 @@ def test_whatever_others_do_a_run_that_learns_does_the_same(tmp_path, num_thread
         assert_equal_states(trainer._engine.state_dict(run), twin._engine.state_dict(run))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_told_also_where_the_next_one_is(tmp_path):
     settings = {"agent__loss": "huber", "agent__gradient_steps": 8, "agent__batch_size": 2}
     trainers = make_trainers(tmp_path, settings, count=1)
